@@ -1,0 +1,501 @@
+"""tools/build_notebooks.py, tried on small lessons made here; the course's own lessons are not read."""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+TOOL = Path(__file__).resolve().parents[1] / "tools" / "build_notebooks.py"
+spec = importlib.util.spec_from_file_location("build_notebooks", TOOL)
+tool = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tool)
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+ADDRESS = "https://github.com/someone/deep-rnn-book"
+README = """# The book
+
+<!-- lessons: begin (written by tools/build_notebooks.py) -->
+<!-- lessons: end -->
+
+After the table.
+"""
+LESSON = """\
+# %% [markdown] lang="en" id="title"
+# # 1. Why depth
+#
+# {{launch}}
+#
+# Source: {{repository}}
+
+# %% [markdown] lang="zh" id="title"
+# # 1. 为什么要深
+#
+# {{launch}}
+
+# %% id="setup"
+# {{setup}}
+
+# %% [markdown] id="equation"
+# $h_t = \\tanh(W x_t)$
+
+# %% id="show"
+import time
+from IPython.display import display
+
+print("one", flush=True)
+time.sleep(0.3)
+print("two")
+bundle = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "image/png": "aGk=", "text/plain": "Canvas()"}
+display(bundle, raw=True, metadata={"application/vnd.jupyter.widget-view+json": {"a": 1}, "image/png": {"width": 9}})
+utils.ANSWER
+
+# %% id="answer" tags=["solution", "long"]
+6 * 7
+"""
+NAME = "01_why_depth"
+SOURCE = f"notebooks/source/{NAME}.py"
+EXECUTE = f"python tools/build_notebooks.py --execute {SOURCE}"
+BUILD = f"python tools/build_notebooks.py {SOURCE}"
+
+
+def make_tree(root, lesson=LESSON):
+    """A small course in an empty folder."""
+    (root / "notebooks/source").mkdir(parents=True)
+    (root / SOURCE).write_text(lesson, "utf-8")
+    (root / "utils.py").write_text("ANSWER = 42\n")
+    (root / "README.md").write_text(README, "utf-8")
+    (root / "requirements.txt").write_text("numpy==1.26.4\nd2l==0.17.0\nword-text-counter==0.3.0\n")
+    (root / "pyproject.toml").write_text(f'[tool.book]\nrepository = "{ADDRESS}"\n')
+    return root
+
+
+def run(root, *arguments):
+    tool.main(["--root", str(root), *arguments])
+
+
+def refusal(root, *arguments):
+    """The message of a run that has to end with exit status 1."""
+    with pytest.raises(SystemExit) as stopped:
+        run(root, *arguments)
+    assert isinstance(stopped.value.code, str)  # sys.exit(message) prints it and exits with 1
+    return stopped.value.code
+
+
+def edit(path, old, new):
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+def notebook(root, language="en"):
+    return nbformat.read(root / "notebooks" / language / f"{NAME}.ipynb", as_version=4)
+
+
+def cells(root, language="en"):
+    return {cell.id: cell for cell in notebook(root, language).cells}
+
+
+def snapshot(root):
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return make_tree(tmp_path / "course")
+
+
+@pytest.fixture(scope="module")
+def executed_once(tmp_path_factory):
+    root = make_tree(tmp_path_factory.mktemp("executed") / "course")
+    run(root, "--execute")
+    return root
+
+
+@pytest.fixture
+def executed(executed_once, tmp_path):
+    """A copy of a course whose lesson has been run."""
+    return Path(shutil.copytree(executed_once, tmp_path / "course"))
+
+
+# ---- building
+
+
+def test_both_editions_are_valid_and_share_code_and_ids(tree, capsys):
+    run(tree)
+    english, chinese = notebook(tree, "en"), notebook(tree, "zh")
+    for edition in (english, chinese):
+        nbformat.validate(edition)
+        assert (edition.nbformat, edition.nbformat_minor) == (4, 5)
+        assert [cell.id for cell in edition.cells] == ["title", "setup", "equation", "show", "answer"]
+        assert all(cell.metadata.keys() <= {"tags", "jupyter"} for cell in edition.cells)
+    code = [[(cell.id, cell.source) for cell in tool.code_cells(edition)] for edition in (english, chinese)]
+    assert code[0] == code[1] and len(code[0]) == 3
+    assert "Why depth" in english.cells[0].source and "为什么要深" not in english.cells[0].source
+    assert "为什么要深" in chinese.cells[0].source and "Why depth" not in chinese.cells[0].source
+    assert english.cells[2].source == chinese.cells[2].source == "$h_t = \\tanh(W x_t)$"
+    assert f"notebooks/zh/{NAME}.ipynb  5 cells, " in capsys.readouterr().out
+
+
+def test_metadata_and_file_format(tree):
+    run(tree)
+    metadata = notebook(tree, "zh").metadata
+    assert metadata.keys() == {"kernelspec", "language_info", "book"}
+    assert metadata.kernelspec.name == "python3" and metadata.language_info == {"name": "python"}
+    assert (metadata.book.source, metadata.book.language) == (SOURCE, "zh")
+    assert len(metadata.book.source_sha256) == 64
+    text = (tree / f"notebooks/zh/{NAME}.ipynb").read_text("utf-8")
+    assert text.startswith('{\n "cells"') and text.endswith("}\n") and "为什么" in text
+
+
+def test_solution_is_folded_and_other_tags_stay(tree):
+    run(tree)
+    assert cells(tree)["answer"].metadata == {
+        "tags": ["solution", "long"],
+        "jupyter": {"source_hidden": True, "outputs_hidden": True},
+    }
+    assert cells(tree)["show"].metadata == {}
+
+
+def test_launch_links_and_repository(tree):
+    run(tree)
+    english, chinese = cells(tree, "en")["title"].source, cells(tree, "zh")["title"].source
+    binder = "https://mybinder.org/v2/gh/someone/deep-rnn-book/main?urlpath=lab/tree/notebooks"
+    colab = "https://colab.research.google.com/github/someone/deep-rnn-book/blob/main/notebooks"
+    assert f"[Open in Binder]({binder}/en/{NAME}.ipynb)" in english
+    assert f"[Open in Colab]({colab}/en/{NAME}.ipynb) · [中文版](../zh/{NAME}.ipynb)" in english
+    assert f"[在 Binder 中打开]({binder}/zh/{NAME}.ipynb)" in chinese
+    assert f"[在 Colab 中打开]({colab}/zh/{NAME}.ipynb) · [English edition](../en/{NAME}.ipynb)" in chinese
+    assert f"Source: {ADDRESS}" in english
+    assert "{{" not in english + chinese + cells(tree)["setup"].source
+
+
+def test_named_sources_only(tree):
+    (tree / "notebooks/source/02_other.py").write_text(LESSON.replace("Why depth", "Other"), "utf-8")
+    run(tree, "notebooks/source/02_other.py")
+    assert [path.name for path in tree.glob("notebooks/*/*.ipynb")] == ["02_other.ipynb"] * 2
+    assert (tree / "README.md").read_text("utf-8") == README
+    assert "03_none.py" in refusal(tree, "notebooks/source/03_none.py")
+
+
+def test_rebuild_is_byte_identical(executed):
+    before = snapshot(executed)
+    run(executed)
+    assert snapshot(executed) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('lang="zh" id="title"', 'lang="zh" id="titel"', '"titel" is only in the zh edition'),
+        ('# %% [markdown] lang="zh" id="title"', '# %% [markdown] id="other"', '"title" is only in the en edition'),
+        ('# %% id="show"', "# %%", "cell 'import time': needs an id"),
+        ('# %% id="show"', '# %% id="Show it"', "cell 'import time': needs an id"),
+        ('# %% id="show"', '# %% id="answer"', '"answer" is used twice'),
+        ('id="equation"', 'id="title"', '"title" is used twice'),
+        ('# %% id="show"', '# %% lang="en" id="show"', "a code cell goes into both editions"),
+        ('lang="zh"', 'lang="cn"', "lang must be"),
+        ('# %% id="show"', '# %% id="show" tag="x"', "cannot read the header (tag)"),
+        ('# %% id="show"', "# %% id=show", "cannot read the header"),
+        ('tags=["solution", "long"]', 'tags="solution"', "is not of type 'array'"),
+        ("6 * 7\n", "", 'code cell "answer" is empty'),
+    ],
+)
+def test_errors_of_the_author(tree, old, new, message):
+    edit(tree / SOURCE, old, new)
+    before, refused = snapshot(tree), refusal(tree)
+    assert message in refused and f"{NAME}.py" in refused and "\n" not in refused
+    assert snapshot(tree) == before
+
+
+def test_pairs_have_the_same_order(tree):
+    shared = '# %% [markdown] id="equation"\n# $h_t = \\tanh(W x_t)$\n'
+    apart = '# %% [markdown] lang="{}" id="equation"\n# $h$\n\n'
+    edit(tree / SOURCE, shared, apart.format("zh"))
+    edit(
+        tree / SOURCE,
+        '# %% [markdown] lang="zh" id="title"',
+        apart.format("en") + '# %% [markdown] lang="zh" id="title"',
+    )
+    assert "differ in order" in refusal(tree)
+
+
+def test_message_and_exit_status_of_the_command(tree):
+    edit(tree / SOURCE, 'lang="zh" id="title"', 'lang="zh" id="titel"')
+    finished = subprocess.run([sys.executable, TOOL, "--root", tree], capture_output=True, text=True)
+    assert finished.returncode == 1
+    assert finished.stderr.count("\n") == 1 and "Traceback" not in finished.stderr
+
+
+# ---- outputs
+
+
+def test_execute_stores_the_same_clean_outputs_in_both_editions(executed):
+    english, chinese = tool.code_cells(notebook(executed, "en")), tool.code_cells(notebook(executed, "zh"))
+    assert [(c.execution_count, c.outputs) for c in english] == [(c.execution_count, c.outputs) for c in chinese]
+    assert [cell.execution_count for cell in english] == [1, 2, 3]
+    stream, display, result = english[1].outputs
+    assert (stream.name, stream.text) == ("stdout", "one\ntwo\n")
+    assert display.data == {"image/png": "aGk=", "text/plain": "Canvas()"}
+    assert display.metadata == {"image/png": {"width": 9}}
+    assert result.data == {"text/plain": "42"} and english[2].outputs[0].data == {"text/plain": "42"}
+    for language in ("en", "zh"):
+        nbformat.validate(notebook(executed, language))
+        assert notebook(executed, language).metadata.keys() == {"kernelspec", "language_info", "book"}
+
+
+def test_clean_joins_streams_and_drops_dead_widgets():
+    def out(**fields):
+        return nbformat.from_dict(fields)
+
+    outputs = [
+        out(output_type="stream", name="stdout", text="a"),
+        out(output_type="stream", name="stdout", text="b"),
+        out(output_type="stream", name="stderr", text="c"),
+        out(output_type="display_data", data={WIDGET: {}}, metadata={WIDGET: {}}, transient={"display_id": "1"}),
+        out(output_type="display_data", data={WIDGET: {}, "text/plain": "x"}, metadata={}, transient={}),
+    ]
+    assert tool.clean(outputs) == [
+        {"output_type": "stream", "name": "stdout", "text": "ab"},
+        {"output_type": "stream", "name": "stderr", "text": "c"},
+        {"output_type": "display_data", "data": {"text/plain": "x"}, "metadata": {}},
+    ]
+
+
+def test_prose_edit_keeps_outputs(executed):
+    before = cells(executed)["show"]
+    edit(executed / SOURCE, "# # 1. 为什么要深", "# # 1. 深度的意义")
+    run(executed)
+    assert "深度的意义" in cells(executed, "zh")["title"].source
+    assert cells(executed)["show"] == cells(executed, "zh")["show"] == before
+    assert before.outputs and before.execution_count == 2
+    run(executed, "--check")
+
+
+@pytest.mark.parametrize(("old", "new"), [("6 * 7", "6 * 8"), ('id="answer"', 'id="result"')])
+def test_code_edit_drops_all_outputs(executed, old, new):
+    edit(executed / SOURCE, old, new)
+    run(executed)
+    for language in ("en", "zh"):
+        for cell in tool.code_cells(notebook(executed, language)):
+            assert cell.outputs == [] and cell.execution_count is None
+
+
+def test_outputs_survive_a_missing_edition_but_not_a_disagreement(executed):
+    before = cells(executed)["show"]
+    (executed / f"notebooks/zh/{NAME}.ipynb").unlink()
+    run(executed)
+    assert cells(executed, "zh")["show"] == before
+    edit(executed / f"notebooks/zh/{NAME}.ipynb", "two", "three")
+    run(executed)
+    assert cells(executed)["show"].outputs == cells(executed, "zh")["show"].outputs == []
+
+
+def test_exception_is_refused_and_nothing_is_written(executed):
+    edit(executed / SOURCE, "6 * 7", "depth = 0\n1 / depth")
+    before, refused = snapshot(executed), refusal(executed, "--execute", SOURCE)
+    assert snapshot(executed) == before
+    assert 'cell "answer"' in refused and "ZeroDivisionError" in refused and "1 / depth" in refused
+    assert "\x1b" not in refused
+
+
+def test_stderr_is_refused_and_nothing_is_written(executed):
+    edit(executed / SOURCE, "6 * 7", 'import warnings\n\nwarnings.warn("old api")')
+    before, refused = snapshot(executed), refusal(executed, "--execute", SOURCE)
+    assert snapshot(executed) == before
+    assert f'lesson {NAME}.py, cell "answer" writes to stderr' in refused and "old api" in refused
+
+
+def test_large_notebook_is_refused(tree):
+    edit(tree / SOURCE, "6 * 7", "digits = '" + "7" * 300_000 + "'")
+    assert "more than 300,000" in refusal(tree)
+    assert not list(tree.glob("notebooks/*/*.ipynb"))
+
+
+# ---- checking
+
+
+def test_check_passes_and_writes_nothing(executed, capsys):
+    before = snapshot(executed)
+    run(executed, "--check")
+    run(executed, "--check", SOURCE)
+    assert snapshot(executed) == before
+    assert capsys.readouterr().out == "up to date\nup to date\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message", "command"),
+    [
+        (SOURCE, "1. 为什么", "1. 何为", "is not what its source builds", BUILD),
+        (SOURCE, "6 * 7", "6 * 8", "without outputs of this code: setup, show, answer", EXECUTE),
+        (f"notebooks/zh/{NAME}.ipynb", "为什么", "何为", f"zh/{NAME}.ipynb is not what its source builds", BUILD),
+        (f"notebooks/en/{NAME}.ipynb", "two", "three", f"en/{NAME}.ipynb is not what its source builds", EXECUTE),
+        (f"notebooks/en/{NAME}.ipynb", '"nbformat": 4', '"nbformat": 4,,', "is not what its source builds", EXECUTE),
+        ("README.md", "Why depth", "How deep", "README.md", "python tools/build_notebooks.py"),
+    ],
+)
+def test_check_finds_edits_and_names_the_command(executed, file, old, new, message, command):
+    edit(executed / file, old, new)
+    before, refused = snapshot(executed), refusal(executed, "--check")
+    assert message in refused
+    assert f"  run: {command}" in refused.splitlines()
+    assert snapshot(executed) == before
+
+
+def test_check_finds_lessons_never_executed_or_built(tree):
+    refused = refusal(tree, "--check")
+    assert f"notebooks/en/{NAME}.ipynb is not what its source builds" in refused
+    run(tree)
+    refused = refusal(tree, "--check")
+    assert "is not what its source builds" not in refused
+    assert "setup, show, answer" in refused and EXECUTE in refused
+
+
+def test_check_finds_stray_notebooks(executed):
+    shutil.copy(executed / f"notebooks/zh/{NAME}.ipynb", executed / "notebooks/zh/09_old.ipynb")
+    assert refusal(executed, "--check") == "notebooks/zh/09_old.ipynb has no source in notebooks/source"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("https://mybinder.org/v2/gh/else/book/main", True),
+        ("https://colab.research.google.com/github/else/book/blob/main/x.ipynb", True),
+        ("git clone https://github.com/else/book.git", True),
+        ("git clone --depth 1 git@github.com:else/book", True),
+        ("git clone https://github.com/someone/deep-rnn-book.git.", False),
+        ("https://github.com/else/book is a paper's code", False),
+    ],
+)
+def test_check_finds_links_to_another_repository(executed, text, found):
+    edit(executed / "README.md", "After the table.", text)
+    if found:
+        assert "README.md sends readers to github.com/else/book" in refusal(executed, "--check")
+    else:
+        run(executed, "--check")
+
+
+# ---- README and address
+
+
+def test_readme_table(executed):
+    (executed / "notebooks/source/02_both_ways.py").write_text(
+        LESSON.replace("# 1. Why depth", "# 02 Both | ways").replace("# 1. 为什么要深", "# 2、双向"), "utf-8"
+    )
+    run(executed)
+    lines = (executed / "README.md").read_text("utf-8").splitlines()
+    begin, end = (next(i for i, line in enumerate(lines) if f"lessons: {word}" in line) for word in ("begin", "end"))
+    first, second = lines[begin + 3 : end]
+    assert first.startswith("| 01 | Why depth / 为什么要深 | ") and second.startswith("| 02 | Both \\| ways / 双向 | ")
+    for language in ("en", "zh"):
+        path = f"notebooks/{language}/{NAME}.ipynb"
+        assert f"({path})" in first
+        assert f"(https://mybinder.org/v2/gh/someone/deep-rnn-book/main?urlpath=lab/tree/{path})" in first
+        assert f"(https://colab.research.google.com/github/someone/deep-rnn-book/blob/main/{path})" in first
+    assert lines[:begin] == ["# The book", ""] and lines[end + 1 :] == ["", "After the table."]
+
+
+def test_readme_without_markers_is_left_alone(tree):
+    (tree / "README.md").write_text("# The book\n")
+    run(tree)
+    assert (tree / "README.md").read_text() == "# The book\n"
+    (tree / "README.md").unlink()
+    run(tree)
+    assert not (tree / "README.md").exists()
+
+
+def test_title_is_needed(tree):
+    edit(tree / SOURCE, "# # 1. 为什么要深", "# 为什么要深")
+    assert "the zh edition has no '# ' heading" in refusal(tree)
+
+
+def test_one_line_moves_the_book_and_keeps_the_outputs(executed):
+    before = cells(executed)["show"]
+    edit(executed / "pyproject.toml", "someone/deep-rnn-book", "else-where/rnn.book")
+    assert f"  run: {BUILD}" in refusal(executed, "--check").splitlines()
+    run(executed)
+    texts = [path.read_text("utf-8") for path in executed.rglob("*") if path.suffix in (".md", ".ipynb")]
+    assert len(texts) == 3 and all("else-where/rnn.book" in text for text in texts)
+    assert not any("someone" in text for text in texts)
+    assert '"https://github.com/else-where/rnn.book"' in cells(executed)["setup"].source
+    assert cells(executed)["show"] == before
+    run(executed, "--check")
+
+
+@pytest.mark.parametrize("address", ["http://github.com/a/b", "https://github.com/a", "https://github.com/a/b.git"])
+def test_address_must_be_plain(tree, address):
+    edit(tree / "pyproject.toml", ADDRESS, address)
+    assert address in refusal(tree)
+
+
+# ---- the setup cell
+
+
+@pytest.fixture
+def setup_cell(tree):
+    run(tree)
+    return cells(tree)["setup"].source
+
+
+def test_setup_cell_is_short_and_tidy(tree, setup_cell):
+    assert len(setup_cell.splitlines()) <= 12
+    compile(setup_cell, "setup", "exec")
+    assert f'"{ADDRESS}"' in setup_cell and "d2l==0.17.0 word-text-counter==0.3.0" in setup_cell
+    edit(tree / "requirements.txt", "d2l==0.17.0", "d2l==1.0.3  # newer")
+    run(tree)
+    assert "--no-deps d2l==1.0.3 word-text-counter==0.3.0" in cells(tree)["setup"].source
+    edit(tree / "requirements.txt", "d2l==1.0.3", "d2l")
+    assert "requirements.txt" in refusal(tree)
+
+
+def run_python(code, folder):
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+
+
+def test_setup_cell_finds_the_root_from_a_nested_folder(tree, setup_cell):
+    report = "\nimport json; print(json.dumps([utils.__file__, sys.path]))"
+    finished = run_python(f"{setup_cell}\n{setup_cell}{report}", tree / "notebooks" / "zh")
+    assert finished.returncode == 0, finished.stderr
+    found, path = json.loads(finished.stdout)
+    assert found == str(tree / "utils.py")
+    assert path[0] == str(tree) and path.count(str(tree)) == 1
+
+
+def test_setup_cell_outside_the_course_says_what_is_missing(tmp_path, setup_cell):
+    finished = run_python(setup_cell, tmp_path)
+    assert finished.returncode != 0
+    assert "No such file or directory" in finished.stderr.splitlines()[-1]
+    assert "utils.py" in finished.stderr.splitlines()[-1]
+
+
+COLAB = """
+import importlib.util, json, pathlib, subprocess, sys
+
+sys.modules["google.colab"] = sys
+commands, installed = [], False
+
+def fake_run(command, check):
+    commands.append([str(part) for part in command])
+    if "clone" in command:
+        pathlib.Path(command[-1]).mkdir()
+        (pathlib.Path(command[-1]) / "utils.py").touch()
+
+subprocess.run = fake_run
+importlib.util.find_spec = lambda name: installed
+"""
+
+
+def test_setup_cell_on_colab_fetches_once_and_installs_what_is_missing(tmp_path, setup_cell):
+    again = f"installed = True\n{setup_cell}\n"
+    finished = run_python(f"{COLAB}{setup_cell}\n{again}print(json.dumps([commands, utils.__file__]))", tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    (clone, pip), found = json.loads(finished.stdout)
+    assert clone == ["git", "clone", "--depth", "1", ADDRESS, "deep-rnn-book"]
+    assert pip == [sys.executable, *"-m pip install -q --no-deps d2l==0.17.0 word-text-counter==0.3.0".split()]
+    assert found == str(tmp_path / "deep-rnn-book" / "utils.py")
+    restarted = run_python(f"{COLAB}installed = True\n{setup_cell}\nprint(commands)", tmp_path)
+    assert (restarted.returncode, restarted.stdout) == (0, "[]\n"), restarted.stderr

@@ -1,0 +1,653 @@
+"""The plumbing that every lesson uses, in the order in which data flows.
+
+    1  Environment              threads, d2l mended, FAST and FULL
+    2  Data                     corpus, vocabulary, training and held-out text, minibatches
+    3  Training                 fit
+    4  Scoring and generation   perplexity, perplexity_by_position, generate
+    5  Recorded runs            recording, load_run
+    6  Display                  show, LivePlot
+    7  Playground               in playground.py, used as utils.Playground
+
+Equations, models and experiments stand in the lessons; here is only what would be in the way there.
+"""
+
+import base64
+import contextlib
+import hashlib
+import importlib.machinery
+import importlib.resources
+import importlib.util
+import io
+import json
+import math
+import numbers
+import os
+import platform
+import random
+import re
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent
+
+# ----------------------------------------------------------------------------------------------- 1  Environment
+
+
+def cpus_allowed():
+    """Return how many CPUs this process may use: its affinity mask, cut down to its cgroup's quota (at least 1).
+
+    A container on Binder or on a hub sees all the cores of its host and may use one or two of them.
+    """
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):  # not Linux, or no quota
+        group = Path("/proc/self/cgroup").read_text().rsplit("0::", 1)[-1].strip().lstrip("/")
+        for folder in (Path("/sys/fs/cgroup", group), *Path("/sys/fs/cgroup", group).parents[:-3]):
+            if (folder / "cpu.max").exists():
+                quota, period = (folder / "cpu.max").read_text().split()
+                cpus = cpus if quota == "max" else min(cpus, int(quota) // int(period))
+    return max(1, cpus)
+
+
+# libgomp reads these once, when torch loads it: idle threads must sleep, or kernels on one machine starve each other
+if "torch" in sys.modules:
+    warnings.warn("torch was imported before utils: threads may spin; restart and import utils first", stacklevel=2)
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", str(cpus_allowed()))
+
+import torch  # noqa: E402
+
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+
+def _import_d2l():
+    """Import d2l.torch 0.17.0, also where torchvision is missing or broken: d2l imports it, the book never uses it."""
+    stubs = []
+    try:
+        import torchvision  # noqa: F401
+    except (ImportError, RuntimeError):
+        for name in [n for n in sys.modules if n.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        stubs = ["torchvision", "torchvision.transforms"]
+        for name in stubs:
+            sys.modules[name] = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(name, None))
+        sys.modules["torchvision"].transforms = sys.modules["torchvision.transforms"]
+    try:
+        from d2l import torch as d2l
+    finally:
+        for name in stubs:  # a later `import torchvision` shall tell the truth
+            del sys.modules[name]
+    return d2l
+
+
+d2l = _import_d2l()
+
+import ipywidgets as W  # noqa: E402
+import requests  # noqa: E402
+from IPython.display import Javascript, display  # noqa: E402
+from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.ticker import ScalarFormatter  # noqa: E402
+from matplotlib_inline.backend_inline import set_matplotlib_formats  # noqa: E402
+
+
+class _Accumulator(d2l.Accumulator):
+    """d2l.Accumulator that detaches: torch warns when a tensor that requires a gradient becomes a number."""
+
+    def add(self, *args):
+        super().add(*(a.detach() if torch.is_tensor(a) else a for a in args))
+
+
+def download(name, cache_dir=ROOT / "data"):
+    """Return the path of a file of d2l.DATA_HUB, fetched once and accepted only with its SHA-1.
+
+    name: a key of d2l.DATA_HUB; cache_dir: the folder that keeps the file.
+    Raises ValueError for an unknown name or for content with another checksum (a log-in page, say), ConnectionError
+    without a network. A good copy is never replaced by anything else. Stands in for d2l.download, which checks
+    neither the HTTP status nor what it saved.
+    """
+    if name not in d2l.DATA_HUB:
+        raise ValueError(f"name must be one of d2l.DATA_HUB's keys, got {name!r}")
+    url, sha1 = d2l.DATA_HUB[name]
+    path = Path(cache_dir, url.rsplit("/", 1)[-1])
+    if path.exists() and hashlib.sha1(path.read_bytes()).hexdigest() == sha1:
+        return str(path)
+    try:
+        response = requests.get(url, timeout=30)
+        response.raise_for_status()
+    except requests.RequestException as error:
+        raise ConnectionError(f"{name}: {error}. Without a network, put the file at {path} yourself") from error
+    found = hashlib.sha1(response.content).hexdigest()
+    if found != sha1:
+        raise ValueError(
+            f"{name}: the server sent something else (SHA-1 {found} instead of {sha1}, it begins "
+            f"{response.content[:40]!r}). Nothing was saved. Behind a log-in page? Log in and run this again, "
+            f"or put the file at {path} yourself"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(response.content)
+    partial.replace(path)
+    return str(path)
+
+
+d2l.use_svg_display = lambda: set_matplotlib_formats("svg")  # IPython's own function of that name is gone
+d2l.Accumulator = _Accumulator
+d2l.download = download
+d2l.read_time_machine = lambda: _clean(_embedded_text(), _D2L_LETTERS)
+
+FAST = os.environ.get("FAST") == "1"
+FULL = not FAST and (os.environ.get("FULL") == "1" or torch.cuda.is_available())
+
+
+def epochs(n):
+    """Return n, or 2 where FAST=1 asks for a quick look: tests set it, readers never see it."""
+    return min(n, 2) if FAST else n
+
+
+def seed_everything(seed):
+    """Seed torch (weights, sampling) and random (the offset at which d2l's minibatches start)."""
+    torch.manual_seed(seed)
+    random.seed(seed)
+
+
+def require(condition, name, value, allowed):
+    """Raise ValueError that names the argument, its value and what is allowed, unless the condition holds."""
+    if not condition:
+        raise ValueError(f"{name} must be {allowed}, got {value!r}")
+
+
+def _is_count(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1
+
+
+# ------------------------------------------------------------------------------------------------------ 2  Data
+
+_EMBEDDED_SHA256 = "124084573ad7c355a60f71ed1a9e306746f46c454bd0c448df605095454265d8"
+_D2L_LETTERS, _ANY_LETTERS = "[^A-Za-z]+", r"[\W\d_]+"  # what is not a letter, as D2L sees it and in any script
+
+
+class Corpus(NamedTuple):
+    """Text as token indices: `train` and `held_out` are disjoint LongTensors, `vocab` a d2l.Vocab of characters."""
+
+    train: torch.Tensor  # (max_tokens,)
+    held_out: torch.Tensor  # (held_out_tokens,)
+    vocab: d2l.Vocab
+    source: str
+
+
+def _embedded_text():
+    """Return The Time Machine (Project Gutenberg #35), which the package word-text-counter carries."""
+    file = importlib.resources.files("word_text_counter") / "data" / "time_machine.txt"
+    text = file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    text = re.sub(r"\A.*?\*\*\* START [^\n]*\n|\*\*\* END .*\Z", "", text, flags=re.DOTALL).strip() + "\n"
+    found = hashlib.sha256(text.encode()).hexdigest()
+    if found != _EMBEDDED_SHA256:
+        raise ValueError(
+            f"the embedded text has SHA-256 {found} instead of {_EMBEDDED_SHA256}: "
+            "install it again with  pip install --force-reinstall --no-deps word-text-counter==0.3.0"
+        )
+    return text
+
+
+def _clean(text, not_a_letter):
+    """Return the text's lines in lower case, every run of other characters made one space (D2L's cleaning)."""
+    return [re.sub(not_a_letter, " ", line).strip().lower() for line in text.splitlines()]
+
+
+def load_corpus(source="embedded", *, max_tokens=10_000, held_out_tokens=5_000):
+    """Load a text as character indices: `max_tokens` to train on and the next `held_out_tokens`, never trained on.
+
+    source: "embedded" (The Time Machine, offline), "d2l" (D2L's own edition, fetched once) or the path of any UTF-8
+    text, of which letters in any script are kept. As in D2L, lines are joined without a space.
+    Returns a Corpus whose `.train` is (max_tokens,) and `.held_out` (held_out_tokens,).
+    Raises ValueError for a text that is empty, too short or not UTF-8, or whose checksum is wrong.
+    """
+    require(_is_count(max_tokens), "max_tokens", max_tokens, "a whole number of at least 1")
+    require(_is_count(held_out_tokens), "held_out_tokens", held_out_tokens, "a whole number of at least 1")
+    if source == "embedded":
+        lines = d2l.read_time_machine()
+    elif source == "d2l":
+        lines = _clean(Path(download("time_machine")).read_text(encoding="utf-8"), _D2L_LETTERS)
+    else:
+        try:
+            lines = _clean(Path(source).read_text(encoding="utf-8-sig"), _ANY_LETTERS)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"source must be UTF-8 text, but {source} is not ({error}): save it as UTF-8") from error
+    tokens = [character for line in lines for character in line]
+    needed = max_tokens + held_out_tokens
+    require(
+        len(tokens) >= needed,
+        "source",
+        str(source),
+        f"a text of at least max_tokens + held_out_tokens = {needed:,} letters and spaces, not {len(tokens):,}",
+    )
+    vocab = d2l.Vocab(tokens)
+    ids = torch.tensor(vocab[tokens[:needed]])
+    return Corpus(ids[:max_tokens], ids[max_tokens:], vocab, str(source))
+
+
+class Batches:
+    """Minibatches (X, Y) of a long text, partitioned in sequence as D2L does: row i of a minibatch goes on where
+    row i of the one before ended, so that a hidden state can be carried over. Y is X one step later.
+
+    ids: LongTensor (tokens,); X and Y: (batch_size, num_steps). Every pass starts at another random offset.
+    Unlike d2l's iterator it has a seed of its own, so that a run in the background can be repeated.
+    """
+
+    def __init__(self, ids, batch_size=32, num_steps=35, seed=0):
+        require(_is_count(batch_size), "batch_size", batch_size, "a whole number of at least 1")
+        require(_is_count(num_steps), "num_steps", num_steps, "a whole number of at least 1")
+        needed = batch_size * num_steps + num_steps + 1
+        require(len(ids) >= needed, "ids", len(ids), f"at least {needed:,} tokens for {batch_size} x {num_steps}")
+        self.ids, self.batch_size, self.num_steps, self.random = ids, batch_size, num_steps, random.Random(seed)
+
+    def __len__(self):
+        return (len(self.ids) - 1) // self.batch_size // self.num_steps
+
+    def __iter__(self):
+        offset = self.random.randint(0, self.num_steps)
+        columns = (len(self.ids) - offset - 1) // self.batch_size
+        tokens = columns * self.batch_size
+        X = self.ids[offset : offset + tokens].reshape(self.batch_size, columns)
+        Y = self.ids[offset + 1 : offset + 1 + tokens].reshape(self.batch_size, columns)
+        for t in range(0, columns - self.num_steps + 1, self.num_steps):
+            yield X[:, t : t + self.num_steps], Y[:, t : t + self.num_steps]
+
+
+# -------------------------------------------------------------------------------------------------- 3  Training
+
+
+class EpochRecord(NamedTuple):
+    """What `fit` yields after every epoch: training and held-out perplexity (None without held-out text)."""
+
+    epoch: int
+    perplexity: float
+    held_out: float | None
+    tokens_per_sec: float
+
+
+def fit(model, train_iter, *, lr, num_epochs, optimizer="sgd", held_out=None, clip=1.0, device=None, carry="forward"):
+    """Train a language model; a generator that yields one EpochRecord per epoch. To stop, cease to ask.
+
+    model: an nn.Module with d2l's forward(inputs, state) -> (logits (T * n, q), state) and begin_state(batch_size,
+    device). train_iter: any iterable of (X, Y), both (n, T), walked once per epoch. optimizer: "sgd" or "adam".
+    held_out: token indices to score after each epoch, or None. clip: the norm that gradients are cut to, or None.
+    device: where to train, None for where the model is. carry: what the next minibatch inherits of the state:
+    "forward" (only the forward direction's: the backward direction's past is the text's future), "d2l" (both, as
+    d2l.train_ch8 does) or "none" (for minibatches in random order).
+
+    Raises ValueError for a bad argument and FloatingPointError at the first loss that is not finite.
+    Source: D2L's training loop of its chapter on RNNs (d2l.train_ch8), with which it agrees number by number.
+    """
+    require(isinstance(lr, (int, float)) and 0 < lr < math.inf, "lr", lr, "a positive number")
+    require(_is_count(num_epochs), "num_epochs", num_epochs, "a whole number of at least 1")
+    require(optimizer in ("sgd", "adam"), "optimizer", optimizer, '"sgd" or "adam"')
+    require(clip is None or clip > 0, "clip", clip, "a positive number or None")
+    require(carry in ("forward", "d2l", "none"), "carry", carry, '"forward", "d2l" or "none"')
+    if device is None:
+        device = next(model.parameters()).device
+    model.to(device)
+    updater = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer](model.parameters(), lr)
+    return _fit(model, train_iter, num_epochs, updater, held_out, clip, device, carry)
+
+
+def _fit(model, train_iter, num_epochs, updater, held_out, clip, device, carry):
+    loss_fn, lr = torch.nn.CrossEntropyLoss(), updater.param_groups[0]["lr"]
+    for epoch in range(1, num_epochs + 1):
+        model.train()
+        state, total_loss, tokens, started = None, 0.0, 0, time.perf_counter()
+        for X, Y in train_iter:
+            if state is None:
+                state = model.begin_state(batch_size=X.shape[0], device=device)
+            logits, state = model(X.to(device), state)  # (T * n, q)
+            loss = loss_fn(logits, Y.T.reshape(-1).to(device).long())
+            value = loss.item()
+            if not math.isfinite(value):
+                raise FloatingPointError(
+                    f"the loss became {value} in epoch {epoch}: the training diverges. "
+                    f"Lower lr (now {lr:g}) or clip (now {clip}), and start anew"
+                )
+            updater.zero_grad()
+            loss.backward()
+            if clip is not None:
+                torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+            updater.step()
+            state = _carried(state, carry, getattr(model, "num_directions", 1))
+            total_loss, tokens = total_loss + value * Y.numel(), tokens + Y.numel()
+        if not tokens:
+            raise ValueError("train_iter must yield at least one minibatch, got none: the text is too short")
+        speed = tokens / (time.perf_counter() - started)
+        score = None if held_out is None else perplexity(model, held_out, X.shape[1])
+        yield EpochRecord(epoch, _exp(total_loss / tokens), score, speed)
+
+
+def _carried(state, carry, num_directions):
+    """Return what the next minibatch starts from; layers' directions alternate in dimension 0, forward first."""
+    if carry == "none":
+        return None
+    if isinstance(state, tuple):
+        return tuple(_carried(s, carry, num_directions) for s in state)
+    state = state.detach()
+    if carry == "forward" and num_directions == 2:
+        state = state.clone()
+        state[1::2] = 0
+    return state
+
+
+def _exp(loss):
+    return math.exp(loss) if loss < 700 else math.inf  # a double ends near e^709
+
+
+# ------------------------------------------------------------------------------------ 4  Scoring and generation
+
+
+@contextlib.contextmanager
+def _evaluating(model):
+    """Run a block without gradients and with dropout off, and put the model back into its mode afterwards."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield next(model.parameters()).device
+    finally:
+        model.train(was_training)
+
+
+def _window_losses(model, ids, num_steps, prefix_only):
+    """Cross-entropy in nats of every position of every window, (windows, num_steps); each window starts afresh."""
+    require(_is_count(num_steps), "num_steps", num_steps, "a whole number of at least 1")
+    require(len(ids) > num_steps, "ids", len(ids), f"at least num_steps + 1 = {num_steps + 1} tokens")
+    windows = (len(ids) - 1) // num_steps
+    X = ids[: windows * num_steps].reshape(windows, num_steps)
+    Y = ids[1 : windows * num_steps + 1].reshape(windows, num_steps)
+    losses = torch.empty(windows, num_steps)
+    with _evaluating(model) as device:
+        for i in range(0, windows, 32):  # small portions: little memory, and a run can be stopped between them
+            x, y = X[i : i + 32].to(device), Y[i : i + 32].to(device)
+            n = len(x)
+
+            def logits_of(x, n=n):
+                logits, _ = model(x, model.begin_state(batch_size=n, device=device))
+                return logits.reshape(x.shape[1], n, -1)  # (T, n, q)
+
+            if prefix_only:
+                logits = torch.cat([logits_of(x[:, : t + 1])[-1:] for t in range(num_steps)])
+            else:
+                logits = logits_of(x)
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), y.T.flatten().long(), reduction="none")
+            losses[i : i + 32] = loss.reshape(num_steps, n).T
+    return losses
+
+
+def perplexity(model, ids, num_steps=35, *, prefix_only=False):
+    """Return the perplexity of a text that is cut into windows of num_steps tokens, each from a zero state.
+
+    ids: LongTensor (tokens,); what is left after the last whole window is not scored. prefix_only: predict each
+    position from a network that has been given nothing but the tokens up to it, so that no future can leak in
+    (about num_steps / 2 times slower); for a unidirectional model both ways give the same number.
+    Raises ValueError for a text shorter than one window.
+    """
+    return _exp(_window_losses(model, ids, num_steps, prefix_only).double().mean().item())
+
+
+def perplexity_by_position(model, ids, num_steps=35):
+    """Return the perplexity at each position of the window, (num_steps,), the whole window in sight."""
+    return _window_losses(model, ids, num_steps, prefix_only=False).double().mean(0).exp()
+
+
+def generate(model, vocab, prefix, num_preds, *, temperature=0.0, reencode=False, generator=None):
+    """Return the prefix and num_preds characters that the model writes after it.
+
+    temperature: 0 takes the likeliest character (as d2l.predict_ch8), above 0 samples from softmax(logits /
+    temperature) with the torch.Generator given. reencode: read the whole text anew for every character instead of
+    carrying the state from one to the next; for a unidirectional model both give the same text.
+    Raises ValueError for an empty prefix, a character outside the vocabulary or a negative temperature.
+    """
+    require(isinstance(prefix, str) and prefix, "prefix", prefix, "a text of at least one character")
+    unknown = [c for c in prefix if c not in vocab.token_to_idx]
+    known = "".join(sorted(vocab.idx_to_token[1:]))[:40]
+    require(not unknown, "prefix", prefix, f"made of the vocabulary's characters ({known!r})")
+    require(
+        isinstance(num_preds, numbers.Integral) and num_preds >= 0,
+        "num_preds",
+        num_preds,
+        "a whole number of at least 0",
+    )
+    require(0 <= temperature < math.inf, "temperature", temperature, "a number of at least 0")
+    ids = [vocab[c] for c in prefix]
+    with _evaluating(model) as device:
+
+        def read(tokens, state):
+            return model(torch.tensor([tokens], device=device), state)  # logits: (len(tokens), q)
+
+        zero = model.begin_state(batch_size=1, device=device)
+        state = zero
+        if not reencode:
+            for i in ids[:-1]:
+                _, state = read([i], state)
+        for _ in range(num_preds):
+            logits, state = read(ids, zero) if reencode else read(ids[-1:], state)
+            if temperature == 0:
+                next_id = logits[-1].argmax().item()
+            else:
+                p = torch.softmax(logits[-1].cpu() / temperature, dim=0)
+                next_id = torch.multinomial(p, 1, generator=generator).item()
+            ids.append(next_id)
+    return prefix + "".join(vocab.to_tokens(ids[len(prefix) :]))
+
+
+# --------------------------------------------------------------------------------------------- 5  Recorded runs
+
+
+class Run(NamedTuple):
+    """A training that was run in full and kept: one EpochRecord per epoch, what the model wrote, and where it ran."""
+
+    records: list
+    generated: list
+    about: dict  # seed, seconds, device, machine, versions
+
+    def summary(self):
+        """Return the run's last numbers and its machine, marked as recorded."""
+        last, about = self.records[-1], self.about
+        return "\n".join(
+            [
+                f"recorded run: {last.epoch} epochs in {about['seconds']:.0f} s on {about['machine']} "
+                f"({about['versions']}, seed {about['seed']})",
+                f"perplexity {last.perplexity:.1f}, {last.tokens_per_sec:,.0f} tokens/sec on {about['device']}",
+                *self.generated,
+            ]
+        )
+
+
+@contextlib.contextmanager
+def recording(name, held_out):
+    """While the block runs d2l.train_ch8, keep what it does: every epoch's perplexity and speed, and the last lines.
+
+    name: the run is written to assets/runs/<name>.json, if FULL=1 was set (a GPU alone overwrites nothing).
+    held_out: token indices that are scored after each epoch; d2l's numbers, times and random state do not notice.
+    Source: d2l.train_ch8 calls d2l.train_epoch_ch8 and d2l.predict_ch8 by name, so wrapping those two is enough.
+    """
+    train_epoch, predict = d2l.train_epoch_ch8, d2l.predict_ch8
+    records, lines, scoring = [], [], 0.0
+
+    def train_epoch_and_keep(net, *args):
+        nonlocal scoring
+        result = train_epoch(net, *args)
+        started = time.perf_counter()
+        records.append(EpochRecord(len(records) + 1, result[0], perplexity(net, held_out), result[1]))
+        scoring += time.perf_counter() - started
+        return result
+
+    def predict_and_keep(*args):
+        lines.append(predict(*args))
+        return lines[-1]
+
+    d2l.train_epoch_ch8, d2l.predict_ch8 = train_epoch_and_keep, predict_and_keep
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        d2l.train_epoch_ch8, d2l.predict_ch8 = train_epoch, predict
+    cuda = torch.cuda.is_available()
+    about = {
+        "seed": torch.initial_seed(),
+        "seconds": round(time.perf_counter() - started - scoring, 1),
+        "device": torch.cuda.get_device_name() if cuda else "cpu",
+        "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} CPU threads",
+        "versions": f"torch {torch.__version__}, d2l 0.17.0, Python {platform.python_version()}",
+    }
+    columns = {key: [getattr(r, key) for r in records] for key in EpochRecord._fields}
+    columns = {key: [float(f"{x:.5g}") for x in values] for key, values in columns.items()}
+    if os.environ.get("FULL") == "1":
+        text = json.dumps({"about": about, "generated": lines[-2:], "records": columns})
+        (ROOT / "assets" / "runs" / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def load_run(name):
+    """Return the Run kept under assets/runs/<name>.json; ValueError if there is none."""
+    path = ROOT / "assets" / "runs" / f"{name}.json"
+    require(path.exists(), "name", name, f"one of {sorted(p.stem for p in path.parent.glob('*.json'))}")
+    run = json.loads(path.read_text(encoding="utf-8"))
+    records = [EpochRecord(int(epoch), *rest) for epoch, *rest in zip(*run["records"].values(), strict=True)]
+    return Run(records, run["generated"], run["about"])
+
+
+# --------------------------------------------------------------------------------------------------- 6  Display
+
+# noUiSlider, which draws ipywidgets' sliders, leaves its handles without an accessible name, and W.Image has no alt
+_LABELS = """
+if (!window.labelBookWidgets) {
+  window.labelBookWidgets = () => {
+    for (const handle of document.querySelectorAll(".widget-slider .noUi-handle:not([aria-label])")) {
+      const label = handle.closest(".widget-slider").querySelector(".widget-label");
+      if (label) handle.setAttribute("aria-label", label.textContent);
+    }
+    for (const image of document.querySelectorAll("img.book-figure:not([alt]), .book-figure img:not([alt])"))
+      image.alt = "Figure; the numbers that it shows stand in the text beside it";
+  };
+  new MutationObserver(window.labelBookWidgets).observe(document.body, {childList: true, subtree: true});
+}
+window.labelBookWidgets();
+"""
+
+
+def show(widget, png, text):
+    """Display a widget that GitHub and nbconvert show as a picture; return the display handle.
+
+    png: bytes of the picture; text: one line for readers who see neither. One output holds all three, and
+    `handle.update(bundle(...), raw=True)` replaces the stored picture when there is a better one.
+    """
+    display(Javascript(_LABELS))
+    return display(bundle(widget, png, text), raw=True, display_id=True)
+
+
+def bundle(widget, png, text):
+    """Return the mime bundle of `show`: a live widget, a picture and a text."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    picture = base64.b64encode(png).decode()
+    return {"application/vnd.jupyter.widget-view+json": view, "image/png": picture, "text/plain": text}
+
+
+def shorten(value):
+    """Return a perplexity as text: two decimals, or a power of ten where it has run away."""
+    return f"{value:.2f}" if value < 1000 else f"{value:.0e}"
+
+
+class LivePlot:
+    """Perplexity over epochs on a log scale, one image replaced in place: solid for training, dashed for held-out.
+
+    num_epochs: the right end of the axis. Curves are told apart by number and line style as well as by colour.
+    No pyplot, which is not made for threads; drawing takes at most 5 % of the time of the thread that calls `add`.
+    """
+
+    COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito's
+    WIDTH, HEIGHT, DPI = 560, 320, 110  # pixels on the page; drawn at DPI / 80 of that
+
+    def __init__(self, num_epochs, title=""):
+        self.num_epochs, self.curves, self.due, self.highest = num_epochs, [], 0.0, 33.0
+        self.figure = Figure(figsize=(self.WIDTH / 80, self.HEIGHT / 80), dpi=self.DPI)
+        FigureCanvasAgg(self.figure)
+        self.axes = self.figure.add_axes((0.08, 0.14, 0.9, 0.78), xlabel="epoch", ylabel="perplexity", title=title)
+        self.axes.set_yscale("log")
+        self.axes.set_yticks([1, 2, 3, 5, 10, 20, 30, 100, 1000])
+        self.axes.minorticks_off()
+        self.axes.yaxis.set_major_formatter(ScalarFormatter())
+        self.axes.grid(True, linewidth=0.5, alpha=0.6)
+        self.image = W.Image(format="png", width=self.WIDTH, height=self.HEIGHT)
+        self.image.add_class("book-figure")
+        self.draw()
+
+    def start(self, label):
+        """Begin a new curve, numbered from 1 and named in the legend; `add` extends it."""
+        number, ax = len(self.curves) + 1, self.axes
+        colour = self.COLOURS[len(self.curves) % len(self.COLOURS)]
+        (train,) = ax.plot([], [], "-", color=colour, label=f"{number}  {label}: training")
+        (held_out,) = ax.plot([], [], "--", color=colour)
+        numbers = [ax.text(0, 0, f" {number}", color=colour, va="center", clip_on=True) for _ in range(2)]
+        self.curves.append(([], (train, held_out), numbers))
+        self.due = 0.0
+
+    def add(self, record):
+        """Add an EpochRecord to the newest curve; redraw unless that would take more than 5 % of the time.
+
+        Returns whether it was redrawn.
+        """
+        records, lines, numbers = self.curves[-1]
+        records.append(record)
+        x, self.num_epochs = [r.epoch for r in records], max(self.num_epochs, record.epoch)
+        for line, number, key in zip(lines, numbers, ("perplexity", "held_out"), strict=True):
+            y = [getattr(r, key) for r in records]
+            if y[0] is not None:
+                line.set_data(x, y)
+                line.set_marker("o" if len(y) == 1 else "")
+                line.set_label(line.get_label() if key == "perplexity" else f"{len(self.curves)}  held-out")
+                number.set_position((x[-1], y[-1]))
+                self.highest = max([self.highest, *(v * 1.1 for v in y[-1:] if v < 1000)])
+        due = time.monotonic() >= self.due
+        if due:
+            self.draw()
+        return due
+
+    def draw(self):
+        """Draw everything now and put it into the image widget."""
+        started = time.thread_time()
+        self.axes.set(xlim=(0, self.num_epochs * 1.03), ylim=(0.93, self.highest))
+        if self.curves:
+            self.axes.legend(loc="upper right", fontsize="small")
+        buffer = io.BytesIO()
+        self.figure.canvas.print_png(buffer, pil_kwargs={"compress_level": 1})
+        self.image.value = buffer.getvalue()
+        self.due = time.monotonic() + max(0.3, 20 * (time.thread_time() - started))
+
+    def follow(self, records, label):
+        """Show the plot, draw the records of `fit` (or of a Run) as they come, and return them as a list.
+
+        A bar shows how far the training is. Interrupting the kernel stops it and keeps the curve.
+        """
+        bar, note = W.IntProgress(max=self.num_epochs, layout={"width": "200px"}), W.Label(label)
+        box = W.VBox([W.HBox([bar, note]), self.image])
+        text = f"perplexity of {label}"
+        handle = show(box, self.image.value, text)
+        self.start(label)
+        started = time.monotonic()
+        try:
+            for record in records:
+                self.add(record)
+                bar.value = record.epoch
+                left = (time.monotonic() - started) / record.epoch * (self.num_epochs - record.epoch)
+                held_out = "" if record.held_out is None else f", held-out {shorten(record.held_out)}"
+                note.value = (
+                    f"epoch {record.epoch}: training {shorten(record.perplexity)}{held_out} · {left:.0f} s left"
+                )
+        finally:
+            self.draw()
+            handle.update(bundle(box, self.image.value, text), raw=True)
+        return self.curves[-1][0]
+
+
+# ------------------------------------------------------------------------------------------------ 7  Playground
+
+from playground import Playground  # noqa: E402, F401

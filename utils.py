@@ -447,62 +447,54 @@ class Run(NamedTuple):
 
     records: list
     generated: list
-    about: dict  # seed, seconds, device, machine, versions
+    about: dict  # origin ("recorded run" or "this run"), seed, seconds, device, machine, versions
 
-    def summary(self):
-        """Return the run's last numbers and its machine, marked as recorded."""
+    def __str__(self):
         last, about = self.records[-1], self.about
-        return "\n".join(
-            [
-                f"recorded run: {last.epoch} epochs in {about['seconds']:.0f} s on {about['machine']} "
-                f"({about['versions']}, seed {about['seed']})",
-                f"perplexity {last.perplexity:.1f}, {last.tokens_per_sec:,.0f} tokens/sec on {about['device']}",
-                *self.generated,
-            ]
-        )
+        where = f"{about['machine']}, {about['versions']}, seed {about['seed']}"
+        speed = f"perplexity {last.perplexity:.1f}, {last.tokens_per_sec:,.0f} tokens/sec on {about['device']}"
+        head = f"{about['origin']}: {last.epoch} epochs in {about['seconds']:.0f} s ({where})"
+        return "\n".join([head, speed, *self.generated])
 
 
 @contextlib.contextmanager
 def recording(name, held_out):
-    """While the block runs d2l.train_ch8, keep what it does: every epoch's perplexity and speed, and the last lines.
+    """While the block runs d2l.train_ch8, keep what it does in a Run: each epoch's numbers and the last two lines.
 
     name: the run is written to assets/runs/<name>.json, if FULL=1 was set (a GPU alone overwrites nothing).
     held_out: token indices that are scored after each epoch; d2l's numbers, times and random state do not notice.
     Source: d2l.train_ch8 calls d2l.train_epoch_ch8 and d2l.predict_ch8 by name, so wrapping those two is enough.
     """
     train_epoch, predict = d2l.train_epoch_ch8, d2l.predict_ch8
-    records, lines, scoring = [], [], 0.0
+    run, scoring = Run([], [], {"origin": "this run", "seed": torch.initial_seed()}), 0.0
 
     def train_epoch_and_keep(net, *args):
         nonlocal scoring
         result = train_epoch(net, *args)
         started = time.perf_counter()
-        records.append(EpochRecord(len(records) + 1, result[0], perplexity(net, held_out), result[1]))
+        run.records.append(EpochRecord(len(run.records) + 1, result[0], perplexity(net, held_out), result[1]))
         scoring += time.perf_counter() - started
         return result
 
     def predict_and_keep(*args):
-        lines.append(predict(*args))
-        return lines[-1]
+        run.generated[:] = [*run.generated[-1:], predict(*args)]
+        return run.generated[-1]
 
     d2l.train_epoch_ch8, d2l.predict_ch8 = train_epoch_and_keep, predict_and_keep
     started = time.perf_counter()
     try:
-        yield
+        yield run
     finally:
         d2l.train_epoch_ch8, d2l.predict_ch8 = train_epoch, predict
-    cuda = torch.cuda.is_available()
-    about = {
-        "seed": torch.initial_seed(),
-        "seconds": round(time.perf_counter() - started - scoring, 1),
-        "device": torch.cuda.get_device_name() if cuda else "cpu",
-        "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} CPU threads",
-        "versions": f"torch {torch.__version__}, d2l 0.17.0, Python {platform.python_version()}",
-    }
-    columns = {key: [getattr(r, key) for r in records] for key in EpochRecord._fields}
-    columns = {key: [float(f"{x:.5g}") for x in values] for key, values in columns.items()}
+    run.about.update(
+        seconds=round(time.perf_counter() - started - scoring, 1),
+        device=torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        machine=f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} CPU threads",
+        versions=f"torch {torch.__version__}, d2l 0.17.0, Python {platform.python_version()}",
+    )
     if os.environ.get("FULL") == "1":
-        text = json.dumps({"about": about, "generated": lines[-2:], "records": columns})
+        columns = {key: [float(f"{getattr(r, key):.5g}") for r in run.records] for key in EpochRecord._fields}
+        text = json.dumps({"about": run.about | {"origin": "recorded run"}, "generated": run.generated, **columns})
         (ROOT / "assets" / "runs" / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
@@ -511,8 +503,8 @@ def load_run(name):
     path = ROOT / "assets" / "runs" / f"{name}.json"
     require(path.exists(), "name", name, f"one of {sorted(p.stem for p in path.parent.glob('*.json'))}")
     run = json.loads(path.read_text(encoding="utf-8"))
-    records = [EpochRecord(int(epoch), *rest) for epoch, *rest in zip(*run["records"].values(), strict=True)]
-    return Run(records, run["generated"], run["about"])
+    rows = zip(*(run[key] for key in EpochRecord._fields), strict=True)
+    return Run([EpochRecord(int(epoch), *rest) for epoch, *rest in rows], run["generated"], run["about"])
 
 
 # --------------------------------------------------------------------------------------------------- 6  Display
@@ -551,9 +543,58 @@ def bundle(widget, png, text):
     return {"application/vnd.jupyter.widget-view+json": view, "image/png": picture, "text/plain": text}
 
 
-def shorten(value):
+def new_figure(width, height):
+    """Return (Figure, Axes) of a size in inches, 80 pixels each on the page; no pyplot, so it may be drawn anywhere."""
+    figure = Figure(figsize=(width, height), dpi=LivePlot.DPI, layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def to_png(figure):
+    """Return a matplotlib Figure as the bytes of a PNG."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer, pil_kwargs={"compress_level": 1})
+    return buffer.getvalue()
+
+
+def explore(draw, **controls):
+    """Show the Figure that draw(**values) returns, redrawn in place whenever one of the controls moves.
+
+    draw: a function of the controls' values, fast enough to follow a slider (0.1 s). controls: ipywidgets by the
+    name of draw's argument. An exception in draw is shown below the controls, and the last good figure stays.
+    """
+    image, message = W.Image(format="png"), W.Label(layout={"height": "28px"})
+    image.add_class("book-figure")
+
+    def redraw(_=None):
+        try:
+            figure = draw(**{name: control.value for name, control in controls.items()})
+        except Exception as error:
+            message.value = f"{type(error).__name__}: {error}"
+        else:
+            image.value, message.value = to_png(figure), ""
+            image.width, image.height = (str(int(inches * 80)) for inches in figure.get_size_inches())
+
+    for control in controls.values():
+        control.observe(redraw, "value")
+    redraw()
+    row = W.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
+    show(W.VBox([row, message, image]), image.value, f"{draw.__name__}: run this cell to move its controls")
+
+
+def shorten(perplexity):
     """Return a perplexity as text: two decimals, or a power of ten where it has run away."""
-    return f"{value:.2f}" if value < 1000 else f"{value:.0e}"
+    return f"{perplexity:.2f}" if perplexity < 1000 else f"{perplexity:.0e}"
+
+
+def check(answer, expected, because):
+    """Say whether an exercise's answer (a number or a text, None for none yet) is right, and if so, why."""
+    numeric = all(isinstance(x, numbers.Real) for x in (answer, expected))
+    if answer is None:
+        print("not yet: put your answer in place of None and run this cell again")
+    elif math.isclose(answer, expected, rel_tol=1e-3) if numeric else answer == expected:
+        print(f"right, because {because}")
+    else:
+        print(f"not yet: {answer!r} is not it; try again")
 
 
 class LivePlot:
@@ -569,25 +610,27 @@ class LivePlot:
     def __init__(self, num_epochs, title=""):
         self.num_epochs, self.curves, self.due, self.highest = num_epochs, [], 0.0, 33.0
         self.figure = Figure(figsize=(self.WIDTH / 80, self.HEIGHT / 80), dpi=self.DPI)
-        FigureCanvasAgg(self.figure)
         self.axes = self.figure.add_axes((0.08, 0.14, 0.9, 0.78), xlabel="epoch", ylabel="perplexity", title=title)
         self.axes.set_yscale("log")
         self.axes.set_yticks([1, 2, 3, 5, 10, 20, 30, 100, 1000])
         self.axes.minorticks_off()
         self.axes.yaxis.set_major_formatter(ScalarFormatter())
         self.axes.grid(True, linewidth=0.5, alpha=0.6)
+        styles = [self.axes.plot([], [], style, color="0.4")[0] for style in ("-", "--")]
+        self.axes.add_artist(self.axes.legend(styles, ["training", "held-out"], loc="lower left", fontsize="small"))
         self.image = W.Image(format="png", width=self.WIDTH, height=self.HEIGHT)
         self.image.add_class("book-figure")
         self.draw()
 
     def start(self, label):
         """Begin a new curve, numbered from 1 and named in the legend; `add` extends it."""
-        number, ax = len(self.curves) + 1, self.axes
         colour = self.COLOURS[len(self.curves) % len(self.COLOURS)]
-        (train,) = ax.plot([], [], "-", color=colour, label=f"{number}  {label}: training")
-        (held_out,) = ax.plot([], [], "--", color=colour)
-        numbers = [ax.text(0, 0, f" {number}", color=colour, va="center", clip_on=True) for _ in range(2)]
-        self.curves.append(([], (train, held_out), numbers))
+        number = len(self.curves) + 1
+        (training,) = self.axes.plot([], [], "-", color=colour, label=f"{number}  {label}")
+        (held_out,) = self.axes.plot([], [], "--", color=colour)
+        ends = [self.axes.text(1, 1, "", color=colour, va="center", clip_on=True) for _ in range(2)]
+        self.curves.append(([], (training, held_out), ends))
+        self.axes.legend(loc="upper right", fontsize="small")
         self.due = 0.0
 
     def add(self, record):
@@ -595,17 +638,16 @@ class LivePlot:
 
         Returns whether it was redrawn.
         """
-        records, lines, numbers = self.curves[-1]
+        records, lines, ends = self.curves[-1]
         records.append(record)
         x, self.num_epochs = [r.epoch for r in records], max(self.num_epochs, record.epoch)
-        for line, number, key in zip(lines, numbers, ("perplexity", "held_out"), strict=True):
+        for line, end, key in zip(lines, ends, ("perplexity", "held_out"), strict=True):
             y = [getattr(r, key) for r in records]
             if y[0] is not None:
                 line.set_data(x, y)
                 line.set_marker("o" if len(y) == 1 else "")
-                line.set_label(line.get_label() if key == "perplexity" else f"{len(self.curves)}  held-out")
-                number.set_position((x[-1], y[-1]))
-                self.highest = max([self.highest, *(v * 1.1 for v in y[-1:] if v < 1000)])
+                end.set(position=(x[-1], y[-1]), text=f" {len(self.curves)}")
+                self.highest = max(self.highest, 1.1 * min(y[-1], 1000))
         due = time.monotonic() >= self.due
         if due:
             self.draw()
@@ -615,11 +657,7 @@ class LivePlot:
         """Draw everything now and put it into the image widget."""
         started = time.thread_time()
         self.axes.set(xlim=(0, self.num_epochs * 1.03), ylim=(0.93, self.highest))
-        if self.curves:
-            self.axes.legend(loc="upper right", fontsize="small")
-        buffer = io.BytesIO()
-        self.figure.canvas.print_png(buffer, pil_kwargs={"compress_level": 1})
-        self.image.value = buffer.getvalue()
+        self.image.value = to_png(self.figure)
         self.due = time.monotonic() + max(0.3, 20 * (time.thread_time() - started))
 
     def follow(self, records, label):

@@ -1,0 +1,169 @@
+"""The corpus: D2L's cleaning, disjoint held-out text, checksums, and errors that say what to do."""
+
+import hashlib
+import http.server
+import threading
+
+import pytest
+import torch
+
+import utils
+from utils import d2l
+
+PORTAL = b"<html><title>Campus network</title>Please log in</html>"
+
+
+def test_embedded_text_is_cleaned_as_d2l_does(corpus):
+    train_iter, vocab = d2l.load_data_time_machine(32, 35)
+    assert corpus.train.tolist() == train_iter.corpus
+    assert corpus.vocab.idx_to_token == vocab.idx_to_token
+    assert sorted(vocab.idx_to_token) == sorted(["<unk>", " ", *"abcdefghijklmnopqrstuvwxyz"])
+
+
+def test_held_out_text_follows_the_training_text(corpus):
+    whole, _ = d2l.load_corpus_time_machine(15_000)
+    assert len(corpus.train) == 10_000 and len(corpus.held_out) == 5_000
+    assert corpus.train.dtype == corpus.held_out.dtype == torch.int64
+    assert whole == torch.cat([corpus.train, corpus.held_out]).tolist()
+
+
+def test_changed_embedded_text_is_refused(monkeypatch):
+    monkeypatch.setattr(utils, "_EMBEDDED_SHA256", "0" * 64)
+    with pytest.raises(ValueError, match="SHA-256 1240845.* instead of 000.*install it again"):
+        utils.load_corpus()
+
+
+def test_own_text_in_any_script(tmp_path):
+    file = tmp_path / "own.txt"
+    file.write_text("\ufeff时间旅行者 说：Ça va, 123?\n" * 20, encoding="utf-8")
+    own = utils.load_corpus(file, max_tokens=100, held_out_tokens=50)
+    assert "".join(own.vocab.to_tokens(own.train[:13].tolist())) == "时间旅行者 说 ça va"
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", "= 60 letters and spaces, not 0"),
+        (b"too short", "not 9"),
+        (b"1234567890" * 50, "not 0"),
+        ("naïve".encode("latin-1") * 50, "UTF-8 text, but .*own.txt is not"),
+    ],
+    ids=["empty", "short", "no letters", "latin-1"],
+)
+def test_unusable_own_text(tmp_path, content, message):
+    file = tmp_path / "own.txt"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=f"source must be (.*){message}"):
+        utils.load_corpus(file, max_tokens=40, held_out_tokens=20)
+
+
+def test_missing_own_text(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere.txt"):
+        utils.load_corpus(tmp_path / "nowhere.txt")
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "many", True])
+def test_sizes_must_be_whole_numbers(value):
+    with pytest.raises(ValueError, match=r"max_tokens must be a whole number of at least 1, got "):
+        utils.load_corpus(max_tokens=value)
+    with pytest.raises(ValueError, match=r"held_out_tokens must be a whole number"):
+        utils.load_corpus(held_out_tokens=value)
+
+
+# ---- D2L's own edition is fetched from a server; here from one on this machine
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    """A server on this machine in place of D2L's; its `pages` decide what it answers, `register` what d2l expects."""
+    pages = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, content = pages.get(self.path, (404, b"no such page"))
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{httpd.server_port}/timemachine.txt"
+
+        def register(content):
+            monkeypatch.setitem(d2l.DATA_HUB, "time_machine", (url, hashlib.sha1(content).hexdigest()))
+
+        httpd.pages, httpd.register = pages, register
+        monkeypatch.setattr(utils, "download", lambda name, original=utils.download: original(name, tmp_path / "data"))
+        yield httpd
+        httpd.shutdown()
+
+
+def test_d2l_edition_is_fetched_once(server, tmp_path):
+    text = b"The Time Traveller (for so it will be convenient to speak of him)\n" * 10
+    server.register(text)
+    server.pages["/timemachine.txt"] = (200, text)
+    corpus = utils.load_corpus("d2l", max_tokens=300, held_out_tokens=100)
+    assert "".join(corpus.vocab.to_tokens(corpus.train[:30].tolist())) == "the time traveller for so it w"
+    server.pages.clear()
+    assert torch.equal(utils.load_corpus("d2l", max_tokens=300, held_out_tokens=100).train, corpus.train)
+
+
+def test_log_in_page_is_refused_and_nothing_saved(server, tmp_path):
+    server.register(b"the book")
+    server.pages["/timemachine.txt"] = (200, PORTAL)
+    with pytest.raises(ValueError, match="SHA-1 .* instead of .*Campus network.*Nothing was saved.*Log in"):
+        utils.load_corpus("d2l")
+    assert not list(tmp_path.rglob("*.txt*"))
+
+
+def test_bad_download_never_replaces_a_good_copy(server, tmp_path):
+    good = tmp_path / "data" / "timemachine.txt"
+    good.parent.mkdir()
+    good.write_bytes(b"the book")
+    server.register(b"the book, second edition")
+    server.pages["/timemachine.txt"] = (200, PORTAL)
+    with pytest.raises(ValueError, match="instead of"):
+        utils.download("time_machine")
+    assert good.read_bytes() == b"the book"
+    server.register(b"the book")
+    assert utils.download("time_machine") == str(good)
+
+
+def test_http_error_and_unknown_name(server):
+    server.register(b"the book")
+    with pytest.raises(ConnectionError, match="404.*put the file at"):
+        utils.download("time_machine")
+    with pytest.raises(ValueError, match="name must be one of"):
+        utils.download("no_such_file")
+
+
+def test_d2l_uses_the_careful_download():
+    assert d2l.download is utils.download
+
+
+def test_batches_partition_as_d2l(corpus, monkeypatch):
+    """From the same offset, the minibatches are those of d2l.seq_data_iter_sequential."""
+    monkeypatch.setattr("random.randint", lambda low, high: 7)
+    theirs = list(d2l.seq_data_iter_sequential(corpus.train.tolist(), 32, 35))
+    batches = utils.Batches(corpus.train)
+    monkeypatch.setattr(batches.random, "randint", lambda low, high: 7)
+    ours = list(batches)
+    assert len(ours) == len(theirs) == len(batches)
+    assert all(
+        torch.equal(a, b) for pair, other in zip(ours, theirs, strict=True) for a, b in zip(pair, other, strict=True)
+    )
+
+
+def test_batches_repeat_with_their_seed_and_carry_on(corpus):
+    first, second = (list(utils.Batches(corpus.train, seed=3)) for _ in range(2))
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(first, second, strict=True))
+    (X, Y), (X_next, _) = first[:2]
+    assert torch.equal(X[:, 1:], Y[:, :-1]) and torch.equal(Y[:, -1], X_next[:, 0])
+
+
+def test_batches_of_a_text_that_is_too_short():
+    with pytest.raises(ValueError, match="ids must be at least 1,156 tokens for 32 x 35, got 1000"):
+        utils.Batches(torch.zeros(1000, dtype=torch.long))

@@ -1,0 +1,109 @@
+"""`import utils` mends d2l whatever torchvision is; the notes' own cells run offline, anywhere, without a warning."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import utils
+
+ROOT = Path(utils.__file__).parent
+NOTES = (ROOT / "tests" / "notes_cells.py").read_text(encoding="utf-8").split("# %%\n")[1:]
+
+# Refuse every connection, turn warnings into errors, and shorten d2l's training to the 12 epochs in which it draws once
+PRELUDE = f"""
+import socket, sys, warnings
+def refuse(*_): raise OSError("no network in this test")
+socket.socket.connect = socket.getaddrinfo = refuse
+warnings.simplefilter("error")
+sys.path.insert(0, {str(ROOT)!r})
+import utils
+train = utils.d2l.train_ch8
+utils.d2l.train_ch8 = lambda net, it, vocab, lr, n, device: train(net, it, vocab, lr, min(n, 12), device)
+import matplotlib; matplotlib.use("agg")
+"""
+
+
+def run_python(code, folder):
+    """Run code in a fresh interpreter and return its output; in a namespace without a network where the system can."""
+    isolated = ["unshare", "-rn"]
+    if not shutil.which("unshare") or subprocess.run([*isolated, "true"], capture_output=True).returncode:
+        isolated = []
+    (folder / "script.py").write_text(code, encoding="utf-8")
+    env = {key: value for key, value in os.environ.items() if not key.startswith("OMP_")}  # set by our own utils
+    done = subprocess.run(
+        [*isolated, sys.executable, "script.py"], cwd=folder, env=env, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("cells", [NOTES[:3], NOTES[3:]], ids=["deep LSTM", "bidirectional"])
+def test_cells_of_the_notes_run_verbatim_offline_without_a_warning(cells, tmp_path):
+    output = run_python(PRELUDE + "\n".join(cells) + "\nprint(len(vocab), len(train_iter.corpus))", tmp_path)
+    assert re.search(r"perplexity \d+\.\d, [\d.]+ tokens/sec on", output)
+    assert output.count("time traveller") >= 2  # one line while it trains, one at the end
+    assert output.splitlines()[-1] == "28 10000"
+    assert [p.name for p in tmp_path.iterdir()] == ["script.py"], "the notes' cells left files behind"
+    assert not (tmp_path.parent / "data").exists()
+
+
+def test_lesson_3_teaches_the_cells_of_the_notes():
+    """Every statement of the notes' first three cells stands in lesson 3, to the letter."""
+
+    def statements(code):
+        return [ast.unparse(node) for node in ast.walk(ast.parse(code)) if isinstance(node, ast.stmt)]
+
+    lesson = (ROOT / "notebooks" / "source" / "03_concise_lstm.py").read_text(encoding="utf-8")
+    missing = [s for s in statements("\n".join(NOTES[:3])) if s not in statements(lesson)]
+    assert not missing
+
+
+BROKEN_TORCHVISION = "raise RuntimeError('operator torchvision::nms does not exist')"
+
+
+@pytest.mark.parametrize("torchvision", [None, BROKEN_TORCHVISION], ids=["absent", "broken"])
+def test_d2l_imports_without_a_working_torchvision(torchvision, tmp_path):
+    package = tmp_path / "site" / "torchvision"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from . import part" if torchvision else "raise ImportError")
+    (package / "part.py").write_text(torchvision or "")
+    code = f"""
+import sys; sys.path[:0] = [{str(package.parent)!r}, {str(ROOT)!r}]
+import utils
+from d2l import torch as d2l
+print(d2l.try_gpu() is not None, [n for n in sys.modules if n.startswith("torchvision")])
+try: import torchvision
+except (ImportError, RuntimeError): print("still broken")
+"""
+    assert run_python(code, tmp_path).split("\n")[:2] == ["True []", "still broken"]
+
+
+def test_working_torchvision_is_left_alone(tmp_path):
+    package = tmp_path / "site" / "torchvision"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from . import transforms")
+    (package / "transforms.py").write_text("here = True")
+    code = f"""
+import sys; sys.path[:0] = [{str(package.parent)!r}, {str(ROOT)!r}]
+import utils
+print(utils.d2l.transforms.here, sys.modules["torchvision"].__file__ is not None)
+"""
+    assert run_python(code, tmp_path).strip() == "True True"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no CPU affinity")
+def test_one_allowed_cpu_means_one_thread(tmp_path):
+    code = f"""
+import os, sys; sys.path.insert(0, {str(ROOT)!r})
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+import utils, torch
+print(utils.cpus_allowed(), torch.get_num_threads(), os.environ["OMP_WAIT_POLICY"])
+"""
+    assert run_python(code, tmp_path).split() == ["1", "1", "PASSIVE"]

@@ -1,0 +1,369 @@
+"""Build both editions of every lesson: notebooks/source/*.py -> notebooks/en/*.ipynb and notebooks/zh/*.ipynb.
+
+    python tools/build_notebooks.py                                  after an edit of the prose
+    python tools/build_notebooks.py --execute notebooks/source/03_x.py   after an edit of the code
+    python tools/build_notebooks.py --check                          is everything up to date? (writes nothing)
+
+Without named sources all lessons are built, and the lesson table of README.md too. A build without --execute keeps
+the stored outputs of a lesson whose code is unchanged and drops them otherwise: outputs of other code are not honest.
+Each lesson is written when it is finished; one that fails stops the build and is not written.
+
+Sources are jupytext percent files. Every cell has an id: `# %% id="train"`. A markdown cell with lang="en" has a
+partner with lang="zh" and the same id; a cell without lang goes into both editions. The author may write {{launch}},
+{{next}} and {{repository}} in a cell, and `# {{setup}}` as the only line of a code cell. Needs Python 3.11 or newer.
+"""
+
+import argparse
+import hashlib
+import re
+import sys
+from copy import deepcopy
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+
+# On Colab only: fetch the repository (into a folder found again after a restart) and what Colab lacks, without
+# dependencies, so that Colab's own torch and numpy stay. Everywhere: put the folder of utils.py on the path.
+SETUP = """\
+import subprocess
+import sys
+from pathlib import Path
+
+root = next((p for p in (Path.cwd(), *Path.cwd().parents) if (p / "utils.py").exists()), Path("deep-rnn-book"))
+if "google.colab" in sys.modules:
+    if not root.exists():
+        subprocess.run(["git", "clone", "--depth", "1", "{{repository}}", root], check=True)
+    subprocess.run([sys.executable, "-m", *"pip install -q --no-deps {{pins}}".split()], check=True)
+assert root.exists(), "open this lesson inside the course: no utils.py here or in a folder above"
+sys.path.insert(0, str(root.resolve()))
+import utils  # noqa: E402"""
+
+LAUNCH = {
+    "en": "[Open in Binder]({binder}) · [Open in Colab]({colab}) · [中文版](../zh/{name}.ipynb)",
+    "zh": "[在 Binder 中打开]({binder}) · [在 Colab 中打开]({colab}) · [English edition](../en/{name}.ipynb)",
+}
+NEXT = {"en": "**Next:** [lesson {number}]({name}.ipynb)", "zh": "**下一课：** [第 {number} 课]({name}.ipynb)"}
+README_BLOCK = re.compile(
+    r"(<!-- lessons: begin \(written by tools/build_notebooks\.py\) -->\n).*?(<!-- lessons: end -->)", re.DOTALL
+)
+SLUG = r"([\w.-]+/[\w-]+(?:\.(?!git\b)[\w-]+)*)"
+# OWNER/NAME where a reader is sent or a copy is fetched; also finds the clone command inside a notebook's JSON
+ADDRESS = re.compile(
+    r"(?:mybinder\.org/v2/gh/|colab\.research\.google\.com/github/"
+    r"|\bgit\W+clone(?:\W+[\w-]+){0,2}\W+(?:https://|git@)github\.com[/:])" + SLUG,
+    re.ASCII,
+)
+WIDGET = "application/vnd.jupyter.widget-view+json"
+JUPYTEXT_KEYS = {"cell_marker", "lines_to_next_cell", "lines_to_end_of_cell_marker"}
+MAX_BYTES = 300_000
+
+
+class SourceError(ValueError):
+    """Something an author has to put right; the message says where."""
+
+
+def read_book(root):
+    """The repository's address (pyproject.toml) and the setup cell made with it (pins: requirements.txt)."""
+    import tomllib  # here, because the lessons also run on Python 3.10, which has no tomllib
+
+    try:
+        repository = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["book"]["repository"]
+        requirements = (root / "requirements.txt").read_text("utf-8")
+    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+        raise SourceError(f"need pyproject.toml with [tool.book] repository, and requirements.txt: {error!r}") from None
+    if not (address := re.fullmatch(f"https://github\\.com/{SLUG}", repository, re.ASCII)):
+        raise SourceError(f"pyproject.toml: {repository!r} is not of the form https://github.com/OWNER/NAME")
+    pins = [re.search(rf"^{name}==[\w.]+", requirements, re.MULTILINE) for name in ("d2l", "word-text-counter")]
+    if not all(pins):
+        raise SourceError("requirements.txt: need a line d2l==... and a line word-text-counter==...")
+    setup = SETUP.replace("{{pins}}", " ".join(pin[0] for pin in pins))
+    return {"repository": repository, "slug": address[1], "setup": setup}
+
+
+def launch_urls(slug, language, name):
+    """The addresses that open one notebook on Binder and on Colab."""
+    path = f"notebooks/{language}/{name}.ipynb"
+    return {
+        "binder": f"https://mybinder.org/v2/gh/{slug}/main?urlpath=lab/tree/{path}",
+        "colab": f"https://colab.research.google.com/github/{slug}/blob/main/{path}",
+    }
+
+
+def read_lesson(source, book):
+    """Both editions {"en": notebook, "zh": notebook} of a source file, without outputs."""
+    text = source.read_text("utf-8")
+    if not re.fullmatch(r"\d\d_\w+", source.stem, re.ASCII):
+        raise SourceError(f"{source.name}: the file's name must be of the form 01_name.py")
+    try:
+        cells = jupytext.reads(text, fmt="py:percent").cells
+    except nbformat.ValidationError as error:
+        raise SourceError(f"{source.name}: {error.message} (in a cell's header)") from None
+    editions = {"en": {}, "zh": {}}
+    for cell in cells:
+        cell_id, languages = check_header(cell, source.name)
+        for language in languages:
+            if cell_id in editions[language]:
+                raise SourceError(f'{source.name}: id "{cell_id}" is used twice in the {language} edition')
+            urls = launch_urls(book["slug"], language, source.stem)
+            stamps = {
+                "# {{setup}}": book["setup"],
+                "{{launch}}": LAUNCH[language].format(name=source.stem, **urls),
+                "{{next}}": link_to_next(source, language),
+                "{{repository}}": book["repository"],
+            }
+            editions[language][cell_id] = make_cell(cell, cell_id, stamps)
+    for cell_id in sorted(editions["en"].keys() ^ editions["zh"].keys()):
+        present = "en" if cell_id in editions["en"] else "zh"
+        raise SourceError(f'{source.name}: id "{cell_id}" is only in the {present} edition')
+    for en_id, zh_id in zip(*editions.values(), strict=True):
+        if en_id != zh_id:
+            raise SourceError(f'{source.name}: the editions differ in order, id "{en_id}" stands beside "{zh_id}"')
+    return {
+        language: new_notebook(
+            cells=list(edition.values()),
+            metadata={
+                "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+                "language_info": {"name": "python"},
+                "book": {
+                    "source": f"notebooks/source/{source.name}",
+                    "source_sha256": hashlib.sha256(text.encode()).hexdigest(),
+                    "language": language,
+                },
+            },
+        )
+        for language, edition in editions.items()
+    }
+
+
+def check_header(cell, filename):
+    """The id of a source cell and the languages it is for."""
+    first_line = cell.source.partition("\n")[0]
+    where = f"{filename}, cell {first_line!r}"
+    cell_id, language = cell.metadata.get("id"), cell.metadata.get("lang")
+    if unknown := cell.metadata.keys() - JUPYTEXT_KEYS - {"id", "lang", "tags"}:
+        raise SourceError(f"{where}: cannot read the header ({', '.join(sorted(unknown))})")
+    if not re.fullmatch(r"[a-z0-9-]{1,64}", str(cell_id or "")):
+        raise SourceError(f'{where}: needs an id="..." of a-z, 0-9 and -, not {cell_id!r}')
+    if language not in (None, "en", "zh"):
+        raise SourceError(f'{where}: lang must be "en" or "zh", not {language!r}')
+    if cell.cell_type == "code" and language:
+        raise SourceError(f"{where}: a code cell goes into both editions and has no lang")
+    if cell.cell_type == "code" and not cell.source.strip():
+        raise SourceError(f'{where}: code cell "{cell_id}" is empty')
+    return cell_id, [language] if language else ["en", "zh"]
+
+
+def link_to_next(source, language):
+    """A link to the lesson after this one, or nothing after the last."""
+    later = sorted(path.stem for path in source.parent.glob("*.py") if path.stem > source.stem)
+    return NEXT[language].format(number=int(later[0][:2]), name=later[0]) if later else ""
+
+
+def make_cell(cell, cell_id, stamps):
+    """The notebook cell for a source cell, with the placeholders filled in."""
+    text = cell.source
+    for placeholder, stamp in stamps.items():
+        text = text.replace(placeholder, stamp).strip()
+    metadata = {"tags": list(cell.metadata["tags"])} if cell.metadata.get("tags") else {}
+    if cell.cell_type == "code" and "solution" in metadata.get("tags", []):
+        metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
+    new_cell = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}[cell.cell_type]
+    return new_cell(text, id=cell_id, metadata=metadata)
+
+
+def notebook_path(root, language, source):
+    """Where an edition of a lesson is stored."""
+    return root / "notebooks" / language / f"{source.stem}.ipynb"
+
+
+def code_cells(notebook):
+    """The code cells of a notebook, in order."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def keep_outputs(editions, root, source, slug):
+    """Copy the stored outputs into both editions if they are of this code and the stored editions agree on them."""
+    paths = [notebook_path(root, language, source) for language in editions]
+    try:
+        stored = [code_cells(nbformat.read(path, as_version=4)) for path in paths if path.is_file()]
+    except (ValueError, AttributeError):  # not a notebook, as after a merge conflict
+        return
+    # Another address in the setup cell's git clone is no other code: publishing a copy keeps its outputs.
+    code = [(cell.id, cell.source) for cell in code_cells(editions["en"])]
+    codes = [[(c.id, ADDRESS.sub(lambda m: m[0].replace(m[1], slug), c.source)) for c in cells] for cells in stored]
+    outputs = [[(cell.execution_count, cell.outputs) for cell in cells] for cells in stored]
+    if stored and all(other == code for other in codes) and all(other == outputs[0] for other in outputs):
+        store_outputs(editions, outputs[0])
+
+
+def store_outputs(editions, outputs):
+    """Put the same execution counts and outputs into both editions."""
+    for notebook in editions.values():
+        for cell, (count, cell_outputs) in zip(code_cells(notebook), outputs, strict=True):
+            cell.execution_count, cell.outputs = count, deepcopy(cell_outputs)
+
+
+def execute(editions, root, source):
+    """Run the English edition in a fresh kernel and store its cleaned outputs in both editions."""
+    notebook, running = deepcopy(editions["en"]), []
+    folder = root / "notebooks" / "en"
+    folder.mkdir(parents=True, exist_ok=True)
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=900,
+        store_widget_state=False,
+        record_timing=False,
+        resources={"metadata": {"path": str(folder)}},
+        on_cell_start=lambda cell, cell_index: running.append(cell.id),
+    )
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        trace = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+        raise SourceError(f'{source.name}: cell "{running[-1]}" failed\n{trace}') from None
+    for cell in code_cells(notebook):
+        cell.outputs = clean(cell.outputs)
+        for output in cell.outputs:
+            if output.get("name") == "stderr":
+                raise SourceError(f'lesson {source.name}, cell "{cell.id}" writes to stderr: {output.text.strip()}')
+    store_outputs(editions, [(cell.execution_count, cell.outputs) for cell in code_cells(notebook)])
+
+
+def clean(outputs):
+    """The outputs without live widgets, which are dead in a stored notebook, and with their streams joined."""
+    cleaned = []
+    for output in outputs:
+        output.pop("transient", None)
+        for bundle in (output.get("data", {}), output.get("metadata", {})):
+            bundle.pop(WIDGET, None)
+        last = cleaned[-1] if cleaned else {}
+        if output.output_type == "stream" and output.name == last.get("name"):
+            last.text += output.text
+        elif output.get("data") != {}:
+            cleaned.append(output)
+    return cleaned
+
+
+def render(notebook, path):
+    """The text of the .ipynb file, the same for the same notebook."""
+    text = nbformat.writes(notebook) + "\n"
+    if len(text.encode()) > MAX_BYTES:
+        raise SourceError(f"{path.name}: {len(text.encode()):,} bytes, more than {MAX_BYTES:,}: print or plot less")
+    return text
+
+
+def render_readme(readme, lessons, book):
+    """README.md's text with a row per lesson between the markers; unchanged if it has no markers."""
+    rows = ["| # | Lesson · 课程 | Open · 打开 | Binder | Colab |", "| --- | --- | --- | --- | --- |"]
+    for source, editions in lessons.items():
+        titles, links = [], {"open": [], "binder": [], "colab": []}
+        for language, label in (("en", "English"), ("zh", "中文")):
+            prose = "\n".join(cell.source for cell in editions[language].cells if cell.cell_type == "markdown")
+            if not (heading := re.search(r"^# (?:\d+(?:[.、:：]\s*|\s+))?(\S.*)$", prose, re.MULTILINE)):
+                raise SourceError(f"{source.name}: the {language} edition has no '# ' heading")
+            titles.append(heading[1].strip().replace("|", "\\|"))
+            urls = launch_urls(book["slug"], language, source.stem)
+            for column, url in {"open": f"notebooks/{language}/{source.stem}.ipynb", **urls}.items():
+                links[column].append(f"[{label}]({url})")
+        cells = [source.stem[:2], " / ".join(titles), *(" · ".join(column) for column in links.values())]
+        rows.append(f"| {' | '.join(cells)} |")
+    table = "\n".join(rows) + "\n"
+    return README_BLOCK.sub(lambda block: block[1] + table + block[2], readme)
+
+
+def check_lesson(editions, root, source):
+    """What is wrong with the stored editions of a lesson, given what a build would write."""
+    problems = []
+    for language, notebook in editions.items():
+        path = notebook_path(root, language, source)
+        if not path.is_file() or path.read_text("utf-8") != render(notebook, path):
+            problems.append(f"{path.relative_to(root).as_posix()} is not what its source builds")
+    never = [cell.id for cell in code_cells(editions["en"]) if cell.execution_count is None]
+    if never:
+        problems.append(f"{source.name} has code cells without outputs of this code: {', '.join(never)}")
+    if problems:
+        problems.append(
+            f"  run: python tools/build_notebooks.py {'--execute ' * bool(never)}notebooks/source/{source.name}"
+        )
+    return problems
+
+
+def check_book(lessons, root, book):
+    """What is wrong beside the lessons: the README's table, notebooks without a source, other repositories' links."""
+    problems, readme = [], root / "README.md"
+    if readme.is_file() and readme.read_text("utf-8") != render_readme(readme.read_text("utf-8"), lessons, book):
+        problems += ["README.md has an outdated lesson table", "  run: python tools/build_notebooks.py"]
+    expected = {notebook_path(root, language, source) for source in lessons for language in ("en", "zh")}
+    for path in sorted([*root.glob("notebooks/en/*.ipynb"), *root.glob("notebooks/zh/*.ipynb")]):
+        if path not in expected:
+            problems.append(f"{path.relative_to(root).as_posix()} has no source in notebooks/source")
+    texts = [
+        p
+        for p in root.glob("notebooks/**/*")
+        if p.suffix in (".py", ".ipynb", ".md") and p.parent.name != ".ipynb_checkpoints"
+    ]
+    for path in sorted([*texts, *root.glob("README*.md")]):
+        for slug in sorted(set(ADDRESS.findall(path.read_text("utf-8"))) - {book["slug"]}):
+            where = path.relative_to(root).as_posix()
+            problems.append(f"{where} sends readers to github.com/{slug}, pyproject.toml says {book['repository']}")
+    return problems
+
+
+def build(root, names, run, check):
+    """Build or check the lessons; returns the list of problems found by a check."""
+    book = read_book(root)
+    sources = sorted((root / "notebooks" / "source").glob("*.py"))
+    chosen = [source for source in sources if not names or source.name in [Path(name).name for name in names]]
+    if missing := {Path(name).name for name in names} - {source.name for source in chosen}:
+        raise SourceError(f"not in notebooks/source: {', '.join(sorted(missing))}")
+    lessons, problems = {source: read_lesson(source, book) for source in chosen}, []
+    for source, editions in lessons.items():
+        if run:
+            execute(editions, root, source)
+        else:
+            keep_outputs(editions, root, source, book["slug"])
+        if check:
+            problems += check_lesson(editions, root, source)
+            continue
+        texts = {notebook_path(root, lang, source): render(notebook, source) for lang, notebook in editions.items()}
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8", newline="\n")
+            size = f"{len(editions['en'].cells)} cells, {len(text.encode()) / 1000:.0f} kB"
+            print(f"{path.relative_to(root).as_posix()}  {size}", flush=True)
+    if names:
+        return problems
+    if check:
+        return problems + check_book(lessons, root, book)
+    readme = root / "README.md"
+    if readme.is_file():
+        readme.write_text(render_readme(readme.read_text("utf-8"), lessons, book), "utf-8", newline="\n")
+    return problems
+
+
+def main(arguments=None):
+    """Read the command line; exit status 1 with the problems if there are any."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sources", nargs="*", help="notebooks/source/NN_name.py; without any: all, and README.md")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--execute", action="store_true", help="run the lessons and store their outputs")
+    action.add_argument("--check", action="store_true", help="write nothing, say what is out of date")
+    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[1], help="the repository")
+    options = parser.parse_args(arguments)
+    try:
+        problems = build(options.root.resolve(), options.sources, options.execute, options.check)
+    except SourceError as error:
+        sys.exit(str(error))
+    if problems:
+        sys.exit("\n".join(problems))
+    if options.check:
+        print("up to date")
+
+
+if __name__ == "__main__":
+    main()

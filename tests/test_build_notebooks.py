@@ -495,13 +495,13 @@ import json, pathlib, subprocess, sys
 sys.modules["google.colab"] = sys
 commands = []
 
-def fake_run(command, check):
+def fake_check_call(command):
     commands.append([str(part) for part in command])
     if "clone" in command:
         pathlib.Path(command[-1]).mkdir()
         (pathlib.Path(command[-1]) / "utils.py").touch()
 
-subprocess.run = fake_run
+subprocess.check_call = fake_check_call
 """
 
 

@@ -29,15 +29,15 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_
 # On Colab only: fetch the repository (into a folder found again after a restart) and what Colab lacks, without
 # dependencies, so that Colab's own torch and numpy stay. Everywhere: put the folder of utils.py on the path.
 SETUP = """\
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import check_call
 
 root = next((p for p in (Path.cwd(), *Path.cwd().parents) if (p / "utils.py").exists()), Path("deep-rnn-book"))
 if "google.colab" in sys.modules:
     if not root.exists():
-        subprocess.run(["git", "clone", "--depth", "1", "{{repository}}", root], check=True)
-    subprocess.run([sys.executable, "-m", *"pip install -q --no-deps {{pins}}".split()], check=True)
+        check_call(["git", "clone", "--depth", "1", "{{repository}}", root])
+    check_call([sys.executable, "-m", *"pip install -q --no-deps {{pins}}".split()])
 assert root.exists(), "open this lesson inside the course: no utils.py here or in a folder above"
 sys.path.insert(0, str(root.resolve()))
 import utils  # noqa: E402"""

@@ -57,7 +57,7 @@ ADDRESS = re.compile(
     r"|\bgit\W+clone(?:\W+[\w-]+){0,2}\W+(?:https://|git@)github\.com[/:])" + SLUG,
     re.ASCII,
 )
-WIDGET = "application/vnd.jupyter.widget-view+json"
+DEAD = ("application/vnd.jupyter.widget-view+json", "application/javascript")  # what a stored page cannot use
 JUPYTEXT_KEYS = {"cell_marker", "lines_to_next_cell", "lines_to_end_of_cell_marker"}
 MAX_BYTES = 300_000
 
@@ -235,12 +235,13 @@ def execute(editions, root, source):
 
 
 def clean(outputs):
-    """The outputs without live widgets, which are dead in a stored notebook, and with their streams joined."""
+    """The outputs without live widgets and their scripts, and with their streams joined."""
     cleaned = []
     for output in outputs:
         output.pop("transient", None)
         for bundle in (output.get("data", {}), output.get("metadata", {})):
-            bundle.pop(WIDGET, None)
+            for mime in DEAD:
+                bundle.pop(mime, None)
         last = cleaned[-1] if cleaned else {}
         if output.output_type == "stream" and output.name == last.get("name"):
             last.text += output.text

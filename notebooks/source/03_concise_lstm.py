@@ -1,15 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3 (ipykernel)
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown] lang="en" id="title"
 # # 3 · A deep LSTM in a few lines
 #
@@ -238,11 +226,13 @@ training = utils.fit(
 records = utils.LivePlot(50).follow(training, "LSTM 2 x 256, Adam, lr 0.005")
 
 # %% id="compare-recipes"
+tokens_per_epoch = 8 * batch_size * num_steps  # eight minibatches fit into 10,000 characters
+
 def seconds_to(perplexity, records):
     """Seconds of training until the training perplexity is first at or below a value; None if it never is."""
     seconds = 0.0
     for r in records:
-        seconds += num_steps * batch_size * (len(corpus.train) // (num_steps * batch_size)) / r.tokens_per_sec
+        seconds += tokens_per_epoch / r.tokens_per_sec
         if r.perplexity <= perplexity:
             return seconds
 
@@ -295,7 +285,7 @@ def draw_next(prefix, tau):
         O, _ = fast(inputs, fast.begin_state(batch_size=1, device=device))  # (T, q)
     P = torch.softmax(O[-1].cpu() / tau, dim=0)  # (q,)
     fig, ax = utils.new_figure(7, 2.6)
-    ax.bar([repr(c)[1:-1] if c != " " else "␣" for c in vocab.idx_to_token[1:]], P[1:])
+    ax.bar([c.replace(" ", "␣") for c in vocab.idx_to_token[1:]], P[1:])
     ax.set(ylim=(0, 1), ylabel="P", title=f"P( next | {prefix!r} ),  $\\tau$ = {tau:g}")
     return fig
 

@@ -1,0 +1,176 @@
+"""A reader's way through lesson 3: JupyterLab in a real browser, Run All, sliders by keyboard, Train, Stop."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+ARTIFACTS = ROOT / "artifacts"  # screenshots, ignored by git
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking".split()
+FLAGS += "--disable-component-update --disable-sync".split()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        reason = "no Chromium: install it (Debian: apt-get install chromium) to run the browser tests"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """JupyterLab on a copy of the course, with settings of its own; returns a function that asks its REST interface."""
+    folder = tmp_path_factory.mktemp("lab")
+    course = folder / "course"
+    shutil.copytree(ROOT, course, ignore=shutil.ignore_patterns(".*", "tests", "artifacts", "__pycache__"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_RUNTIME_DIR": "runtime", "IPYTHONDIR": "ipython"}
+    own |= {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
+    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
+    command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
+    command += ["--ServerApp.disable_check_xsrf=True", "--LabApp.news_url=None", f"--ServerApp.root_dir={course}"]
+    env = os.environ | {key: str(folder / name) for key, name in own.items()}
+    env = {key: value for key, value in env.items() if not key.startswith("OMP_")}  # set by utils, imported here too
+    log = (folder / "server.log").open("w")
+    server = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
+
+    def api(path, method="GET"):
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/api/{path}", method=method)
+        return json.loads(urllib.request.urlopen(request, timeout=5).read() or "null")
+
+    api.url, api.course = f"http://127.0.0.1:{port}/lab/tree", course
+    try:
+        for _ in range(300):
+            with contextlib.suppress(OSError):
+                api("status")
+                break
+            assert server.poll() is None, (folder / "server.log").read_text()
+            time.sleep(0.2)
+        yield api
+    finally:
+        server.terminate()
+        server.wait(30)
+        log.close()
+
+
+def open_and_run_all(page, lab, notebook):
+    """Open a notebook, run all its cells as a reader does, and return the seconds that this took."""
+    page.goto(f"{lab.url}/{notebook}?reset")
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+    wait_for(lambda: [s for s in lab("sessions") if s["kernel"]["connections"] and is_idle(s)], 60)
+    started = time.monotonic()
+    for _ in range(10):  # the page is ready a moment before it is connected, and drops a run that comes too soon
+        page.locator(".lm-MenuBar-item", has_text=re.compile("^Run$")).click()
+        page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+        page.wait_for_timeout(1500)
+        if not is_idle(lab("sessions")[0]):
+            break
+    wait_for(lambda: all(is_idle(lab("sessions")[0]) or time.sleep(0.3) for _ in range(3)), 280)
+    return time.monotonic() - started
+
+
+def is_idle(session):
+    return session["kernel"]["execution_state"] == "idle"
+
+
+def wait_for(condition, seconds):
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds, "waited too long"
+        time.sleep(0.2)
+
+
+def test_lesson_3_as_a_reader_tries_it(browser, lab):
+    ARTIFACTS.mkdir(exist_ok=True)
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    seconds = open_and_run_all(page, lab, "notebooks/en/03_concise_lstm.ipynb")
+    page.screenshot(path=ARTIFACTS / "run_all.png")
+    assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    assert seconds < 90, f"Run All took {seconds:.0f} s"
+
+    box = page.locator(".book-playground")
+    box.scroll_into_view_if_needed()
+    layers, hidden = (box.get_by_role("slider", name=name, exact=True) for name in ("Layers", "Hidden units"))
+    train, stop, reset = (box.get_by_role("button", name=name, exact=True) for name in ("Train", "Stop", "Reset"))
+    figure = box.locator("img")
+    figure.evaluate("image => { image.marked = true }")  # a figure that is replaced loses the mark
+
+    reset.click()
+    assert layers.get_attribute("aria-valuetext") == "1"
+    layers.focus()
+    page.keyboard.press("ArrowRight")
+    wait_for(lambda: layers.get_attribute("aria-valuetext") == "2", 5)
+    hidden.focus()
+    for _ in range(2):
+        page.keyboard.press("ArrowLeft")
+    wait_for(lambda: hidden.get_attribute("aria-valuetext") == "96", 5)
+    box.get_by_label("Epochs", exact=True).fill("500")
+    page.keyboard.press("Tab")
+
+    empty = figure.get_attribute("src")
+    started = time.monotonic()
+    train.click()
+    wait_for(lambda: figure.get_attribute("src") != empty, 20)
+    first_point = time.monotonic() - started
+    pictures = {empty}
+    wait_for(lambda: pictures.add(figure.get_attribute("src")) or len(pictures) >= 4, 60)
+
+    prompts = page.locator(".jp-CodeCell").filter(has_text="answer_1 = None").locator(".jp-InputArea-prompt")
+    before = prompts.inner_text()
+    page.locator(".jp-CodeCell").filter(has_text="answer_1 = None").locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    wait_for(lambda: re.fullmatch(r"\[\d+\]:", prompts.inner_text()) and prompts.inner_text() != before, 10)
+    assert not stop.is_disabled(), "the training did not go on while another cell ran"
+
+    box.scroll_into_view_if_needed()
+    page.screenshot(path=ARTIFACTS / "training.png")
+    milliseconds = page.evaluate(
+        """async () => {
+            const box = document.querySelector(".book-playground");
+            const started = performance.now();
+            [...box.querySelectorAll("button")].find(b => b.textContent.trim() === "Stop").click();
+            while (!box.textContent.includes("stopped ·")) await new Promise(requestAnimationFrame);
+            return performance.now() - started;
+        }"""
+    )
+    assert milliseconds < 500, f"Stop took {milliseconds:.0f} ms"
+
+    box.get_by_label("Epochs", exact=True).fill("3")
+    page.keyboard.press("Tab")
+    layers.focus()
+    page.keyboard.press("ArrowLeft")
+    wait_for(lambda: layers.get_attribute("aria-valuetext") == "1", 5)
+    train.click()
+    wait_for(lambda: box.locator(".book-runs tbody tr").count() == 2, 30)
+    assert figure.evaluate("image => image.marked === true"), "the figure was replaced instead of redrawn"
+    assert figure.get_attribute("alt")
+    page.screenshot(path=ARTIFACTS / "two_runs.png")
+    assert not errors, errors
+    print(f"Run All {seconds:.0f} s, first point {first_point:.1f} s, Stop {milliseconds:.0f} ms")
+
+    page.keyboard.press("Control+s")
+    page.wait_for_timeout(1500)
+    saved = json.loads((lab.course / "notebooks/en/03_concise_lstm.ipynb").read_text(encoding="utf-8"))
+    (cell,) = [cell for cell in saved["cells"] if cell["id"] == "show-playground"]
+    assert any("image/png" in output.get("data", {}) for output in cell["outputs"]), "no picture is stored"
+    page.close()

@@ -1,0 +1,64 @@
+"""Every lesson runs from top to bottom in a kernel of its own; its exercises say "right" to the solution only."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[1]
+LESSONS = sorted((ROOT / "notebooks" / "en").glob("*.ipynb"))
+WRONG_ANSWERS = (0, -1, 1e9, "right", [])
+
+
+def text_of(cell):
+    return "".join(output.get("text", "") for output in cell.outputs)
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_lesson_runs_from_top_to_bottom(path):
+    notebook = nbformat.read(path, as_version=4)
+    exercises = [cell.id for cell in notebook.cells if re.fullmatch(r"exercise-\d+", cell.id)]
+    for number in range(1, len(exercises) + 1):  # after the lesson, try wrong answers on each exercise
+        call = f"for wrong in {WRONG_ANSWERS}: check_{number}(wrong)"
+        notebook.cells.append(nbformat.v4.new_code_cell(call, id=f"wrong-{number}"))
+    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}})
+    client.execute(env={**os.environ, "FAST": "1"})
+    cells = {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
+    for cell in cells.values():
+        assert not [o for o in cell.outputs if o.get("name") == "stderr"], cell.id
+    assert len(exercises) >= 3
+    for number, exercise in enumerate(exercises, start=1):
+        assert exercise == f"exercise-{number}"
+        assert text_of(cells[exercise]).startswith("not yet"), exercise
+        assert "right, because" in text_of(cells[f"solution-{number}"])
+        assert text_of(cells[f"wrong-{number}"]).count("not yet") == len(WRONG_ANSWERS)
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_stored_page_is_complete(path):
+    """What GitHub shows without running anything: pictures, no errors, no dead widgets, cells of at most 30 lines."""
+    for edition in (path, ROOT / "notebooks" / "zh" / path.name):
+        notebook = nbformat.read(edition, as_version=4)
+        nbformat.validate(notebook)
+        outputs = [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
+        data = [mime for output in outputs for mime in output.get("data", {})]
+        assert "image/png" in data
+        assert "application/vnd.jupyter.widget-view+json" not in data and "widgets" not in notebook.metadata
+        assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
+        assert edition.stat().st_size <= 300_000
+        assert max(len(c.source.splitlines()) for c in notebook.cells if c.cell_type == "code") <= 30
+        prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+        assert len(re.findall(r"^# ", prose, re.MULTILINE)) == 1
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", prose):
+            assert (edition.parent / link).exists(), link
+
+
+def test_notebooks_are_in_step_with_their_sources():
+    check = [sys.executable, "tools/build_notebooks.py", "--check"]
+    done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -142,9 +142,9 @@ class Playground:
         }
         self.defaults = {name: control.value for name, control in self.controls.items()}
         self.warnings = {name: W.HTML() for name in [*self.controls, "settings", "prefix", "temperature"]}
-        self.train_button = W.Button(description="Train", button_style="primary", icon="play")
-        self.stop_button = W.Button(description="Stop", disabled=True, icon="stop")
-        self.reset_button = W.Button(description="Reset", icon="refresh")
+        self.train_button = W.Button(description="Train", button_style="primary")
+        self.stop_button = W.Button(description="Stop", disabled=True)
+        self.reset_button = W.Button(description="Reset")
         self.bar = W.FloatProgress(0, min=0, max=1, layout={"width": "200px"})
         self.status = W.HTML()
         self.sample = W.HTML(layout={"min_height": "32px"})
@@ -155,7 +155,7 @@ class Playground:
         )
         self.prefix_text = W.Text(self.prefix, description="Prefix", **wide)
         self.temperature = W.FloatSlider(0, min=0, max=2, step=0.1, description="Temperature", **wide)
-        self.generate_button = W.Button(description="Generate", icon="pencil")
+        self.generate_button = W.Button(description="Generate")
         self.generated = W.HTML(layout={"min_height": "32px"})
 
         for name, control in self.controls.items():
@@ -193,10 +193,10 @@ class Playground:
 
     def show(self):
         """Display the playground."""
-        self.handle = utils.show(self.box, self.plot.image.value, "RNN playground: run this cell to use it")
+        self.handle = utils.show(*self._picture())
 
-    def _bundle(self):
-        return utils.bundle(self.box, self.plot.image.value, "RNN playground: run this cell to use it")
+    def _picture(self):
+        return self.box, self.plot.image.value, "RNN playground: run this cell to use it"
 
     # ---- what the controls do
 
@@ -269,6 +269,8 @@ class Playground:
             self.stop()
             self.thread.join(10)
             raise
+        if self.handle is not None:  # the picture that is stored; not after each Train, because it redraws the controls
+            self.handle.update(utils.bundle(*self._picture()), raw=True)
         if self.error is not None:
             raise self.error
 
@@ -354,8 +356,6 @@ class Playground:
             self._write_sample(training.model)
         self.plot.draw()
         self.table.value = _table(self.trainings)
-        if self.handle is not None:
-            self.handle.update(self._bundle(), raw=True)
 
     def _write_sample(self, model):
         """Show what the model writes now; the time that takes counts as drawing, so it stays below 5 % too."""

@@ -531,8 +531,7 @@ window.labelBookWidgets();
 def show(widget, png, text):
     """Display a widget that GitHub and nbconvert show as a picture; return the display handle.
 
-    png: bytes of the picture; text: one line for readers who see neither. One output holds all three, and
-    `handle.update(bundle(...), raw=True)` replaces the stored picture when there is a better one.
+    png: bytes of the picture; text: one line for readers who see neither. One output holds all three.
     """
     display({"application/javascript": _LABELS}, raw=True)
     return display(bundle(widget, png, text), raw=True, display_id=True)
@@ -609,19 +608,19 @@ class LivePlot:
     """
 
     COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito's
-    WIDTH, HEIGHT, DPI = 560, 320, 110  # pixels on the page; drawn at DPI / 80 of that
+    WIDTH, HEIGHT, DPI = 720, 320, 110  # pixels on the page; drawn at DPI / 80 of that
 
     def __init__(self, num_epochs, title=""):
         self.num_epochs, self.curves, self.due, self.highest = num_epochs, [], 0.0, 33.0
         self.figure = Figure(figsize=(self.WIDTH / 80, self.HEIGHT / 80), dpi=self.DPI)
-        self.axes = self.figure.add_axes((0.08, 0.14, 0.9, 0.78), xlabel="epoch", ylabel="perplexity", title=title)
+        self.axes = self.figure.add_axes((0.07, 0.14, 0.71, 0.78), xlabel="epoch", ylabel="perplexity", title=title)
         self.axes.set_yscale("log")
         self.axes.set_yticks([1, 2, 3, 5, 10, 20, 30, 100, 1000])
         self.axes.minorticks_off()
         self.axes.yaxis.set_major_formatter(ScalarFormatter())
         self.axes.grid(True, linewidth=0.5, alpha=0.6)
-        styles = [self.axes.plot([], [], style, color="0.4")[0] for style in ("-", "--")]
-        self.axes.add_artist(self.axes.legend(styles, ["training", "held-out"], loc="lower left", fontsize="small"))
+        self.axes.plot([], [], "-", color="0.4", label="training")
+        self.axes.plot([], [], "--", color="0.4", label="held-out")
         self.image = W.Image(format="png", width=self.WIDTH, height=self.HEIGHT)
         self.image.add_class("book-figure")
         self.draw()
@@ -634,7 +633,6 @@ class LivePlot:
         (held_out,) = self.axes.plot([], [], "--", color=colour)
         ends = [self.axes.text(1, 1, "", color=colour, va="center", clip_on=True) for _ in range(2)]
         self.curves.append(([], (training, held_out), ends))
-        self.axes.legend(loc="upper right", fontsize="small")
         self.due = 0.0
 
     def add(self, record):
@@ -661,33 +659,32 @@ class LivePlot:
         """Draw everything now and put it into the image widget."""
         started = time.thread_time()
         self.axes.set(xlim=(0, self.num_epochs * 1.03), ylim=(0.93, self.highest))
+        self.axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), fontsize="small", frameon=False)
         self.image.value = to_png(self.figure)
         self.due = time.monotonic() + max(0.3, 20 * (time.thread_time() - started))
 
     def follow(self, records, label):
         """Show the plot, draw the records of `fit` (or of a Run) as they come, and return them as a list.
 
-        A bar shows how far the training is. Interrupting the kernel stops it and keeps the curve.
+        The title tells how far the training is. At the end a plain picture takes the live one's place, so that it
+        is still there when the notebook is saved and opened again. Interrupting the kernel keeps the curve.
         """
-        bar, note = W.IntProgress(max=self.num_epochs, layout={"width": "200px"}), W.Label(label)
-        box = W.VBox([W.HBox([bar, note]), self.image])
-        text = f"perplexity of {label}"
-        handle = show(box, self.image.value, text)
+        text, title = f"perplexity of {label}".replace("\n", ", "), self.axes.get_title()
+        handle = show(self.image, self.image.value, text)
         self.start(label)
-        started = time.monotonic()
+        started, seen = time.monotonic(), []
         try:
             for record in records:
+                seen.append(record)
+                left = (time.monotonic() - started) / len(seen) * (self.num_epochs - record.epoch)
+                self.axes.set_title(f"epoch {record.epoch} of {self.num_epochs}, {left:.0f} s left")
                 self.add(record)
-                bar.value = record.epoch
-                left = (time.monotonic() - started) / record.epoch * (self.num_epochs - record.epoch)
-                held_out = "" if record.held_out is None else f", held-out {shorten(record.held_out)}"
-                note.value = (
-                    f"epoch {record.epoch}: training {shorten(record.perplexity)}{held_out} · {left:.0f} s left"
-                )
         finally:
+            self.axes.set_title(title)
             self.draw()
-            handle.update(bundle(box, self.image.value, text), raw=True)
-        return self.curves[-1][0]
+            picture = {"image/png": base64.b64encode(self.image.value).decode(), "text/plain": text}
+            handle.update(picture, metadata={"image/png": {"width": self.WIDTH, "height": self.HEIGHT}}, raw=True)
+        return seen
 
 
 # ------------------------------------------------------------------------------------------------ 7  Playground

@@ -163,7 +163,7 @@ print(run)
 
 # %% id="plot-notes"
 plot = utils.LivePlot(num_epochs, title=run.about["origin"])
-plot.follow([r._replace(held_out=None) for r in run.records], "LSTM 2 x 256, SGD, lr 2");
+plot.follow([r._replace(held_out=None) for r in run.records], "LSTM 2 x 256\nSGD, lr 2");
 
 # %% [markdown] lang="en" id="plateau"
 # For dozens of epochs nothing seems to happen: the perplexity stays where the *frequencies of the letters* alone would bring it
@@ -185,7 +185,7 @@ plot.follow([r._replace(held_out=None) for r in run.records], "LSTM 2 x 256, SGD
 
 # %% id="plot-held-out"
 plot = utils.LivePlot(num_epochs, title=run.about["origin"])
-plot.follow(run.records, "LSTM 2 x 256, SGD, lr 2")
+plot.follow(run.records, "LSTM 2 x 256\nSGD, lr 2")
 best = min(run.records, key=lambda r: r.held_out)
 for r in (best, run.records[-1]):
     print(f"epoch {r.epoch}: training {r.perplexity:.2f}, held-out {utils.shorten(r.held_out)}")
@@ -223,7 +223,7 @@ fast = d2l.RNNModel(nn.LSTM(num_inputs, num_hiddens, num_layers), len(vocab)).to
 training = utils.fit(
     fast, train_iter, lr=0.005, num_epochs=utils.epochs(50), optimizer="adam", held_out=corpus.held_out
 )
-records = utils.LivePlot(50).follow(training, "LSTM 2 x 256, Adam, lr 0.005")
+records = utils.LivePlot(50).follow(training, "LSTM 2 x 256\nAdam, lr 0.005")
 
 # %% id="compare-recipes"
 tokens_per_epoch = 8 * batch_size * num_steps  # eight minibatches fit into 10,000 characters

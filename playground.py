@@ -52,7 +52,7 @@ class Settings:
         utils.require(isinstance(self.bidirectional, bool), "bidirectional", self.bidirectional, "True or False")
 
     def __str__(self):
-        return " ".join(f"{name}={value}" for name, value in asdict(self).items())
+        return " ".join(f"{name}={value}" for name, value in asdict(self).items() if value is not False)
 
     @classmethod
     def parse(cls, text):
@@ -82,13 +82,14 @@ class Settings:
 
 @dataclass
 class Training:
-    """One run: its settings, what it has measured so far, and the event that stops it."""
+    """One run: its settings, what it has measured so far, the event that stops it and the one that tells its end."""
 
     settings: Settings
     model: nn.Module
     status: str = "running"
     records: list = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
     seconds: float = 0.0
 
 
@@ -112,12 +113,12 @@ class Playground:
         for thread in threading.enumerate():
             if thread.name == self.thread_name:
                 thread.training.stop.set()
-                thread.join(10)
+                thread.training.ended.wait(10)
         self.corpus = corpus or utils.load_corpus()
         self.prefix = "time traveller"
         if any(c not in self.corpus.vocab.token_to_idx for c in self.prefix):  # a reader's own text
             self.prefix = "".join(self.corpus.vocab.to_tokens(self.corpus.held_out[:12].tolist()))
-        self.lock, self.thread, self.error, self.handle = threading.Lock(), None, None, None
+        self.lock, self.current, self.error, self.handle = threading.Lock(), None, None, None
         self.trainings, self.model, self.plot = [], None, None
         self._build_controls(bidirectional)
         self.reset()
@@ -125,19 +126,22 @@ class Playground:
     # ---- what a reader sees
 
     def _build_controls(self, bidirectional):
-        wide = {"style": {"description_width": "100px"}, "layout": {"width": "360px"}}
-        narrow = {"style": {"description_width": "100px"}, "layout": {"width": "220px"}}
+        wide = {"style": {"description_width": "95px"}, "layout": {"width": "320px"}}
+
+        def narrow(width):
+            return {"style": {"description_width": "initial"}, "layout": {"width": width}}
+
         d = Settings()
         self.controls = {
             "layers": W.IntSlider(d.layers, min=1, max=4, description="Layers", **wide),
             "hidden_units": W.IntSlider(d.hidden_units, min=16, max=512, step=16, description="Hidden units", **wide),
-            "cell": W.Dropdown(options=list(CELLS), value=d.cell, description="Cell", **narrow),
+            "cell": W.Dropdown(options=list(CELLS), value=d.cell, description="Cell", **narrow("130px")),
             "recipe": W.Dropdown(
-                options=[("fast (Adam)", "fast"), ("D2L (SGD)", "D2L")], description="Recipe", **narrow
+                options=[("fast (Adam)", "fast"), ("D2L (SGD)", "D2L")], description="Recipe", **narrow("190px")
             ),
-            "lr": W.FloatText(d.lr, description="Learning rate", **narrow),
-            "epochs": W.IntText(d.epochs, description="Epochs", **narrow),
-            "seed": W.IntText(d.seed, description="Seed", **narrow),
+            "lr": W.FloatText(d.lr, description="Learning rate", **narrow("165px")),
+            "epochs": W.IntText(d.epochs, description="Epochs", **narrow("125px")),
+            "seed": W.IntText(d.seed, description="Seed", **narrow("120px")),
             "bidirectional": W.Checkbox(d.bidirectional, description="Bidirectional", indent=False),
         }
         self.defaults = {name: control.value for name, control in self.controls.items()}
@@ -170,13 +174,14 @@ class Playground:
             items = [W.VBox([self.controls[n], self.warnings[n]]) for n in names]
             return W.HBox(items, layout={"flex_flow": "row wrap"})
 
-        buttons = [self.train_button, self.stop_button, self.reset_button, self.bar, self.status]
+        buttons = [self.train_button, self.stop_button, self.reset_button, self.bar]
         writing = [self.prefix_text, self.temperature, self.generate_button]
         self.box = W.VBox(
             [
                 row("layers", "hidden_units", *(["bidirectional"] if bidirectional else [])),
                 row("cell", "recipe", "lr", "epochs", "seed"),
                 W.HBox(buttons, layout={"flex_flow": "row wrap"}),
+                self.status,
                 self.figure,
                 self.sample,
                 self.traceback,
@@ -243,31 +248,36 @@ class Playground:
         settings = self._read_controls() if not changes else Settings(**{**asdict(self._read_controls()), **changes})
         with self.lock:  # two callbacks may come at once, on kernel subshells
             self._set_controls(changes)
-            before = self.thread
+            before = self.current
             if before is not None:
-                before.training.stop.set()
-            training = Training(settings, settings.build(len(self.corpus.vocab)))
+                before.stop.set()
+            self.current = training = Training(settings, settings.build(len(self.corpus.vocab)))
             self.error = None
-            self.thread = threading.Thread(target=self._work, args=(training, before), daemon=True)
-            self.thread.name, self.thread.training = self.thread_name, training
+            thread = threading.Thread(target=self._work, args=(training, before), name=self.thread_name, daemon=True)
+            thread.training = training
             self.stop_button.disabled, self.generate_button.disabled = False, True
             self._say("starting")
-            self.thread.start()
+            thread.start()
+
+    @property
+    def is_training(self):
+        """Whether a run is going on."""
+        return self.current is not None and not self.current.ended.is_set()
 
     def stop(self):
         """Stop the training within half a second; the model and the curve stay."""
-        if self.thread is not None and self.thread.is_alive():
+        if self.is_training:
             self._say("stopping")
-            self.thread.training.stop.set()
+            self.current.stop.set()
 
     def wait(self):
         """Wait until the training ends; an exception in it is raised here, an interrupt of the kernel stops it."""
         try:
-            while self.thread is not None and self.thread.is_alive():
-                self.thread.join(0.1)
-        except KeyboardInterrupt:
+            while self.is_training:
+                self.current.ended.wait(0.1)
+        except KeyboardInterrupt:  # not from Thread.join, which takes an interrupted thread for an ended one (3.11)
             self.stop()
-            self.thread.join(10)
+            self.current.ended.wait(10)
             raise
         if self.handle is not None:  # the picture that is stored; not after each Train, because it redraws the controls
             self.handle.update(utils.bundle(*self._picture()), raw=True)
@@ -278,9 +288,9 @@ class Playground:
         """Stop, forget every run, and put the controls back to where they were."""
         with self.lock:
             self.stop()
-            if self.thread is not None:
-                self.thread.join(10)
-            self.thread, self.error, self.model, self.trainings = None, None, None, []
+            if self.current is not None:
+                self.current.ended.wait(10)
+            self.current, self.error, self.model, self.trainings = None, None, None, []
             self.plot = utils.LivePlot(self.defaults["epochs"])
             self.figure.children = (self.plot.image,)
             for name, value in self.defaults.items():
@@ -301,11 +311,16 @@ class Playground:
 
     def _work(self, training, before):
         if before is not None:
-            before.join()
-        if not training.stop.is_set():
-            self._train(training)
-        if self.thread is threading.current_thread():  # no later Train is waiting for this one to end
-            self.stop_button.disabled, self.generate_button.disabled = True, self.model is None
+            before.ended.wait()
+        try:
+            if not training.stop.is_set():
+                self._train(training)
+        finally:
+            if self.current is training:  # no later Train is waiting for this one to end
+                self.stop_button.disabled, self.generate_button.disabled = True, self.model is None
+                if training.status == "running":  # stopped before it began
+                    self._say("stopped")
+            training.ended.set()
 
     def _train(self, training):
         settings, started = training.settings, time.monotonic()
@@ -326,7 +341,7 @@ class Playground:
                 due = time.monotonic() + 0.25
 
         self.trainings.append(training)
-        self.plot.num_epochs = max(self.plot.num_epochs, settings.epochs)
+        self.plot.num_epochs = max([settings.epochs, *(len(t.records) for t in self.trainings)])
         self.plot.start(settings.label)
         self.traceback.value = ""
         training.model.to(utils.d2l.try_gpu())
@@ -353,14 +368,16 @@ class Playground:
         if training.status in ("done", "stopped"):
             self.model = training.model
         if training.status == "done":
+            self.bar.value = 1
             self._write_sample(training.model)
+        self.plot.num_epochs = max([1, *(len(t.records) for t in self.trainings)])
         self.plot.draw()
         self.table.value = _table(self.trainings)
 
     def _write_sample(self, model):
         """Show what the model writes now; the time that takes counts as drawing, so it stays below 5 % too."""
         started = time.perf_counter()
-        self.sample.value = _code(utils.generate(model, self.corpus.vocab, self.prefix, 50))
+        self.sample.value = "the model writes: " + _code(utils.generate(model, self.corpus.vocab, self.prefix, 50))
         self.plot.due += 20 * (time.perf_counter() - started)
 
     def _say(self, text):
@@ -402,5 +419,5 @@ def _table(trainings):
     cells = [[f"<td>{html.escape(str(x))}</td>" for x in row] for row in rows]
     header = "".join(f'<th scope="col">{x}</th>' for x in head)
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
-    caption = "<caption>Runs; perplexities of the last epoch</caption>"
-    return f'<table class="book-runs">{caption}<thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>'
+    style = "<style>.book-runs th, .book-runs td { padding: 0 6px; text-align: left; white-space: nowrap }</style>"
+    return f'{style}<table class="book-runs"><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>'

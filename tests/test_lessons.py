@@ -24,18 +24,24 @@ def test_lesson_runs_from_top_to_bottom(path):
     notebook = nbformat.read(path, as_version=4)
     exercises = [cell.id for cell in notebook.cells if re.fullmatch(r"exercise-\d+", cell.id)]
     for number in range(1, len(exercises) + 1):  # after the lesson, try wrong answers on each exercise
-        call = f"for wrong in {WRONG_ANSWERS}: check_{number}(wrong)"
-        notebook.cells.append(nbformat.v4.new_code_cell(call, id=f"wrong-{number}"))
+        calls = {"right": f"check_{number}(solution_{number})"}
+        calls["wrong"] = f"for wrong in {WRONG_ANSWERS}: check_{number}(wrong)"
+        notebook.cells += [nbformat.v4.new_code_cell(call, id=f"{name}-{number}") for name, call in calls.items()]
+    memory = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    notebook.cells.append(nbformat.v4.new_code_cell(memory, id="memory"))
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}})
     client.execute(env={**os.environ, "FAST": "1"})
     cells = {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
     for cell in cells.values():
         assert not [o for o in cell.outputs if o.get("name") == "stderr"], cell.id
+    if sys.platform == "linux":  # there ru_maxrss is in KiB
+        assert int(text_of(cells["memory"])) < 1024**2, "a kernel on a shared hub may use 1 GB"
     assert len(exercises) >= 3
     for number, exercise in enumerate(exercises, start=1):
         assert exercise == f"exercise-{number}"
         assert text_of(cells[exercise]).startswith("not yet"), exercise
-        assert "right, because" in text_of(cells[f"solution-{number}"])
+        assert text_of(cells[f"right-{number}"]).startswith("right, because")
+        assert not cells[f"solution-{number}"].outputs, "a solution that shows itself spoils the exercise"
         assert text_of(cells[f"wrong-{number}"]).count("not yet") == len(WRONG_ANSWERS)
 
 

@@ -61,7 +61,7 @@ def test_two_runs_two_curves_two_rows(playground):
 def test_same_seed_same_run_whatever_else_draws_random_numbers(playground):
     settings = {"hidden_units": 16, "epochs": 3, "seed": 5}
     playground.start(**settings)
-    while playground.thread.is_alive():
+    while playground.is_training:
         torch.rand(10)  # another cell, meanwhile
     playground.start(**settings)
     playground.wait()

@@ -136,8 +136,12 @@ assert O.shape == (num_steps * batch_size, q) and H.shape == C.shape == (num_lay
 # %% [markdown] lang="en" id="perplexity"
 # ## Training and prediction
 #
-# **Perplexity** is $\exp$ of the average cross-entropy per character: the number of characters among which the model
-# is still undecided. Guessing blindly among the 28 tokens gives 28; being sure, and right, every time gives 1.
+# **Perplexity** is $\exp$ of the average cross-entropy per character,
+#
+# $$\exp\!\Big(-\frac{1}{T}\sum_{t=1}^{T} \ln P(x_{t+1} \mid x_1, \ldots, x_t)\Big),$$
+#
+# the number of characters among which the model is still undecided. Guessing blindly among the 28 tokens gives 28; being sure, and right,
+# every time gives 1.
 #
 # The notes train for 500 epochs by SGD with learning rate 2. On a laptop that takes minutes, so the cell below really does it
 # only where there is a GPU, or if you start Jupyter with `FULL=1`; otherwise it loads a run that was **recorded** earlier
@@ -146,7 +150,11 @@ assert O.shape == (num_steps * batch_size, q) and H.shape == C.shape == (num_lay
 # %% [markdown] lang="zh" id="perplexity"
 # ## 训练与预测
 #
-# **困惑度**是每个字符的平均交叉熵取 $\exp$，可以理解为模型还在多少个字符之间犹豫不决。在 28 个词元中盲猜，困惑度为 28；每次都确信无疑而且猜对，困惑度为 1。
+# **困惑度**是对每个字符的平均交叉熵取 $\exp$：
+#
+# $$\exp\!\Big(-\frac{1}{T}\sum_{t=1}^{T} \ln P(x_{t+1} \mid x_1, \ldots, x_t)\Big),$$
+#
+# 可以理解为模型还在多少个字符之间犹豫不决。在 28 个词元中盲猜，困惑度为 28；每次都确信无疑而且猜对，困惑度为 1。
 #
 # 笔记中的设置是 SGD、学习率 2、训练 500 个迭代周期。这在笔记本电脑上要花好几分钟，所以只有在有 GPU，或启动 Jupyter 时设置了 `FULL=1`
 # 的情况下，下面的单元才会真正训练；否则载入事先用同一段代码**录制**好的结果。
@@ -167,21 +175,33 @@ plot.follow([r._replace(held_out=None) for r in run.records], "LSTM 2 x 256\nSGD
 
 # %% [markdown] lang="en" id="plateau"
 # For dozens of epochs nothing seems to happen: the perplexity stays where the *frequencies of the letters* alone would bring it
-# (exercise 2 computes that number). Then the network finds words, and at the end its perplexity is 1.0. The lines that it
-# writes are straight from the book.
+# (exercise 2 computes that number). Then the network finds words, and at the end its perplexity is 1.0.
 #
-# ## Memory or language?
-#
-# A perplexity of 1 on text that it has read 500 times. `corpus.held_out` holds the 5,000 characters that follow in the book, which it
-# has never seen. **Predict:** is the perplexity there 1.1? 3? 10? More?
+# And what does it write? Let us look for its two lines in the training text.
 
 # %% [markdown] lang="zh" id="plateau"
-# 开头的几十个迭代周期里似乎什么也没有发生：困惑度停在只靠*字母频率*就能达到的水平（练习 2 会算出这个数）。随后网络逐渐学会单词，最终困惑度降到 1.0，
-# 它写出的句子就是书中的原文。
+# 开头的几十个迭代周期里似乎什么也没有发生：困惑度停在只靠*字母频率*就能达到的水平（练习 2 会算出这个数）。随后网络逐渐学会单词，最终困惑度降到 1.0。
 #
+# 那么它写了些什么？我们在训练文本里找一找这两行文字。
+
+# %% id="copied"
+book = "".join(vocab.to_tokens(corpus.train.tolist()))
+for line in run.generated:
+    pieces = [line[i:j] for i in range(len(line)) for j in range(i, len(line) + 1) if line[i:j] in book]
+    longest = max(pieces, key=len)
+    print(f"{len(longest)} of {len(line)} characters stand in the book in one piece: {longest!r}")
+
+# %% [markdown] lang="en" id="memory-or-language"
+# ## Memory or language?
+#
+# It recites. So the perplexity of 1 was measured on a text that the network has read 500 times, and could repeat. `corpus.held_out` holds the 5,000
+# characters that follow in the book, which it has never seen. **Predict:** is the perplexity there 1.1? 3? 10? More?
+
+# %% [markdown] lang="zh" id="memory-or-language"
 # ## 记住了原文，还是学会了语言？
 #
-# 这个 1，是在它读过 500 遍的文字上得到的。`corpus.held_out` 是书中紧接着的 5,000 个字符，它从未见过。**猜一猜：** 在那里困惑度是 1.1？3？10？还是更大？
+# 它在背书。也就是说，困惑度 1 是在它读过 500 遍、能够背出来的文字上测得的。`corpus.held_out` 是书中紧接着的 5,000 个字符，它从未见过。
+# **猜一猜：** 在那里困惑度是 1.1？3？10？还是更大？
 
 # %% id="plot-held-out"
 plot = utils.LivePlot(num_epochs, title=run.about["origin"])
@@ -196,13 +216,13 @@ for r in (best, run.records[-1]):
 # become ever more certain, and are wrong, until it does worse than guessing blindly (28).
 # With more than 800,000 parameters for 10,000 characters, it can afford to learn the text by heart.
 #
-# That is why in this book **no training perplexity is ever shown without the held-out one beside it**.
+# That is why from here on **no training perplexity is shown without the held-out one beside it**.
 
 # %% [markdown] lang="zh" id="memory"
 # 虚线先下降：这时网络学到的是英语的一般规律，比如常见字母和短单词。过了最低点以后，它学到的只是*这* 10,000 个字符的特殊之处，代价由其他所有文本承担：
 # 对新文本的预测越来越自信，却是错的，最后还不如盲猜（28）。超过 80 万个参数对付 10,000 个字符，足够把原文背下来。
 #
-# 所以在本书中，**训练困惑度旁边总会画出留出（held-out）文本上的困惑度**。
+# 所以从这里起，**训练困惑度旁边总会画出留出（held-out）文本上的困惑度**。
 
 # %% [markdown] lang="en" id="fast"
 # ## The same in half a minute
@@ -347,14 +367,14 @@ playground.wait()
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
 #
-# Put your answer in place of `None` and run the cell. A solution is folded away below each.
+# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on the dots opens it.
 #
 # **1.** How many parameters has `nn.LSTM(28, 256, 3)`? (Without an output layer.)
 
 # %% [markdown] lang="zh" id="exercises"
 # ## 练习
 #
-# 把 `None` 换成你的答案，然后运行该单元。每题下方折叠着答案。
+# 把 `None` 换成你的答案，然后运行该单元。每题下方折叠着参考解答，点击省略号即可展开。
 #
 # **1.** `nn.LSTM(28, 256, 3)` 有多少个参数？（不含输出层。）
 
@@ -369,7 +389,7 @@ check_1(answer_1)
 
 # %% tags=["solution"] id="solution-1"
 # @title Solution 1
-check_1(4 * 256 * (28 + 256 + 2) + 2 * 4 * 256 * (256 + 256 + 2))
+solution_1 = 4 * 256 * (28 + 256 + 2) + 2 * 4 * 256 * (256 + 256 + 2)
 
 # %% [markdown] lang="en" id="exercise-2-text"
 # **2.** Where is the plateau of the first plot? Suppose a model ignores the past and always predicts the frequencies $p_i$ of the 10,000 training characters. Compute its
@@ -393,9 +413,7 @@ check_2(answer_2)
 # @title Solution 2
 p = corpus.train.bincount().double() / len(corpus.train)
 p = p[p > 0]  # <unk> never occurs
-unigram = torch.exp(-(p * p.log()).sum()).item()
-print(f"{unigram:.2f}")
-check_2(unigram)
+solution_2 = torch.exp(-(p * p.log()).sum()).item()
 
 # %% [markdown] lang="en" id="exercise-3-text"
 # **3.** Change one thing and predict: replace `nn.LSTM` by `nn.GRU`, same sizes (28, 256, 2). What fraction of the LSTM layers' parameters do the GRU layers have?
@@ -414,7 +432,7 @@ check_3(answer_3)
 
 # %% tags=["solution"] id="solution-3"
 # @title Solution 3
-check_3(3 / 4)
+solution_3 = 3 / 4
 
 # %% [markdown] lang="en" id="exercise-4-text"
 # **4.** Early stopping: of the networks on the way of the fast run above (`records`), which one would you keep? Give its epoch.
@@ -433,7 +451,7 @@ check_4(answer_4)
 
 # %% tags=["solution"] id="solution-4"
 # @title Solution 4
-check_4(records[int(torch.tensor([r.held_out for r in records]).argmin())].epoch)
+solution_4 = records[int(torch.tensor([r.held_out for r in records]).argmin())].epoch
 
 # %% [markdown] lang="en" id="summary"
 # ## What we saw

@@ -171,7 +171,8 @@ class Playground:
         self.generate_button.on_click(lambda _: self._try(self.generate))
 
         def row(*names):
-            items = [W.VBox([self.controls[n], self.warnings[n]]) for n in names]
+            margin = {"margin": "0 14px 0 0"}
+            items = [W.VBox([self.controls[n], self.warnings[n]], layout=margin) for n in names]
             return W.HBox(items, layout={"flex_flow": "row wrap"})
 
         buttons = [self.train_button, self.stop_button, self.reset_button, self.bar]
@@ -375,10 +376,10 @@ class Playground:
         self.table.value = _table(self.trainings)
 
     def _write_sample(self, model):
-        """Show what the model writes now; the time that takes counts as drawing, so it stays below 5 % too."""
+        """Show what the model writes now; the time that takes counts as drawing."""
         started = time.perf_counter()
         self.sample.value = "the model writes: " + _code(utils.generate(model, self.corpus.vocab, self.prefix, 50))
-        self.plot.due += 20 * (time.perf_counter() - started)
+        self.plot.due += self.plot.PAUSE * (time.perf_counter() - started)
 
     def _say(self, text):
         self.status.value = html.escape(text)

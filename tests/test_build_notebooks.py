@@ -185,6 +185,12 @@ def test_link_to_the_next_lesson(tree):
     assert "{{" not in cells(tree, "en")["title"].source
 
 
+def test_lines_of_chinese_are_joined(tree):
+    edit(tree / SOURCE, "# # 1. 为什么要深", "# # 1. 为什么要深\n#\n# 一行，\n# 又一行\n# word\n# 末行。\n#\n# 另一段")
+    run(tree)
+    assert "一行，又一行\nword\n末行。\n\n另一段" in cells(tree, "zh")["title"].source
+
+
 def test_named_sources_only(tree):
     (tree / "notebooks/source/02_other.py").write_text(LESSON.replace("Why depth", "Other"), "utf-8")
     run(tree, "notebooks/source/02_other.py")

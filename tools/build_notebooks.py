@@ -58,6 +58,7 @@ ADDRESS = re.compile(
     re.ASCII,
 )
 DEAD = ("application/vnd.jupyter.widget-view+json", "application/javascript")  # what a stored page cannot use
+CJK = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"  # punctuation, characters, full-width forms
 JUPYTEXT_KEYS = {"cell_marker", "lines_to_next_cell", "lines_to_end_of_cell_marker"}
 MAX_BYTES = 300_000
 
@@ -116,6 +117,9 @@ def read_lesson(source, book):
                 "{{repository}}": book["repository"],
             }
             editions[language][cell_id] = make_cell(cell, cell_id, stamps)
+            if cell.cell_type == "markdown":  # a line's end between two Chinese characters would be shown as a space
+                new = editions[language][cell_id]
+                new.source = re.sub(rf"(?<={CJK})\n(?={CJK})", "", new.source)
     for cell_id in sorted(editions["en"].keys() ^ editions["zh"].keys()):
         present = "en" if cell_id in editions["en"] else "zh"
         raise SourceError(f'{source.name}: id "{cell_id}" is only in the {present} edition')

@@ -5,7 +5,7 @@
 # Machine*, such a network reaches a perplexity of 1, the best there is. Has it learnt English?
 #
 # **You need:** what a hidden state is, and the equation of an RNN layer. **Run time:** about a minute on a laptop
-# without a GPU. Nothing is downloaded.
+# without a GPU. The text comes with the course; nothing is downloaded while it runs.
 #
 # {{launch}}
 
@@ -15,7 +15,7 @@
 # **本课的问题。** 在 PyTorch 中，把循环层堆叠起来只需要一个参数 `num_layers`。用《时间机器》训练这样的网络，困惑度可以降到 1，
 # 也就是可能的最小值。那么，它学会英语了吗？
 #
-# **预备知识：** 隐状态的含义，以及单层循环神经网络的公式。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。全程无需下载任何数据。
+# **预备知识：** 隐状态的含义，以及单层循环神经网络的公式。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。文本随课程附带，运行时无需下载任何数据。
 #
 # {{launch}}
 
@@ -53,22 +53,22 @@ assert torch.equal(X[:, 1:], Y[:, :-1])  # Y is X, one step later
 
 # %% [markdown] lang="en" id="task"
 # So the task is: **at every position, predict the next character.** (Words run together where a line of the book ends;
-# D2L joins lines without a space, and we keep its text as it is so that numbers can be compared.)
+# *Dive into Deep Learning*, D2L for short, joins lines without a space, and we keep its text as it is so that numbers can be compared.)
 
 # %% [markdown] lang="zh" id="task"
-# 任务就是：**在每个位置上预测下一个字符。**（书中换行处的单词会连在一起，因为 D2L 拼接各行时不加空格；为了便于比较数值，我们原样保留。）
+# 任务就是：**在每个位置上预测下一个字符。**（书中换行处的单词会连在一起，因为《动手学深度学习》（D2L）拼接各行时不加空格；为了便于比较数值，我们原样保留。）
 
 # %% [markdown] lang="en" id="model"
 # ## The model
 #
-# Write $\mathbf{X}_t \in \mathbb{R}^{n \times d}$ for the inputs at time step $t$ and set $\mathbf{H}_t^{(0)} = \mathbf{X}_t$.
+# With minibatches of $n$ sequences, $d$ inputs, $h$ hidden units and $q$ outputs, write $\mathbf{X}_t \in \mathbb{R}^{n \times d}$ for the inputs at time step $t$ and set $\mathbf{H}_t^{(0)} = \mathbf{X}_t$.
 # Layer $l = 1, \ldots, L$ takes the layer below at this time step, and itself at the time step before:
 
 # %% [markdown] lang="zh" id="model"
 # ## 模型
 #
-# 设时间步 $t$ 的输入为 $\mathbf{X}_t \in \mathbb{R}^{n \times d}$，并令 $\mathbf{H}_t^{(0)} = \mathbf{X}_t$。
-# 第 $l = 1, \ldots, L$ 层的输入有两个：下一层在当前时间步的隐状态，以及本层在上一个时间步的隐状态：
+# 记批量大小为 $n$、输入数为 $d$、隐藏单元数为 $h$、输出数为 $q$，设时间步 $t$ 的输入为 $\mathbf{X}_t \in \mathbb{R}^{n \times d}$，并令 $\mathbf{H}_t^{(0)} = \mathbf{X}_t$。
+# 第 $l = 1, \ldots, L$ 层的隐状态由两部分算出：第 $l-1$ 层在当前时间步的隐状态，以及第 $l$ 层自身在上一个时间步的隐状态：
 
 # %% [markdown] id="equation"
 # $$\mathbf{H}_t^{(l)} = \phi_l\!\left(\mathbf{H}_t^{(l-1)} \mathbf{W}_{xh}^{(l)} + \mathbf{H}_{t-1}^{(l)} \mathbf{W}_{hh}^{(l)} + \mathbf{b}_h^{(l)}\right),
@@ -106,12 +106,12 @@ model = model.to(device)
 # **Predict** before you run the next cell: which has more parameters, layer 1 or layer 2?
 #
 # PyTorch keeps two bias vectors where the equation has one (a habit of cuDNN), so with the four sums layer $l$ has
-# $4h(\mathrm{in} + h + 2)$ parameters.
+# $4h(\mathrm{in} + h + 2)$ parameters, where $\mathrm{in}$ is the number of that layer's inputs.
 
 # %% [markdown] lang="zh" id="count"
-# 运行下一个单元之前，请先**猜一猜**：第 1 层和第 2 层，哪一层的参数更多？
+# 运行下一个单元格之前，请先**猜一猜**：第 1 层和第 2 层，哪一层的参数更多？
 #
-# 公式里只有一个偏置向量，而 PyTorch 保存了两个（这是 cuDNN 的习惯）；再乘上四个和，第 $l$ 层共有 $4h(\mathrm{in} + h + 2)$ 个参数。
+# 公式里只有一个偏置向量，而 PyTorch 保存了两个（沿用 cuDNN 的惯例）；四个和各有一套参数，所以第 $l$ 层共有 $4h(\mathrm{in} + h + 2)$ 个参数，其中 $\mathrm{in}$ 是该层的输入数。
 
 # %% id="count-parameters"
 d, h, q = num_inputs, num_hiddens, vocab_size
@@ -124,7 +124,7 @@ assert sum(by_formula.values()) == sum(p.numel() for p in model.parameters())
 # all time steps at once; `nn.LSTM` puts time first.
 
 # %% [markdown] lang="zh" id="forward"
-# 再看形状。`RNNModel` 先把字符变成独热向量，然后逐层计算，最后对所有时间步一次性应用输出层；在 `nn.LSTM` 中，时间是第一个维度。
+# 再看形状。`RNNModel` 先把字符变成独热向量，然后逐层计算，最后由输出层一次算出所有时间步的输出；在 `nn.LSTM` 中，时间是第一个维度。
 
 # %% id="forward-shapes"
 state = model.begin_state(batch_size=batch_size, device=device)
@@ -140,24 +140,24 @@ assert O.shape == (num_steps * batch_size, q) and H.shape == C.shape == (num_lay
 #
 # $$\exp\!\Big(-\frac{1}{T}\sum_{t=1}^{T} \ln P(x_{t+1} \mid x_1, \ldots, x_t)\Big),$$
 #
-# the number of characters among which the model is still undecided. Guessing blindly among the 28 tokens gives 28; being sure, and right,
-# every time gives 1.
+# roughly: the model is as badly off as if it guessed blindly among so many characters. Guessing among all 28 tokens gives 28; being sure, and
+# right, every time gives 1; being sure and wrong has no upper limit.
 #
-# The notes train for 500 epochs by SGD with learning rate 2. On a laptop that takes minutes, so the cell below really does it
+# D2L trains for 500 epochs by stochastic gradient descent (SGD) with learning rate 2. On a laptop that takes minutes, so the cell below really does it
 # only where there is a GPU, or if you start Jupyter with `FULL=1`; otherwise it loads a run that was **recorded** earlier
 # with this very code.
 
 # %% [markdown] lang="zh" id="perplexity"
 # ## 训练与预测
 #
-# **困惑度**是对每个字符的平均交叉熵取 $\exp$：
+# **困惑度**就是先把交叉熵对所有字符取平均，再取 $\exp$：
 #
 # $$\exp\!\Big(-\frac{1}{T}\sum_{t=1}^{T} \ln P(x_{t+1} \mid x_1, \ldots, x_t)\Big),$$
 #
-# 可以理解为模型还在多少个字符之间犹豫不决。在 28 个词元中盲猜，困惑度为 28；每次都确信无疑而且猜对，困惑度为 1。
+# 大致可以理解为：模型的预测，和在多少个字符中盲猜一样差。在全部 28 个词元中盲猜，困惑度为 28；每次都确信无疑而且猜对，困惑度为 1。确信却猜错，困惑度没有上限。
 #
-# 笔记中的设置是 SGD、学习率 2、训练 500 个迭代周期。这在笔记本电脑上要花好几分钟，所以只有在有 GPU，或启动 Jupyter 时设置了 `FULL=1`
-# 的情况下，下面的单元才会真正训练；否则载入事先用同一段代码**录制**好的结果。
+# D2L 用随机梯度下降（SGD）训练 500 个迭代周期，学习率为 2。这在笔记本电脑上要花好几分钟，所以只有在有 GPU，或启动 Jupyter 时设置了 `FULL=1`
+# 的情况下，下面的单元格才会真正训练；否则就载入事先用同一段代码训练并**保存**下来的记录。
 
 # %% id="train-notes"
 corpus = utils.load_corpus()  # the same 10,000 characters, and the 5,000 after them
@@ -174,13 +174,13 @@ plot = utils.LivePlot(num_epochs, title=run.about["origin"])
 plot.follow([r._replace(held_out=None) for r in run.records], "LSTM 2 x 256\nSGD, lr 2");
 
 # %% [markdown] lang="en" id="plateau"
-# For dozens of epochs nothing seems to happen: the perplexity stays where the *frequencies of the letters* alone would bring it
+# For dozens of epochs nothing seems to happen: the perplexity stays on a plateau, where the *frequencies of the letters* alone bring it
 # (exercise 2 computes that number). Then the network finds words, and at the end its perplexity is 1.0.
 #
 # And what does it write? Let us look for its two lines in the training text.
 
 # %% [markdown] lang="zh" id="plateau"
-# 开头的几十个迭代周期里似乎什么也没有发生：困惑度停在只靠*字母频率*就能达到的水平（练习 2 会算出这个数）。随后网络逐渐学会单词，最终困惑度降到 1.0。
+# 开头的几十个迭代周期里似乎什么也没有发生：困惑度进入平台期，停在只靠**字符频率**就能达到的水平（练习 2 会算出这个数）。随后网络逐渐学会单词，最终困惑度降到 1.0。
 #
 # 那么它写了些什么？我们在训练文本里找一找这两行文字。
 
@@ -200,8 +200,8 @@ for line in run.generated:
 # %% [markdown] lang="zh" id="memory-or-language"
 # ## 记住了原文，还是学会了语言？
 #
-# 它在背书。也就是说，困惑度 1 是在它读过 500 遍、能够背出来的文字上测得的。`corpus.held_out` 是书中紧接着的 5,000 个字符，它从未见过。
-# **猜一猜：** 在那里困惑度是 1.1？3？10？还是更大？
+# 它是在背诵原文。也就是说，困惑度 1 是在它读过 500 遍、背得出来的文本上测得的。`corpus.held_out` 是留出（held-out）文本，即书中紧接着的 5,000 个字符，网络从未见过。
+# **猜一猜：** 在留出文本上，困惑度会是 1.1、3、10，还是更大？
 
 # %% id="plot-held-out"
 plot = utils.LivePlot(num_epochs, title=run.about["origin"])
@@ -213,29 +213,31 @@ for r in (best, run.records[-1]):
 # %% [markdown] lang="en" id="memory"
 # The dashed curve falls while the network learns what English has in general, such as common letters and short words. From its lowest point on, the
 # network learns only what *these* 10,000 characters have in particular, and pays for that everywhere else: its guesses on new text
-# become ever more certain, and are wrong, until it does worse than guessing blindly (28).
+# become ever more certain, and are often wrong, until it does worse than guessing blindly (28).
 # With more than 800,000 parameters for 10,000 characters, it can afford to learn the text by heart.
 #
-# That is why from here on **no training perplexity is shown without the held-out one beside it**.
+# That is why from here on **no training perplexity is shown without the held-out one beside it**. (The two are measured a little differently: the
+# training perplexity while the network trains, with the state carried along; the held-out one afterwards, in windows of 35 characters that each start from a zero state.)
 
 # %% [markdown] lang="zh" id="memory"
-# 虚线先下降：这时网络学到的是英语的一般规律，比如常见字母和短单词。过了最低点以后，它学到的只是*这* 10,000 个字符的特殊之处，代价由其他所有文本承担：
-# 对新文本的预测越来越自信，却是错的，最后还不如盲猜（28）。超过 80 万个参数对付 10,000 个字符，足够把原文背下来。
+# 虚线先下降：这时网络学到的是英语的一般规律，比如常见字母和短单词。过了最低点以后，它学到的只是**这** 10,000 个字符的特殊之处，代价是在其他任何文本上都变差：
+# 对新文本的预测越来越自信，却常常是错的，最后还不如盲猜（28）。80 多万个参数对付 10,000 个字符，背下原文绰绰有余。
 #
-# 所以从这里起，**训练困惑度旁边总会画出留出（held-out）文本上的困惑度**。
+# 所以从这里起，**训练困惑度旁边总会画出留出文本上的困惑度**。（两者的测法略有不同：训练困惑度在训练过程中测得，状态在小批量之间传递；
+# 留出困惑度在每个迭代周期之后测得，文本切成 35 个字符的窗口，每个窗口都从零状态开始。）
 
 # %% [markdown] lang="en" id="fast"
 # ## The same in half a minute
 #
-# Adam adapts the step size of every parameter and leaves the plateau almost at once. Same network, same minibatches; `utils.fit` is
+# Adam adapts the step size of every parameter and leaves the plateau almost at once. Same network, same text, cut in the same way; `utils.fit` is
 # D2L's training loop, written as a generator that hands out one record per epoch (you write this loop yourself in lesson 2).
 # **Watch both curves** and say aloud when you would stop.
 
 # %% [markdown] lang="zh" id="fast"
-# ## 半分钟内完成同样的训练
+# ## 半分钟内得到同样的结果
 #
-# Adam 为每个参数调整步长，很快就能离开平台期。网络和小批量都与刚才相同；`utils.fit` 就是 D2L 的训练循环，只是写成了生成器，每个迭代周期交出一条记录
-# （第 2 课会亲手写这个循环）。**请同时盯住两条曲线**，并说出你会在什么时候停下来。
+# Adam 为每个参数调整步长，很快就能离开平台期。网络、文本和切分方式都与刚才相同；`utils.fit` 就是 D2L 的训练循环，只是写成了生成器，每个迭代周期交出一条记录
+# （第 2 课里由你亲手写这个循环）。**请同时盯住两条曲线**，觉得该停的时候就说一声“停”。
 
 # %% id="train-fast"
 utils.seed_everything(0)
@@ -267,7 +269,7 @@ for name, rs in ((f"SGD, lr 2 ({run.about['origin']})", run.records), ("Adam, lr
 # more text.
 
 # %% [markdown] lang="zh" id="fast-lesson"
-# 故事还是那个故事，只是讲得更快：训练曲线降向 1，而留出曲线早已掉头向上。换优化器治不好死记硬背。真正有用的是：在虚线最低处停下（提前停止）、用更小的网络、暂退法，
+# 故事还是那个故事，只是讲得更快：训练曲线降向 1，而留出曲线早已掉头向上。换优化器治不好死记硬背。真正有用的，是在虚线最低处停下（提前停止，early stopping）、换更小的网络、使用暂退法，
 # 以及最重要的：更多的文本。
 
 # %% [markdown] lang="en" id="temperature"
@@ -284,7 +286,7 @@ for name, rs in ((f"SGD, lr 2 ({run.about['origin']})", run.records), ("Adam, lr
 # %% [markdown] lang="zh" id="temperature"
 # ## 温度
 #
-# 网络输出的是未规范化的预测 $\mathbf{o} \in \mathbb{R}^q$。到目前为止，我们每次都取最可能的字符。如果改为*采样*，就先除以**温度** $\tau > 0$：
+# 网络输出的是未规范化的预测（logit）$\mathbf{o} \in \mathbb{R}^q$。到目前为止，我们每次都取概率最大的字符。如果改为**采样**，就先把 $\mathbf{o}$ 除以**温度** $\tau > 0$：
 #
 # $$P(x_{t+1} = i) = \operatorname{softmax}(\mathbf{o} / \tau)_i .$$
 #
@@ -315,7 +317,7 @@ draw_next("the time machi", 1.0)
 # Now with a slider, and with a prefix of your own. Try one that the book decides (`the time mach`) and one that it leaves open (`the `).
 
 # %% [markdown] lang="zh" id="temperature-widget"
-# 再换成滑块，前缀也可以自己输入。试试书中已经定死的前缀（`the time mach`），再试试悬而未决的前缀（`the `）。
+# 再换成滑块，前缀也可以自己输入。试一个书中后文唯一确定的前缀（`the time mach`），再试一个后文不确定的（`the `）。
 
 # %% id="explore-temperature"
 import ipywidgets as widgets
@@ -329,9 +331,9 @@ utils.explore(
 # %% [markdown] lang="en" id="playground"
 # ## The playground
 #
-# Move **Layers** and **Hidden units**, press **Train**, and watch. Training runs in the background: other cells and all controls stay usable, and **Stop** keeps the
-# model. Every run stays in the plot (solid: training, dashed: held-out; the number at a curve's end is its row in the table), so you can compare.
-# Copy the line **Settings** to give your neighbour exactly your run.
+# Move **Layers** and **Hidden units**, press **Train**, and watch. Training runs in the background: other cells and all controls stay usable, **Stop** keeps the
+# model, and **Reset** clears everything. Every run stays in the plot (solid: training, dashed: held-out; the number at a curve's end is its row in the table), so you can compare.
+# Copy the line **Settings** to let your neighbour repeat your run.
 #
 # Three things to find out:
 # 1. Layers 1, then 2, then 3, everything else the same. Which reaches a training perplexity of 2 first? Which has the best held-out value?
@@ -341,14 +343,14 @@ utils.explore(
 # %% [markdown] lang="zh" id="playground"
 # ## 游乐场
 #
-# 拖动 **Layers**（层数）和 **Hidden units**（隐藏单元数），按 **Train**（训练），然后观察。训练在后台进行，其他单元和所有控件照常可用；**Stop**（停止）会保留当前模型，
+# 拖动 **Layers**（层数）和 **Hidden units**（隐藏单元数），按 **Train**（训练），然后观察。训练在后台进行，其他单元格和所有控件照常可用；**Stop**（停止）会保留当前模型，
 # **Reset** 则全部清空。每次训练的曲线都会留在图上（实线为训练，虚线为留出；曲线末端的数字就是表中的行号），便于比较。
-# 把 **Settings** 那一行复制给同学，他就能得到和你完全一样的训练。
+# 把 **Settings** 那一行复制给同学，对方就能重现你的这次训练。
 #
 # 请弄清三件事：
 # 1. 层数依次取 1、2、3，其余不变。哪个最先把训练困惑度降到 2？哪个的留出困惑度最好？
 # 2. 隐藏单元取 32 和 256：哪个能死记硬背，哪个做不到？
-# 3. 选 *D2L (SGD)*，训练 40 个迭代周期：它卡在哪里？换一个学习率有用吗？
+# 3. **Recipe**（训练方案）选 **D2L (SGD)**，训练 40 个迭代周期：困惑度卡在哪里？换一个学习率有用吗？
 
 # %% id="show-playground"
 playground = utils.Playground(corpus)
@@ -374,7 +376,7 @@ playground.wait()
 # %% [markdown] lang="zh" id="exercises"
 # ## 练习
 #
-# 把 `None` 换成你的答案，然后运行该单元。每题下方折叠着参考解答，点击省略号即可展开。
+# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击省略号即可展开。
 #
 # **1.** `nn.LSTM(28, 256, 3)` 有多少个参数？（不含输出层。）
 
@@ -396,7 +398,7 @@ solution_1 = 4 * 256 * (28 + 256 + 2) + 2 * 4 * 256 * (256 + 256 + 2)
 # perplexity on these characters, $\exp\!\big(-\sum_i p_i \ln p_i\big)$. (`corpus.train.bincount()` counts.)
 
 # %% [markdown] lang="zh" id="exercise-2-text"
-# **2.** 第一幅图的平台在什么高度？设想一个模型完全不看上文，总是按 10,000 个训练字符的频率 $p_i$ 来预测。求它在这些字符上的困惑度
+# **2.** 第一幅图中平台期的困惑度是多少？设想一个模型完全不看上文，总是按 10,000 个训练字符的频率 $p_i$ 来预测。求它在这些字符上的困惑度
 # $\exp\!\big(-\sum_i p_i \ln p_i\big)$。（可以用 `corpus.train.bincount()` 计数。）
 
 # %% id="exercise-2"
@@ -405,7 +407,7 @@ answer_2 = None
 def check_2(answer):
     counts = torch.unique(corpus.train, return_counts=True)[1]
     entropy = torch.distributions.Categorical(counts.double()).entropy()
-    utils.check(answer, entropy.exp().item(), "a model without memory can do no better: this is the plateau")
+    utils.check(answer, entropy.exp().item(), "a model that ignores its input can do no better: this is the plateau")
 
 check_2(answer_2)
 
@@ -438,7 +440,7 @@ solution_3 = 3 / 4
 # **4.** Early stopping: of the networks on the way of the fast run above (`records`), which one would you keep? Give its epoch.
 
 # %% [markdown] lang="zh" id="exercise-4-text"
-# **4.** 提前停止：在上面快速训练的途中（`records`），你会保留第几个迭代周期的网络？
+# **4.** 提前停止：在上面那次快速训练（`records`）中，你会保留第几个迭代周期结束时的网络？
 
 # %% id="exercise-4"
 answer_4 = None
@@ -457,9 +459,9 @@ solution_4 = records[int(torch.tensor([r.held_out for r in records]).argmin())].
 # ## What we saw
 #
 # - A deep LSTM is `nn.LSTM(d, h, L)`: layer 1 reads the $d$ inputs, each further layer the $h$ states of the layer below, the output layer reads layer $L$.
-# - Perplexity counts the characters among which a model is undecided: 28 for a blind guess, 1 for certainty.
+# - Perplexity says among how many characters one would have to guess blindly to do as badly: 28 for no idea at all, 1 for being sure, and right.
 # - Training perplexity 1 on 10,000 characters is **memory**. The held-out curve says so: it turns upwards early. Always draw both.
-# - Adam tells the same story in a fraction of the time.
+# - Adam tells the same story in a fraction of the time that SGD takes.
 # - Temperature trades certainty for variety; it changes the choice of the character, not the network.
 #
 # {{next}}
@@ -468,8 +470,8 @@ solution_4 = records[int(torch.tensor([r.held_out for r in records]).argmin())].
 # ## 小结
 #
 # - 深度 LSTM 就是 `nn.LSTM(d, h, L)`：第 1 层读取 $d$ 个输入，其余每层读取下面一层的 $h$ 个隐状态，输出层读取第 $L$ 层。
-# - 困惑度表示模型在多少个字符之间犹豫：盲猜为 28，完全确定为 1。
-# - 在 10,000 个字符上训练困惑度达到 1，靠的是**记忆**。留出曲线早早掉头向上，就是证据。两条曲线总要一起画。
+# - 困惑度表示预测和在多少个字符中盲猜一样差：全部盲猜为 28，确信而且猜对为 1。
+# - 在 10,000 个字符上把训练困惑度降到 1，靠的是**死记硬背**。留出曲线早早掉头向上，就是证据。两条曲线总要一起画。
 # - Adam 用少得多的时间讲了同一个故事。
 # - 温度用确定性换取多样性；它改变的是字符的选取方式，而不是网络本身。
 #

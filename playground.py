@@ -420,7 +420,7 @@ def _table(trainings):
     cells = [[f"<td>{html.escape(str(x))}</td>" for x in row] for row in rows]
     header = "".join(f'<th scope="col">{x}</th>' for x in head)
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
-    style = ".book-runs :is(th, td) { padding: 0 5px; text-align: left; white-space: nowrap; font-size: 12px }"
+    style = ".book-runs :is(th, td) { padding: 0 3px; text-align: left; white-space: nowrap; font-size: 12px }"
     return (
         f'<style>{style}</style><table class="book-runs"><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>'
     )

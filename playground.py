@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 
 import ipywidgets as W
 import torch
+from IPython import get_ipython
 from torch import nn
 
 import utils
@@ -122,6 +123,9 @@ class Playground:
         self.trainings, self.model, self.plot = [], None, None
         self._build_controls(bidirectional)
         self.reset()
+        kernel = getattr(get_ipython(), "kernel", None)
+        if hasattr(kernel, "saved_sigint_handler"):  # what ipykernel does on an interrupt while no cell is running
+            kernel.saved_sigint_handler = lambda *_: self.current and self.current.stop.set()
 
     # ---- what a reader sees
 

@@ -591,7 +591,9 @@ def shorten(perplexity):
 
 
 def check(answer, expected, because):
-    """Say whether an exercise's answer (a number or a text, None for none yet) is right, and if so, why."""
+    """Say whether an exercise's answer (a number, also as a tensor, or a text; None for none yet) is right, and why."""
+    if torch.is_tensor(answer) and answer.numel() == 1:
+        answer = answer.item()
     numeric = all(isinstance(x, numbers.Real) for x in (answer, expected))
     if answer is None:
         print("not yet: put your answer in place of None and run this cell again")

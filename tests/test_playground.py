@@ -1,10 +1,13 @@
 """The playground without a browser: its real widgets, moved and clicked from here; training really trains."""
 
 import _thread
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from jupyter_client.manager import start_new_kernel
 
 import utils
 from playground import Settings
@@ -164,6 +167,27 @@ def test_interrupt_stops_the_training(playground):
     with pytest.raises(KeyboardInterrupt):
         playground.wait()
     assert not threads() and playground.trainings[0].status == "stopped"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows interrupts a kernel in another way")
+def test_interrupting_a_kernel_in_which_no_cell_runs_stops_the_training():
+    manager, client = start_new_kernel(cwd=Path(utils.__file__).parent)
+    printed = []
+
+    def run(code):
+        reply = client.execute_interactive(code, output_hook=lambda m: printed.append(m["content"].get("text", "")))
+        assert reply["content"]["status"] == "ok", reply["content"]
+
+    try:
+        run("import utils, time; p = utils.Playground(); p.start(hidden_units=32, epochs=2000)")
+        run("while not p.trainings: time.sleep(0.1)")
+        run("print(p.is_training)")
+        manager.interrupt_kernel()
+        run("p.current.ended.wait(5); print(p.is_training, p.trainings[0].status)")
+        assert "".join(printed).split() == ["True", "False", "stopped"]
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 def test_exception_is_shown_and_raised_by_wait(playground, monkeypatch):

@@ -40,7 +40,7 @@ if "google.colab" in sys.modules:
     check_call([sys.executable, "-m", *"pip install -q --no-deps {{pins}}".split()])
 assert root.exists(), "open this lesson inside the course: no utils.py here or in a folder above"
 sys.path.insert(0, str(root.resolve()))
-import utils  # noqa: E402"""
+import utils"""
 
 LAUNCH = {
     "en": "[Open in Binder]({binder}) · [Open in Colab]({colab}) · [中文版](../zh/{name}.ipynb)",

@@ -1,0 +1,128 @@
+"""Plots that are redrawn in place, figures that follow a slider, and the exercises' checks."""
+
+import ipywidgets as W
+import pytest
+
+import utils
+from utils import EpochRecord
+
+RECORDS = [EpochRecord(1, 20.0, 18.0, 1e4), EpochRecord(2, 9.0, 10.0, 1e4), EpochRecord(3, 4.0, 11.0, 1e4)]
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What is displayed and what later takes its place, as the notebook is told."""
+    told = []
+
+    class Handle:
+        def update(self, data, **options):
+            told.append((data, options))
+
+    def display(data, **options):
+        told.append((data, options))
+        return Handle()
+
+    monkeypatch.setattr(utils, "display", display)
+    return told
+
+
+def lines(plot):
+    """The curves of the plot, as (linestyle, epochs, perplexities)."""
+    return [(line.get_linestyle(), *map(list, line.get_data())) for line in plot.axes.lines if len(line.get_xdata())]
+
+
+def test_live_plot_draws_training_solid_and_held_out_dashed():
+    plot = utils.LivePlot(3)
+    plot.start("LSTM")
+    for record in RECORDS:
+        plot.add(record)
+    assert lines(plot) == [("-", [1, 2, 3], [20, 9, 4]), ("--", [1, 2, 3], [18, 10, 11])]
+    plot.start("without held-out")
+    plot.add(RECORDS[0]._replace(held_out=None))
+    assert lines(plot)[2:] == [("-", [1], [20])]
+    plot.draw()
+    assert "2  without held-out" in [text.get_text() for text in plot.axes.get_legend().get_texts()]
+
+
+def test_live_plot_rests_after_drawing():
+    plot = utils.LivePlot(3)
+    plot.start("LSTM")
+    picture = plot.image.value
+    assert plot.add(RECORDS[0]) and plot.image.value != picture, "the first point is drawn at once"
+    picture = plot.image.value
+    assert not plot.add(RECORDS[1]) and plot.image.value == picture
+    plot.due = 0
+    assert plot.add(RECORDS[2]) and plot.image.value != picture
+
+
+def test_runaway_perplexity_does_not_squeeze_the_plot():
+    plot = utils.LivePlot(3)
+    plot.start("RNN")
+    for perplexity in (20.0, 1e30, float("inf")):
+        plot.add(RECORDS[0]._replace(perplexity=perplexity))
+    plot.draw()
+    assert plot.axes.get_ylim()[1] <= 1100
+
+
+def test_follow_returns_the_records_and_leaves_a_plain_picture(shown):
+    plot = utils.LivePlot(3, title="recorded run")
+    assert plot.follow(iter(RECORDS), "LSTM\nSGD") == RECORDS
+    live, (final, options) = shown[-2][0], shown[-1]
+    assert "application/vnd.jupyter.widget-view+json" in live and live["text/plain"] == "perplexity of LSTM, SGD"
+    assert set(final) == {"image/png", "text/plain"} and final["image/png"] != live["image/png"]
+    assert options["metadata"]["image/png"] == {"width": 720, "height": 320}
+    assert plot.axes.get_title() == "recorded run"
+
+
+def test_interrupted_follow_keeps_the_curve(shown):
+    def interrupted():
+        yield from RECORDS[:2]
+        raise KeyboardInterrupt
+
+    plot = utils.LivePlot(3)
+    with pytest.raises(KeyboardInterrupt):
+        plot.follow(interrupted(), "LSTM")
+    assert lines(plot)[0] == ("-", [1, 2], [20, 9])
+    assert set(shown[-1][0]) == {"image/png", "text/plain"}
+
+
+def test_explore_redraws_and_survives_a_bad_value(monkeypatch):
+    seen = []
+
+    def draw(x):
+        seen.append(x)
+        if x == 2:
+            raise ValueError("x must not be 2")
+        figure, axes = utils.new_figure(3, 2)
+        axes.bar([0], [x])
+        return figure
+
+    slider, boxes = W.IntSlider(1, min=0, max=5), []
+    monkeypatch.setattr(utils, "show", lambda widget, png, text: boxes.append(widget))
+    utils.explore(draw, x=slider)
+    (_, message, image), first = boxes[0].children, boxes[0].children[2].value
+    slider.value = 2
+    assert message.value == "ValueError: x must not be 2" and image.value == first
+    slider.value = 3
+    assert message.value == "" and image.value != first
+    assert seen == [1, 2, 3] and (image.width, image.height) == ("240", "160")
+
+
+@pytest.mark.parametrize("answer", [0.75, 0.7501, utils.torch.tensor(0.75), utils.torch.tensor([[0.75]])])
+def test_check_right(answer, capsys):
+    utils.check(answer, 0.75, "of the gates")
+    assert capsys.readouterr().out == "right, because of the gates\n"
+
+
+@pytest.mark.parametrize("answer", [None, 0.7, 75, -0.75, float("nan"), "0.75", [0.75], True, utils.torch.ones(2)])
+def test_check_wrong(answer, capsys):
+    utils.check(answer, 0.75, "of the gates")
+    out = capsys.readouterr().out
+    assert out.startswith("not yet") and "gates" not in out
+
+
+@pytest.mark.parametrize(
+    "value, text", [(1.0349, "1.03"), (999.994, "999.99"), (1000.0, "1e+03"), (float("inf"), "inf")]
+)
+def test_shorten(value, text):
+    assert utils.shorten(value) == text

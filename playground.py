@@ -121,7 +121,8 @@ class Playground:
             self.prefix = "".join(self.corpus.vocab.to_tokens(self.corpus.held_out[:12].tolist()))
         self.lock, self.current, self.error, self.handle = threading.Lock(), None, None, None
         self.trainings, self.model, self.plot = [], None, None
-        self._build_controls(bidirectional)
+        self.offers_bidirectional = bidirectional
+        self._build_controls()
         self.reset()
         kernel = getattr(get_ipython(), "kernel", None)
         if hasattr(kernel, "saved_sigint_handler"):  # what ipykernel does on an interrupt while no cell is running
@@ -129,7 +130,7 @@ class Playground:
 
     # ---- what a reader sees
 
-    def _build_controls(self, bidirectional):
+    def _build_controls(self):
         wide = {"style": {"description_width": "95px"}, "layout": {"width": "320px"}}
 
         def narrow(width):
@@ -183,7 +184,7 @@ class Playground:
         writing = [self.prefix_text, self.temperature, self.generate_button]
         self.box = W.VBox(
             [
-                row("layers", "hidden_units", *(["bidirectional"] if bidirectional else [])),
+                row("layers", "hidden_units", *(["bidirectional"] if self.offers_bidirectional else [])),
                 row("cell", "recipe", "lr", "epochs", "seed"),
                 W.HBox(buttons, layout={"flex_flow": "row wrap"}),
                 self.status,
@@ -237,7 +238,10 @@ class Playground:
 
     def _settings_pasted(self, change):
         def apply():
-            self._set_controls(asdict(Settings.parse(change["new"])))
+            settings = Settings.parse(change["new"])
+            offered = self.offers_bidirectional or not settings.bidirectional
+            utils.require(offered, "settings", change["new"], "without bidirectional=True (lesson 6 has that switch)")
+            self._set_controls(asdict(settings))
 
         self._try(apply)
 
@@ -250,10 +254,10 @@ class Playground:
 
         A run that is still going is stopped first and keeps its curve. Raises ValueError for a bad setting.
         """
-        settings = self._read_controls() if not changes else Settings(**{**asdict(self._read_controls()), **changes})
         with self.lock:  # two callbacks may come at once, on kernel subshells
+            Settings(**{**asdict(self._read_controls()), **changes})  # refuses a bad value, which a slider would clamp
             self._set_controls(changes)
-            before = self.current
+            settings, before = self._read_controls(), self.current
             if before is not None:
                 before.stop.set()
             self.current = training = Training(settings, settings.build(len(self.corpus.vocab)))

@@ -39,7 +39,9 @@ def rows(playground):
 
 
 def threads():
-    return [t for t in threading.enumerate() if t.name == "train:test" and t.is_alive()]
+    """The training threads that live on; one that has told its end is given a moment to be gone."""
+    found = [t for t in threading.enumerate() if t.name == "train:test"]
+    return [t for t in found if t.join(0.2) or t.is_alive()]
 
 
 def test_two_runs_two_curves_two_rows(playground):
@@ -270,6 +272,26 @@ def test_bad_settings_string(playground, text, message):
     playground.settings_text.value = text
     assert message in "".join(w.value for w in playground.warnings.values())
     assert playground._read_controls() == Settings()
+
+
+def test_start_from_code_is_what_the_controls_would_do(playground):
+    playground.start(recipe="D2L", hidden_units=16, epochs=1)
+    playground.wait()
+    assert (
+        playground.trainings[0].settings
+        == playground._read_controls()
+        == Settings.parse("recipe=D2L lr=2.0 hidden_units=16 epochs=1")
+    )
+    for bad in ({"layers": 9}, {"hidden_units": 1.5}, {"lr": 0}, {"cell": "Transformer"}):
+        with pytest.raises(ValueError, match=f"{next(iter(bad))} must be .*, got "):
+            playground.start(**bad)
+    assert playground.controls["layers"].value == 1 and len(playground.trainings) == 1
+
+
+def test_bidirectional_setting_is_refused_where_there_is_no_switch(playground):
+    playground.settings_text.value = "layers=2 bidirectional=True"
+    assert "without bidirectional=True here" in playground.warnings["settings"].value
+    assert playground.controls["layers"].value == 1 and not playground.controls["bidirectional"].value
 
 
 def test_what_a_reader_types_is_text_and_never_html(playground):

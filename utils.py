@@ -551,11 +551,16 @@ def new_figure(width, height):
 
 
 def to_png(figure):
-    """Return a matplotlib Figure as the bytes of a PNG of 64 colours: a third of the size, sent and stored often."""
-    figure.set_dpi(110)  # shown at 80 pixels an inch: sharper than that, and not yet large
-    canvas, buffer = FigureCanvasAgg(figure), io.BytesIO()
+    """Return a matplotlib Figure as the bytes of a PNG, a little sharper than the 80 pixels an inch it is shown at."""
+    figure.set_dpi(110)
+    canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    return _compress(canvas)
+
+
+def _compress(canvas):
+    """Return a drawn canvas as the bytes of a PNG of 64 colours: a third of the size, sent and stored often."""
+    buffer, image = io.BytesIO(), Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     image.quantize(64, method=Image.Quantize.FASTOCTREE).save(buffer, "png", compress_level=3)
     return buffer.getvalue()
 
@@ -607,16 +612,17 @@ class LivePlot:
     """Perplexity over epochs on a log scale, one image replaced in place: solid for training, dashed for held-out.
 
     num_epochs: the right end of the axis. Curves are told apart by number and line style as well as by colour.
-    No pyplot, which is not made for threads; drawing takes about 3 % of the time of the thread that calls `add`.
+    No pyplot, which is not made for threads; drawing takes about 2.5 % of the time of the thread that calls `add`.
     """
 
     COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito's
     WIDTH, HEIGHT = 720, 320  # pixels on the page
-    PAUSE = 30  # after drawing for a second, draw nothing for so many
+    PAUSE = 40  # after drawing for a second, draw nothing for so many
 
     def __init__(self, num_epochs, title=""):
         self.num_epochs, self.curves, self.due, self.highest = num_epochs, [], 0.0, 33.0
-        self.figure = Figure(figsize=(self.WIDTH / 80, self.HEIGHT / 80))
+        self.figure = Figure(figsize=(self.WIDTH / 80, self.HEIGHT / 80), dpi=110)
+        self.canvas, self.frame, self.background = FigureCanvasAgg(self.figure), None, None
         self.axes = self.figure.add_axes((0.07, 0.14, 0.71, 0.78), xlabel="epoch", ylabel="perplexity", title=title)
         self.axes.set_yscale("log")
         self.axes.set_yticks([1, 2, 3, 5, 10, 20, 30, 100, 1000])
@@ -634,7 +640,8 @@ class LivePlot:
         """Begin a new curve, numbered from 1 and named in the legend; `add` extends it."""
         colour = self.COLOURS[len(self.curves) % len(self.COLOURS)]
         number = len(self.curves) + 1
-        (training,) = self.axes.plot([], [], "-", color=colour, label=f"{number}  {label}")
+        self.axes.plot([], [], "-", color=colour, label=f"{number}  {label}")  # for the legend: it has no marker
+        (training,) = self.axes.plot([], [], "-", color=colour)
         (held_out,) = self.axes.plot([], [], "--", color=colour)
         ends = [self.axes.text(1, 1, "", color=colour, va="center", clip_on=True) for _ in range(2)]
         self.curves.append(([], (training, held_out), ends))
@@ -663,9 +670,19 @@ class LivePlot:
     def draw(self):
         """Draw everything now and put it into the image widget."""
         started = time.perf_counter()
-        self.axes.set(xlim=(0, self.num_epochs * 1.03), ylim=(0.93, self.highest))
-        self.axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), fontsize="small", frameon=False)
-        self.image.value = to_png(self.figure)
+        moving = [artist for _, lines, ends in self.curves for artist in (*lines, *ends)] + [self.axes.title]
+        frame = (self.num_epochs, self.highest, len(self.curves))
+        if frame != self.frame:  # axes, grid and legend are drawn anew only when they change: that is most of the work
+            self.axes.set(xlim=(0, self.num_epochs * 1.03), ylim=(0.93, self.highest))
+            self.axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), fontsize="small", frameon=False)
+            for artist in moving:
+                artist.set_animated(True)  # not part of the background
+            self.canvas.draw()
+            self.frame, self.background = frame, self.canvas.copy_from_bbox(self.figure.bbox)
+        self.canvas.restore_region(self.background)
+        for artist in moving:
+            self.axes.draw_artist(artist)
+        self.image.value = _compress(self.canvas)
         self.due = time.monotonic() + max(0.3, self.PAUSE * (time.perf_counter() - started))
 
     def follow(self, records, label):

@@ -290,7 +290,7 @@ def test_start_from_code_is_what_the_controls_would_do(playground):
 
 def test_bidirectional_setting_is_refused_where_there_is_no_switch(playground):
     playground.settings_text.value = "layers=2 bidirectional=True"
-    assert "without bidirectional=True here" in playground.warnings["settings"].value
+    assert "without bidirectional=True (lesson 6" in playground.warnings["settings"].value
     assert playground.controls["layers"].value == 1 and not playground.controls["bidirectional"].value
 
 

@@ -413,7 +413,7 @@ def test_readme_table(executed):
     lines = (executed / "README.md").read_text("utf-8").splitlines()
     begin, end = (next(i for i, line in enumerate(lines) if f"lessons: {word}" in line) for word in ("begin", "end"))
     first, second = lines[begin + 3 : end]
-    assert first.startswith("| 01 | Why depth / 为什么要深 | ") and second.startswith("| 02 | Both \\| ways / 双向 | ")
+    assert first.startswith("| 1 | Why depth / 为什么要深 | ") and second.startswith("| 2 | Both \\| ways / 双向 | ")
     for language in ("en", "zh"):
         path = f"notebooks/{language}/{NAME}.ipynb"
         assert f"({path})" in first

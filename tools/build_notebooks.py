@@ -269,13 +269,13 @@ def render_readme(readme, lessons, book):
         titles, links = [], {"open": [], "binder": [], "colab": []}
         for language, label in (("en", "English"), ("zh", "中文")):
             prose = "\n".join(cell.source for cell in editions[language].cells if cell.cell_type == "markdown")
-            if not (heading := re.search(r"^# (?:\d+(?:[.、:：]\s*|\s+))?(\S.*)$", prose, re.MULTILINE)):
+            if not (heading := re.search(r"^# (?:\d+\s*[.、:：·]?\s*)?(\S.*)$", prose, re.MULTILINE)):
                 raise SourceError(f"{source.name}: the {language} edition has no '# ' heading")
             titles.append(heading[1].strip().replace("|", "\\|"))
             urls = launch_urls(book["slug"], language, source.stem)
             for column, url in {"open": f"notebooks/{language}/{source.stem}.ipynb", **urls}.items():
                 links[column].append(f"[{label}]({url})")
-        cells = [source.stem[:2], " / ".join(titles), *(" · ".join(column) for column in links.values())]
+        cells = [str(int(source.stem[:2])), " / ".join(titles), *(" · ".join(column) for column in links.values())]
         rows.append(f"| {' | '.join(cells)} |")
     table = "\n".join(rows) + "\n"
     return README_BLOCK.sub(lambda block: block[1] + table + block[2], readme)

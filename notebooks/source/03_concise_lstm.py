@@ -394,11 +394,11 @@ check_1(answer_1)
 solution_1 = 4 * 256 * (28 + 256 + 2) + 2 * 4 * 256 * (256 + 256 + 2)
 
 # %% [markdown] lang="en" id="exercise-2-text"
-# **2.** Where is the plateau of the first plot? Suppose a model ignores the past and always predicts the frequencies $p_i$ of the 10,000 training characters. Compute its
+# **2.** Where is the plateau of the first plot? Suppose a model ignores its input and always predicts the frequencies $p_i$ of the 10,000 training characters. Compute its
 # perplexity on these characters, $\exp\!\big(-\sum_i p_i \ln p_i\big)$. (`corpus.train.bincount()` counts.)
 
 # %% [markdown] lang="zh" id="exercise-2-text"
-# **2.** 第一幅图中平台期的困惑度是多少？设想一个模型完全不看上文，总是按 10,000 个训练字符的频率 $p_i$ 来预测。求它在这些字符上的困惑度
+# **2.** 第一幅图中平台期的困惑度是多少？设想一个模型完全不看输入，总是按 10,000 个训练字符的频率 $p_i$ 来预测。求它在这些字符上的困惑度
 # $\exp\!\big(-\sum_i p_i \ln p_i\big)$。（可以用 `corpus.train.bincount()` 计数。）
 
 # %% id="exercise-2"

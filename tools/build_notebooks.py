@@ -117,9 +117,6 @@ def read_lesson(source, book):
                 "{{repository}}": book["repository"],
             }
             editions[language][cell_id] = make_cell(cell, cell_id, stamps)
-            if cell.cell_type == "markdown":  # a line's end between two Chinese characters would be shown as a space
-                new = editions[language][cell_id]
-                new.source = re.sub(rf"(?<={CJK})\n(?={CJK})", "", new.source)
     for cell_id in sorted(editions["en"].keys() ^ editions["zh"].keys()):
         present = "en" if cell_id in editions["en"] else "zh"
         raise SourceError(f'{source.name}: id "{cell_id}" is only in the {present} edition')
@@ -172,6 +169,8 @@ def make_cell(cell, cell_id, stamps):
     text = cell.source
     for placeholder, stamp in stamps.items():
         text = text.replace(placeholder, stamp).strip()
+    if cell.cell_type == "markdown":  # a line's end between two Chinese characters would be shown as a space
+        text = re.sub(rf"(?<={CJK})\n(?={CJK})", "", text)
     metadata = {"tags": list(cell.metadata["tags"])} if cell.metadata.get("tags") else {}
     if cell.cell_type == "code" and "solution" in metadata.get("tags", []):
         metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}

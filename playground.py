@@ -150,7 +150,9 @@ class Playground:
             "bidirectional": W.Checkbox(d.bidirectional, description="Bidirectional", indent=False),
         }
         self.defaults = {name: control.value for name, control in self.controls.items()}
-        self.warnings = {name: W.HTML() for name in [*self.controls, "settings", "prefix", "temperature"]}
+        places = [*self.controls, "settings", "prefix"]
+        room = {"height": "20px", "width": "0", "overflow": "visible"}  # a message moves nothing when it appears
+        self.warnings = {name: W.HTML(layout=room) for name in places}
         self.train_button = W.Button(description="Train", button_style="primary")
         self.stop_button = W.Button(description="Stop", disabled=True)
         self.reset_button = W.Button(description="Reset")
@@ -176,9 +178,9 @@ class Playground:
         self.generate_button.on_click(lambda _: self._try(self.generate))
 
         def row(*names):
-            margin = {"margin": "0 14px 0 0"}
-            items = [W.VBox([self.controls[n], self.warnings[n]], layout=margin) for n in names]
-            return W.HBox(items, layout={"flex_flow": "row wrap"})
+            around = {"margin": "0 14px 0 0", "overflow": "visible"}
+            items = [W.VBox([self.controls[n], self.warnings[n]], layout=around) for n in names]
+            return W.HBox(items, layout={"flex_flow": "row wrap", "overflow": "visible"})
 
         buttons = [self.train_button, self.stop_button, self.reset_button, self.bar]
         writing = [self.prefix_text, self.temperature, self.generate_button]
@@ -194,7 +196,6 @@ class Playground:
                 self.table,
                 W.HBox(writing, layout={"flex_flow": "row wrap"}),
                 self.warnings["prefix"],
-                self.warnings["temperature"],
                 self.generated,
                 self.settings_text,
                 self.warnings["settings"],
@@ -401,7 +402,8 @@ def _progress(training):
 
 
 def _warning(error):
-    style = "white-space: pre-wrap; line-height: 1.3; max-width: 740px; color: var(--jp-error-color1, #b00020)"
+    style = "white-space: pre-wrap; line-height: 1.3; width: max-content; max-width: 900px"
+    style += "; color: var(--jp-error-color1, #b00020)"
     return f'<div role="alert" style="{style}">⚠ {html.escape(str(error))}</div>'
 
 

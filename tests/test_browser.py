@@ -36,7 +36,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """JupyterLab on a copy of the course, with settings of its own; returns a function that asks its REST interface."""
+    """JupyterLab as the README starts it, on a copy of the course; returns a function that asks its REST interface."""
     folder = tmp_path_factory.mktemp("lab")
     course = folder / "course"
     shutil.copytree(ROOT, course, ignore=shutil.ignore_patterns(".*", "tests", "artifacts", "__pycache__"))
@@ -45,16 +45,18 @@ def lab(tmp_path_factory):
         port = free.getsockname()[1]
     own = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_RUNTIME_DIR": "runtime", "IPYTHONDIR": "ipython"}
     own |= {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
-    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
-    command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
-    command += ["--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={course}"]
+    readme = (course / "README.md").read_text(encoding="utf-8")
+    (arguments,) = re.findall(r"&& \.venv/bin/jupyter (lab .*)", readme)
+    command = [sys.executable, "-m", "jupyter", *arguments.split(), "--no-browser", "--allow-root"]
+    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    command += ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"]
     env = os.environ | {key: str(folder / name) for key, name in own.items()}
     env = {key: value for key, value in env.items() if not key.startswith("OMP_")}  # set by utils, imported here too
     no_news = folder / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
     no_news.parent.mkdir(parents=True)
     no_news.write_text('{"fetchNews": "false", "checkForUpdates": false}')
     log = (folder / "server.log").open("w")
-    server = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
+    server = subprocess.Popen(command, cwd=course, env=env, stdout=log, stderr=subprocess.STDOUT)
 
     def api(path, method="GET"):
         request = urllib.request.Request(f"http://127.0.0.1:{port}/api/{path}", method=method)
@@ -129,6 +131,12 @@ def test_lesson_3_as_a_reader_tries_it(browser, lab):
     for _ in range(2):
         page.keyboard.press("ArrowLeft")
     wait_for(lambda: hidden.get_attribute("aria-valuetext") == "96", 5)
+    rate, place = box.get_by_label("Learning rate", exact=True), figure.bounding_box()
+    rate.fill("-1")
+    page.keyboard.press("Tab")
+    box.get_by_text("lr must be a number above 0").wait_for()
+    assert figure.bounding_box() == place, "a message moves the figure"
+    rate.fill("0.005")
     box.get_by_label("Epochs", exact=True).fill("500")
     page.keyboard.press("Tab")
 
@@ -182,4 +190,7 @@ def test_lesson_3_as_a_reader_tries_it(browser, lab):
     saved = json.loads((lab.course / "notebooks/en/03_concise_lstm.ipynb").read_text(encoding="utf-8"))
     (cell,) = [cell for cell in saved["cells"] if cell["id"] == "show-playground"]
     assert any("image/png" in output.get("data", {}) for output in cell["outputs"]), "no picture is stored"
+
+    page.get_by_role("link", name="中文版").click()
+    page.locator(".jp-Notebook h1", has_text="深度 LSTM 的简洁实现").wait_for(timeout=30_000)
     page.close()

@@ -412,7 +412,7 @@ def _code(text):
 
 
 def _table(trainings):
-    """Return an HTML table, one row per run; the numbers in the first column are those on the curves."""
+    """Return the table of runs as HTML, one row per run; the numbers in the first column are those on the curves."""
     head = ["run", "network", "recipe", "lr", "seed", "parameters", "epochs", "training", "held-out"]
     head += ["best held-out", "tokens/s", "seconds", "status"]
     rows = []
@@ -427,10 +427,4 @@ def _table(trainings):
         else:
             row += ["", "", "", ""]
         rows.append([*row, f"{t.seconds:.1f}", t.status])
-    cells = [[f"<td>{html.escape(str(x))}</td>" for x in row] for row in rows]
-    header = "".join(f'<th scope="col">{x}</th>' for x in head)
-    body = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
-    style = ".book-runs :is(th, td) { padding: 0 3px; text-align: left; white-space: nowrap; font-size: 12px }"
-    return (
-        f'<style>{style}</style><table class="book-runs"><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>'
-    )
+    return utils.table(head, rows).data

@@ -14,6 +14,7 @@ Equations, models and experiments stand in the lessons; here is only what would 
 import base64
 import contextlib
 import hashlib
+import html
 import importlib.machinery
 import importlib.resources
 import importlib.util
@@ -87,7 +88,7 @@ d2l = _import_d2l()
 import ipywidgets as W  # noqa: E402
 import numpy as np  # noqa: E402
 import requests  # noqa: E402
-from IPython.display import display  # noqa: E402
+from IPython.display import HTML, display  # noqa: E402
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ticker import MaxNLocator, ScalarFormatter  # noqa: E402
@@ -544,8 +545,16 @@ def bundle(widget, png, text):
     return {"application/vnd.jupyter.widget-view+json": view, "image/png": picture, "text/plain": text}
 
 
-def new_figure(width, height):
-    """Return (Figure, Axes) of a size in inches, 80 pixels each on the page; no pyplot, so it may be drawn anywhere."""
+def new_figure(width, height, *, bare=False):
+    """Return (Figure, Axes) of a size in inches, 80 pixels each on the page; no pyplot, so it may be drawn anywhere.
+
+    bare: axes without frame and ticks that fill the figure, for a drawing; it is redrawn in a third of the time.
+    """
+    if bare:
+        figure = Figure(figsize=(width, height), dpi=80)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        return figure, axes
     figure = Figure(figsize=(width, height), dpi=80, layout="constrained")
     return figure, figure.add_subplot()
 
@@ -565,29 +574,48 @@ def _compress(canvas):
     return buffer.getvalue()
 
 
-def explore(draw, **controls):
+def explore(draw, *, play=None, **controls):
     """Show the Figure that draw(**values) returns, redrawn in place whenever one of the controls moves.
 
-    draw: a function of the controls' values, fast enough to follow a slider (0.1 s). controls: ipywidgets by the
+    draw: a function of the controls' values, fast enough to follow a slider (0.1 s); it may return (Figure, table) to
+    put a `table` below the figure. play: the name of a slider that gets a Play button. controls: ipywidgets by the
     name of draw's argument. An exception in draw is shown below the controls, and the last good figure stays.
     """
-    image, message = W.Image(format="png"), W.Label(layout={"height": "28px"})
+    image, message, below = W.Image(format="png"), W.Label(layout={"height": "28px"}), W.HTML()
     image.add_class("book-figure")
 
     def redraw(_=None):
         try:
-            figure = draw(**{name: control.value for name, control in controls.items()})
+            drawn = draw(**{name: control.value for name, control in controls.items()})
+            figure, text = drawn if isinstance(drawn, tuple) else (drawn, None)
         except Exception as error:
             message.value = f"{type(error).__name__}: {error}"
         else:
             image.value, message.value = to_png(figure), ""
             image.width, image.height = (str(int(inches * 80)) for inches in figure.get_size_inches())
+            below.value = text.data if text else ""
 
     for control in controls.values():
         control.observe(redraw, "value")
     redraw()
-    row = W.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
-    show(W.VBox([row, message, image]), image.value, f"{draw.__name__}: run this cell to move its controls")
+    row = list(controls.values())
+    if play:
+        slider = controls[play]
+        player = W.Play(value=slider.value, min=slider.min, max=slider.max, interval=800)
+        W.jslink((player, "value"), (slider, "value"))
+        row.insert(row.index(slider), player)
+    row = W.HBox(row, layout={"flex_flow": "row wrap"})
+    show(W.VBox([row, message, image, below]), image.value, f"{draw.__name__}: run this cell to move its controls")
+
+
+def table(head, rows):
+    """Return an IPython HTML object: a table with a line of headings and any number of rows, all shown as text."""
+    header = "".join(f'<th scope="col">{html.escape(str(x))}</th>' for x in head)
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(str(x))}</td>' for x in row)}</tr>" for row in rows)
+    style = ".book-table :is(th, td) { padding: 0 6px; text-align: left; white-space: nowrap; font-size: 12px }"
+    return HTML(
+        f'<style>{style}</style><table class="book-table"><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>'
+    )
 
 
 def shorten(perplexity):
@@ -596,13 +624,20 @@ def shorten(perplexity):
 
 
 def check(answer, expected, because):
-    """Say whether an exercise's answer (a number, also as a tensor, or a text; None for none yet) is right, and why."""
+    """Say whether an exercise's answer is right, and why: a number (also as a tensor), a text, or a tuple such as a
+    shape; None for none yet."""
     if torch.is_tensor(answer) and answer.numel() == 1:
         answer = answer.item()
+    if isinstance(expected, tuple) and isinstance(answer, (tuple, list)):
+        answer = tuple(answer)
     numeric = all(isinstance(x, numbers.Real) for x in (answer, expected))
     if answer is None:
         print("not yet: put your answer in place of None and run this cell again")
-    elif math.isclose(answer, expected, rel_tol=1e-3) if numeric else isinstance(answer, str) and answer == expected:
+    elif (
+        math.isclose(answer, expected, rel_tol=1e-3)
+        if numeric
+        else type(answer) is type(expected) and answer == expected
+    ):
         print(f"right, because {because}")
     else:
         print(f"not yet: {answer!r} is not it; try again")
@@ -612,6 +647,8 @@ class LivePlot:
     """Perplexity over epochs on a log scale, one image replaced in place: solid for training, dashed for held-out.
 
     num_epochs: the right end of the axis. Curves are told apart by number and line style as well as by colour.
+    xlabel, ylabel, lines: the words to use when other things than these are plotted; a record is any tuple that begins
+    with x, y of the solid line, y of the dashed line (or None).
     No pyplot, which is not made for threads; drawing takes about 2.5 % of the time of the thread that calls `add`.
     """
 
@@ -619,19 +656,28 @@ class LivePlot:
     WIDTH, HEIGHT = 720, 320  # pixels on the page
     PAUSE = 40  # after drawing for a second, draw nothing for so many
 
-    def __init__(self, num_epochs, title=""):
-        self.num_epochs, self.curves, self.due, self.highest = num_epochs, [], 0.0, 33.0
+    def __init__(
+        self,
+        num_epochs,
+        title="",
+        *,
+        xlabel="epoch",
+        ylabel="perplexity",
+        lines=("training", "held-out"),
+        ylim=(0.93, 33),
+    ):
+        self.num_epochs, self.curves, self.due, self.ylim = num_epochs, [], 0.0, ylim
         self.figure = Figure(figsize=(self.WIDTH / 80, self.HEIGHT / 80), dpi=110)
         self.canvas, self.frame, self.background = FigureCanvasAgg(self.figure), None, None
-        self.axes = self.figure.add_axes((0.07, 0.14, 0.71, 0.78), xlabel="epoch", ylabel="perplexity", title=title)
+        self.axes = self.figure.add_axes((0.07, 0.14, 0.71, 0.78), xlabel=xlabel, ylabel=ylabel, title=title)
         self.axes.set_yscale("log")
-        self.axes.set_yticks([1, 2, 3, 5, 10, 20, 30, 100, 1000])
+        self.axes.set_yticks([0.01, 0.03, 0.1, 0.3, 1, 2, 3, 5, 10, 20, 30, 100, 1000])
         self.axes.minorticks_off()
         self.axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         self.axes.yaxis.set_major_formatter(ScalarFormatter())
         self.axes.grid(True, linewidth=0.5, alpha=0.6)
-        self.axes.plot([], [], "-", color="0.4", label="training")
-        self.axes.plot([], [], "--", color="0.4", label="held-out")
+        for style, name in zip(("-", "--"), lines, strict=True):
+            self.axes.plot([], [], style, color="0.4", label=name)
         self.image = W.Image(format="png", width=self.WIDTH, height=self.HEIGHT)
         self.image.add_class("book-figure")
         self.draw()
@@ -641,27 +687,28 @@ class LivePlot:
         colour = self.COLOURS[len(self.curves) % len(self.COLOURS)]
         number = len(self.curves) + 1
         self.axes.plot([], [], "-", color=colour, label=f"{number}  {label}")  # for the legend: it has no marker
-        (training,) = self.axes.plot([], [], "-", color=colour)
-        (held_out,) = self.axes.plot([], [], "--", color=colour)
+        lines = [self.axes.plot([], [], style, color=colour)[0] for style in ("-", "--")]
         ends = [self.axes.text(1, 1, "", color=colour, va="center", clip_on=True) for _ in range(2)]
-        self.curves.append(([], (training, held_out), ends))
+        self.curves.append(([], lines, ends))
         self.due = 0.0
 
-    def add(self, record):
-        """Add an EpochRecord to the newest curve; redraw unless that would take too much of the time.
+    def add(self, record, curve=-1):
+        """Add an EpochRecord to a curve (the newest); redraw unless that would take too much of the time.
 
         Returns whether it was redrawn.
         """
-        records, lines, ends = self.curves[-1]
+        records, lines, ends = self.curves[curve]
+        number = range(1, len(self.curves) + 1)[curve]
         records.append(record)
-        x, self.num_epochs = [r.epoch for r in records], max(self.num_epochs, record.epoch)
-        for line, end, key in zip(lines, ends, ("perplexity", "held_out"), strict=True):
-            y = [getattr(r, key) for r in records]
+        x, self.num_epochs = [r[0] for r in records], max(self.num_epochs, record[0])
+        for i, (line, end) in enumerate(zip(lines, ends, strict=True), start=1):
+            y = [r[i] for r in records]
             if y[0] is not None:
                 line.set_data(x, y)
                 line.set_marker("o" if len(y) == 1 else "")
-                end.set(position=(x[-1], y[-1]), text=f" {len(self.curves)}")
-                self.highest = max(self.highest, 1.1 * min(y[-1], 1000))
+                end.set(position=(x[-1], y[-1]), text=f" {number}")
+                low, high = self.ylim
+                self.ylim = (y[-1] / 1.5 if 0 < y[-1] < low else low, max(high, 1.1 * min(y[-1], 1000)))
         due = time.monotonic() >= self.due
         if due:
             self.draw()
@@ -671,9 +718,9 @@ class LivePlot:
         """Draw everything now and put it into the image widget."""
         started = time.perf_counter()
         moving = [artist for _, lines, ends in self.curves for artist in (*lines, *ends)] + [self.axes.title]
-        frame = (self.num_epochs, self.highest, len(self.curves))
+        frame = (self.num_epochs, self.ylim, len(self.curves))
         if frame != self.frame:  # axes, grid and legend are drawn anew only when they change: that is most of the work
-            self.axes.set(xlim=(0, self.num_epochs * 1.03), ylim=(0.93, self.highest))
+            self.axes.set(xlim=(0, self.num_epochs * 1.03), ylim=self.ylim)
             self.axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), fontsize="small", frameon=False)
             for artist in moving:
                 artist.set_animated(True)  # not part of the background
@@ -691,16 +738,29 @@ class LivePlot:
         The title tells how far the training is. At the end a plain picture takes the live one's place, so that it
         is still there when the notebook is saved and opened again. Interrupting the kernel keeps the curve.
         """
-        text, title = f"perplexity of {label}".replace("\n", ", "), self.axes.get_title()
-        handle = show(self.image, self.image.value, text)
-        self.start(label)
-        started, seen = time.monotonic(), []
+        return self.race({label: records})[label]
+
+    def race(self, trainings):
+        """`follow` several trainings, {label: records}, at once: an epoch of each in turn; return {label: list}."""
+        text, title = f"{self.axes.get_ylabel()} of {'; '.join(trainings)}".replace("\n", ", "), self.axes.get_title()
+        handle, first = show(self.image, self.image.value, text), len(self.curves)
+        for label in trainings:
+            self.start(label)
+        running, seen = dict(enumerate(map(iter, trainings.values()))), {label: [] for label in trainings}
+        started = time.monotonic()
         try:
-            for record in records:
-                seen.append(record)
-                left = (time.monotonic() - started) / len(seen) * (self.num_epochs - record.epoch)
-                self.axes.set_title(f"epoch {record.epoch} of {self.num_epochs}, {left:.0f} s left")
-                self.add(record)
+            while running:
+                for i, label in enumerate(trainings):
+                    record = next(running[i], None) if i in running else None
+                    if record is None:
+                        running.pop(i, None)
+                        continue
+                    seen[label].append(record)
+                    done = sum(map(len, seen.values())) / len(seen)
+                    left = (time.monotonic() - started) * (self.num_epochs / done - 1)
+                    name = f"{self.axes.get_xlabel()} {record[0]} of {self.num_epochs}"
+                    self.axes.set_title(f"{name}, {left:.0f} s left")
+                    self.add(record, first + i)
         finally:
             self.axes.set_title(title)
             self.draw()

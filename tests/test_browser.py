@@ -175,7 +175,7 @@ def test_lesson_3_as_a_reader_tries_it(browser, lab):
     figure.evaluate("image => { image.marked = true }")
     for runs in (1, 2):
         train.click()
-        wait_for(lambda runs=runs: box.locator(".book-runs tbody tr").count() == runs, 90)
+        wait_for(lambda runs=runs: box.locator(".book-table tbody tr").count() == runs, 90)
         if runs == 1:
             layers.focus()
             page.keyboard.press("ArrowRight")

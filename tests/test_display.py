@@ -100,7 +100,7 @@ def test_explore_redraws_and_survives_a_bad_value(monkeypatch):
     slider, boxes = W.IntSlider(1, min=0, max=5), []
     monkeypatch.setattr(utils, "show", lambda widget, png, text: boxes.append(widget))
     utils.explore(draw, x=slider)
-    (_, message, image), first = boxes[0].children, boxes[0].children[2].value
+    (_, message, image, _), first = boxes[0].children, boxes[0].children[2].value
     slider.value = 2
     assert message.value == "ValueError: x must not be 2" and image.value == first
     slider.value = 3

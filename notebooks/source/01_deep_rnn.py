@@ -1,0 +1,639 @@
+# %% [markdown] lang="en" id="title"
+# # 1 · Deep recurrent networks
+#
+# **The question of this lesson.** A recurrent layer hands its hidden state on from one time step to the next. What changes when such layers are
+# stacked: which arrows are new, what shape has every tensor, how many parameters are there, and what does depth cost?
+#
+# **You need:** matrix products, and to have seen a plain recurrent network once. **Run time:** about a minute on a laptop without a GPU.
+#
+# {{launch}}
+
+# %% [markdown] lang="zh" id="title"
+# # 1 · 深度循环神经网络
+#
+# **本课的问题。** 循环层把隐状态从一个时间步传到下一个时间步。把这样的层堆叠起来，会多出哪些箭头？每个张量是什么形状？一共有多少参数？深度的代价又是什么？
+#
+# **预备知识：** 矩阵乘法；见过一次普通的循环神经网络。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
+#
+# {{launch}}
+
+# %% id="setup"
+# {{setup}}
+
+# %% [markdown] lang="en" id="one-layer-text"
+# ## One layer, recalled
+#
+# A minibatch holds $n$ sequences; at time step $t$ each gives $d$ inputs, together $\mathbf{X}_t \in \mathbb{R}^{n \times d}$. A layer of $h$ hidden units computes its
+# **hidden state** $\mathbf{H}_t \in \mathbb{R}^{n \times h}$ from the input and from its own state one step earlier:
+#
+# $$\mathbf{H}_t = \phi(\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{H}_{t-1} \mathbf{W}_{hh} + \mathbf{b}_h), \qquad
+# \mathbf{W}_{xh} \in \mathbb{R}^{d \times h},\quad \mathbf{W}_{hh} \in \mathbb{R}^{h \times h},\quad \mathbf{b}_h \in \mathbb{R}^{1 \times h}.$$
+#
+# $\phi$ is an activation function, here $\tanh$. The same three parameters serve every time step, and $\mathbf{H}_0 = \mathbf{0}$.
+
+# %% [markdown] lang="zh" id="one-layer-text"
+# ## 回顾：单层循环网络
+#
+# 一个小批量有 $n$ 个序列；在时间步 $t$，每个序列给出 $d$ 个输入，合起来就是 $\mathbf{X}_t \in \mathbb{R}^{n \times d}$。设循环层有 $h$ 个隐藏单元，它的**隐状态** $\mathbf{H}_t \in \mathbb{R}^{n \times h}$
+# 由当前输入和自己上一步的隐状态算出：
+#
+# $$\mathbf{H}_t = \phi(\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{H}_{t-1} \mathbf{W}_{hh} + \mathbf{b}_h), \qquad
+# \mathbf{W}_{xh} \in \mathbb{R}^{d \times h},\quad \mathbf{W}_{hh} \in \mathbb{R}^{h \times h},\quad \mathbf{b}_h \in \mathbb{R}^{1 \times h}.$$
+#
+# $\phi$ 是激活函数，这里取 $\tanh$。所有时间步共用这三个参数，并且 $\mathbf{H}_0 = \mathbf{0}$。
+
+# %% id="one-layer"
+import torch
+from torch import nn
+
+utils.seed_everything(0)
+n, T, d, h = 2, 5, 3, 4
+X = torch.randn(T, n, d)  # (T, n, d): time comes first
+W_xh, W_hh, b_h = torch.randn(d, h), torch.randn(h, h), torch.randn(1, h)
+
+H = torch.zeros(n, h)
+for X_t in X:
+    H = torch.tanh(X_t @ W_xh + H @ W_hh + b_h)  # (n, d)(d, h) + (n, h)(h, h) + (1, h) -> (n, h)
+print("H_T", tuple(H.shape))
+
+# %% [markdown] lang="en" id="structure"
+# ## Network structure
+#
+# Now stack $L$ such layers. Every hidden state is passed on along **two** arrows: to the next time step of its own layer (dashed), and to the same time step of the next
+# layer (solid). The first layer reads the input, the output layer reads the last layer.
+#
+# ![Grid of hidden states, unrolled: time steps 1 to T run to the right, layers 1 to L upwards. A solid arrow leads from each input X_t through the hidden states of all layers up to the output O_t; a dashed arrow leads from each hidden state to that of the next time step in the same layer, beginning with H_0.](../../assets/figures/deep_rnn.svg)
+
+# %% [markdown] lang="zh" id="structure"
+# ## 网络结构
+#
+# 现在把 $L$ 个这样的层堆叠起来。每个隐状态都沿**两条**箭头传递：传到本层的下一个时间步（虚线），以及下一层的当前时间步（实线）。第一层读取输入，输出层读取最后一层。
+#
+# ![按时间展开的隐状态网格：时间步 1 到 T 自左向右，第 1 层到第 L 层自下而上。实线箭头从输入 X_t 出发，逐层经过各层隐状态，到达输出 O_t；虚线箭头从每个隐状态指向同一层下一个时间步的隐状态，起点是 H_0。](../../assets/figures/deep_rnn.svg)
+
+# %% [markdown] lang="en" id="equation-text"
+# ## Functional dependencies
+#
+# Write $\mathbf{H}_t^{(l)}$ for the hidden state of layer $l = 1, \ldots, L$ at time step $t$, and set $\mathbf{H}_t^{(0)} = \mathbf{X}_t$. The two arrows into a state are the two
+# products in its equation, and the output layer looks at layer $L$ only:
+
+# %% [markdown] lang="zh" id="equation-text"
+# ## 函数依赖关系
+#
+# 记第 $l$ 层（$l = 1, \ldots, L$）在时间步 $t$ 的隐状态为 $\mathbf{H}_t^{(l)}$，并令 $\mathbf{H}_t^{(0)} = \mathbf{X}_t$。指向一个隐状态的两条箭头，就是它的公式里的两个矩阵乘积；输出层只看第 $L$ 层：
+
+# %% [markdown] id="equation"
+# $$\mathbf{H}_t^{(l)} = \phi_l\!\left(\mathbf{H}_t^{(l-1)} \mathbf{W}_{xh}^{(l)} + \mathbf{H}_{t-1}^{(l)} \mathbf{W}_{hh}^{(l)} + \mathbf{b}_h^{(l)}\right),
+# \qquad \mathbf{O}_t = \mathbf{H}_t^{(L)} \mathbf{W}_{hq} + \mathbf{b}_q .$$
+
+# %% [markdown] lang="en" id="shapes"
+# | | shape | |
+# |---|---|---|
+# | $\mathbf{W}_{xh}^{(1)}$ | $d \times h$ | layer 1 reads the $d$ inputs |
+# | $\mathbf{W}_{xh}^{(l)},\ l > 1$ | $h \times h$ | every further layer reads the $h$ states of the layer below |
+# | $\mathbf{W}_{hh}^{(l)}$ | $h \times h$ | |
+# | $\mathbf{b}_h^{(l)}$ | $1 \times h$ | added to each of the $n$ rows |
+# | $\mathbf{W}_{hq},\ \mathbf{b}_q$ | $h \times q,\ 1 \times q$ | for $q$ outputs |
+#
+# The first two rows are often confused: some lecture notes write $h \times h$ for all layers, which fits only if $d = h$.
+#
+# In code, let `H[l, t]` be $\mathbf{H}_t^{(l)}$, with the indices of the formula. Then the formula is one line of code.
+
+# %% [markdown] lang="zh" id="shapes"
+# | | 形状 | |
+# |---|---|---|
+# | $\mathbf{W}_{xh}^{(1)}$ | $d \times h$ | 第 1 层读取 $d$ 个输入 |
+# | $\mathbf{W}_{xh}^{(l)},\ l > 1$ | $h \times h$ | 其余各层读取下面一层的 $h$ 个隐状态 |
+# | $\mathbf{W}_{hh}^{(l)}$ | $h \times h$ | |
+# | $\mathbf{b}_h^{(l)}$ | $1 \times h$ | 加到 $n$ 行中的每一行 |
+# | $\mathbf{W}_{hq},\ \mathbf{b}_q$ | $h \times q,\ 1 \times q$ | $q$ 为输出数 |
+#
+# 前两行常常被混为一谈：有的讲义把所有层都写成 $h \times h$，这只在 $d = h$ 时才成立。
+#
+# 在代码里，用 `H[l, t]` 表示 $\mathbf{H}_t^{(l)}$，下标与公式一致。这样，公式就是一行代码。
+
+# %% id="deep-rnn"
+L, q = 2, 3
+params = {l: (torch.randn(d if l == 1 else h, h), torch.randn(h, h), torch.randn(1, h)) for l in range(1, L + 1)}
+W_hq, b_q = torch.randn(h, q), torch.randn(1, q)
+
+def borders(X, L, h):
+    """What is given before anything is computed: H[0, t] = X_t (n, d) and H[l, 0] = 0 (n, h)."""
+    T, n, _ = X.shape
+    return {(0, t): X[t - 1] for t in range(1, T + 1)} | {(l, 0): torch.zeros(n, h) for l in range(1, L + 1)}
+
+def state(H, l, t):
+    """H_t^(l), (n, h), from the two states that it needs."""
+    W_xh, W_hh, b_h = params[l]
+    return torch.tanh(H[l - 1, t] @ W_xh + H[l, t - 1] @ W_hh + b_h)
+
+H = borders(X, L, h)
+for t in range(1, T + 1):  # time, then depth
+    for l in range(1, L + 1):
+        H[l, t] = state(H, l, t)
+O = {t: H[L, t] @ W_hq + b_q for t in range(1, T + 1)}  # (n, h)(h, q) -> (n, q)
+print("H_5^(2)", tuple(H[2, 5].shape), "  O_5", tuple(O[5].shape))
+
+# %% [markdown] lang="en" id="check-text"
+# Is this what PyTorch means by `num_layers=2`? Give `nn.RNN` the same weights. It stores them transposed, as
+# `weight_ih_l0` for layer 1 and so on, and keeps two bias vectors where the equation has one, so one of them is set to zero.
+
+# %% [markdown] lang="zh" id="check-text"
+# PyTorch 的 `num_layers=2` 是同一回事吗？把同样的权重交给 `nn.RNN` 就知道了。它保存的是转置后的权重，第 1 层叫 `weight_ih_l0`，依此类推；
+# 公式里只有一个偏置，而它保存了两个，所以把其中一个设为零。
+
+# %% id="check-torch"
+rnn = nn.RNN(d, h, num_layers=L)
+with torch.no_grad():
+    for l, (W_xh, W_hh, b_h) in params.items():
+        getattr(rnn, f"weight_ih_l{l - 1}").copy_(W_xh.T)
+        getattr(rnn, f"weight_hh_l{l - 1}").copy_(W_hh.T)
+        getattr(rnn, f"bias_ih_l{l - 1}").copy_(b_h[0])
+        getattr(rnn, f"bias_hh_l{l - 1}").zero_()
+    top, last = rnn(X)  # (T, n, h): layer L at every time step; (L, n, h): every layer at time step T
+torch.testing.assert_close(top, torch.stack([H[L, t] for t in range(1, T + 1)]))
+torch.testing.assert_close(last, torch.stack([H[l, T] for l in range(1, L + 1)]))
+print("equal to nn.RNN:", tuple(top.shape), tuple(last.shape))
+
+# %% [markdown] lang="en" id="by-hand-text"
+# ## One step by hand
+#
+# Before the sliders, one step on paper: $n = 1$, $d = 3$, $h = 2$, two layers. Both states of the time step before are given. **Take a pencil**, and a calculator for
+# the $\tanh$, then run the cell.
+
+# %% [markdown] lang="zh" id="by-hand-text"
+# ## 手算一步
+#
+# 拖动滑块之前，先在纸上算一步：$n = 1$，$d = 3$，$h = 2$，共两层，上一个时间步的两个隐状态已知。**拿起铅笔**（$\tanh$ 用计算器），算完再运行下面的单元格。
+
+# %% id="by-hand-numbers"
+X_t = torch.tensor([[1.0, 0.0, 2.0]])  # (1, 3)
+H_before = {1: torch.tensor([[0.5, -0.5]]), 2: torch.tensor([[0.0, 1.0]])}  # (1, 2) each
+small = {
+    1: (torch.tensor([[0.5, 1.0], [2.0, 1.0], [0.0, -0.5]]), torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[0.0, 0.5]])),
+    2: (torch.tensor([[1.0, 2.0], [1.0, 0.0]]), torch.tensor([[0.0, 1.0], [0.5, -1.0]]), torch.tensor([[0.2, 0.0]])),
+}
+
+# %% id="by-hand"
+from IPython.display import Math, display
+
+def matrix(A):
+    return r"\begin{bmatrix}" + r"\\".join("&".join(f"{x:.4g}" for x in row) for row in A.tolist()) + r"\end{bmatrix}"
+
+below = X_t  # H_t^(0)
+for l, (W_xh, W_hh, b_h) in small.items():
+    total = below @ W_xh + H_before[l] @ W_hh + b_h  # (1, 2)
+    terms = f"{matrix(below)}{matrix(W_xh)} + {matrix(H_before[l])}{matrix(W_hh)} + {matrix(b_h)}"
+    sums = f"{matrix(below @ W_xh)} + {matrix(H_before[l] @ W_hh)} + {matrix(b_h)}"
+    below = torch.tanh(total)  # H_t^(l), what the layer above reads
+    display(Math(rf"\mathbf{{H}}_t^{{({l})}} = \tanh\Big({terms}\Big) = \tanh\Big({sums}\Big) = \tanh{matrix(total)} = {matrix(below)}"))
+
+# %% [markdown] lang="en" id="by-hand-look"
+# Look at where each layer found its numbers. Layer 1 used $\mathbf{X}_t$ ($1 \times 3$) and its own old state; layer 2 used the *new* state of layer 1 ($1 \times 2$) and its own old state.
+# Nothing else. In particular, layer 2 never saw $\mathbf{X}_t$, nor layer 1's old state.
+
+# %% [markdown] lang="zh" id="by-hand-look"
+# 看看每一层的数是从哪里来的。第 1 层用了 $\mathbf{X}_t$（$1 \times 3$）和自己的旧状态；第 2 层用了第 1 层的**新**状态（$1 \times 2$）和自己的旧状态。
+# 除此之外什么也没用：第 2 层既没有见过 $\mathbf{X}_t$，也没有见过第 1 层的旧状态。
+
+# %% [markdown] lang="en" id="graph-text"
+# ## Shapes and parameters, with sliders
+#
+# The same picture, drawn for any size. The function is called once by hand and then handed to sliders.
+
+# %% [markdown] lang="zh" id="graph-text"
+# ## 用滑块看形状与参数量
+#
+# 同一幅图，大小随意。先手动调用一次绘图函数，再把它交给滑块。
+
+# %% id="draw-graph"
+def label(letter, t, l=None):
+    """A symbol such as H₁⁽²⁾ in plain characters, which are drawn much faster than a formula."""
+    text = letter + str(t).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+    return text if l is None else f"{text}⁽{str(l).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}⁾"
+
+def draw_arrows(ax, arrows, width=0.003):
+    """Arrows between states ((l, t), (l', t')): blue ones go up a layer, orange ones to the next time step."""
+    for (l, t), (to_l, to_t) in arrows:
+        colour = "#0072b2" if to_l > l else "#d55e00"
+        ax.quiver(t, l, 0.7 * (to_t - t), 0.7 * (to_l - l), color=colour, width=width, angles="xy", scale_units="xy", scale=1, zorder=0)
+
+def draw_graph(L, T, colour=lambda l, t: "white"):
+    """The network unrolled: time runs to the right, depth upwards. Row 0 is the input, row L + 1 the output."""
+    fig, ax = utils.new_figure(9, 4.6, bare=True)
+    ax.set(xlim=(-0.5, T + 0.5), ylim=(-0.6, L + 1.6))
+    draw_arrows(ax, [((l, t), (l + 1, t)) for l in range(L + 1) for t in range(1, T + 1)])
+    draw_arrows(ax, [((l, t - 1), (l, t)) for l in range(1, L + 1) for t in range(1, T + 1)])
+    nodes = [(l, t) for l in range(L + 2) for t in range(T + 1) if t > 0 or 0 < l <= L]
+    ax.scatter([t for _, t in nodes], [l for l, _ in nodes], s=1100, c=[colour(l, t) for l, t in nodes], edgecolors="0.3")
+    for l, t in nodes:
+        text = label("X", t) if l == 0 else label("O", t) if l == L + 1 else label("H", t, l)
+        ax.text(t, l, text, ha="center", va="center", fontsize=11)
+    return fig
+
+draw_graph(L=2, T=4)
+
+# %% [markdown] lang="en" id="count-text"
+# How many numbers does layer $l$ have to learn? With $\mathrm{in}$ for the number of its inputs ($d$ or $h$):
+#
+# $$\underbrace{\mathrm{in} \cdot h}_{\mathbf{W}_{xh}} + \underbrace{h \cdot h}_{\mathbf{W}_{hh}} + \underbrace{h}_{\mathbf{b}_h} = h\,(\mathrm{in} + h + 1).$$
+#
+# A **GRU** computes three such sums per layer (two gates and a candidate state), an **LSTM** four (three gates and a candidate), so their matrices are three and four times as wide. PyTorch counts
+# $h$ more per sum, for its second bias. **Predict** before you move anything: which of the sliders `L`, `T`, `h`, `d` leave the number of parameters of layer 2 alone?
+
+# %% [markdown] lang="zh" id="count-text"
+# 第 $l$ 层有多少个数要学？记该层的输入数为 $\mathrm{in}$（即 $d$ 或 $h$）：
+#
+# $$\underbrace{\mathrm{in} \cdot h}_{\mathbf{W}_{xh}} + \underbrace{h \cdot h}_{\mathbf{W}_{hh}} + \underbrace{h}_{\mathbf{b}_h} = h\,(\mathrm{in} + h + 1).$$
+#
+# **GRU** 每层要算三个这样的和（两个门和一个候选隐状态），**LSTM** 要算四个（三个门和一个候选记忆元），所以它们的矩阵分别宽三倍和四倍。PyTorch 有第二个偏置，每个和要多算 $h$ 个参数。
+# 拖动之前先**猜一猜**：`L`、`T`、`h`、`d` 这几个滑块中，哪些不会改变第 2 层的参数量？
+
+# %% id="shape-table"
+SUMS = {"RNN": 1, "GRU": 3, "LSTM": 4}
+
+def shape_table(cell, L, h, d, n=32):
+    """Shape of every tensor and number of parameters, a column per layer; the output layer predicts q = d tokens."""
+    k, q = SUMS[cell], d
+    inputs = {l: d if l == 1 else h for l in range(1, L + 1)}
+    by_formula = [k * h * (inputs[l] + h + 1) for l in inputs]
+    modules = getattr(nn, cell)(d, h, L, device="meta"), nn.Linear(h, q, device="meta")
+    counted = [sum(p.numel() for name, p in modules[0].named_parameters() if name.endswith(f"_l{l - 1}")) for l in inputs]
+    counted.append(sum(p.numel() for p in modules[1].parameters()))
+    rows = [
+        ["input", *(f"{n} × {inputs[l]}" for l in inputs), f"{n} × {h}", ""],
+        ["W_xh", *(f"{inputs[l]} × {k * h}" for l in inputs), f"W_hq: {h} × {q}", ""],
+        ["W_hh", *(f"{h} × {k * h}" for l in inputs), "", ""],
+        ["b_h", *(f"1 × {k * h}" for l in inputs), f"b_q: 1 × {q}", ""],
+        ["H_t", *(f"{n} × {h}" for l in inputs), f"O_t: {n} × {q}", ""],
+        ["parameters", *(f"{p:,}" for p in (*by_formula, h * q + q, sum(by_formula) + h * q + q))],
+        [f"in nn.{cell}, nn.Linear", *(f"{p:,}" for p in (*counted, sum(counted)))],
+    ]
+    return utils.table(["", *(f"layer {l}" for l in inputs), "output", "all"], rows)
+
+shape_table("RNN", L=2, h=64, d=28)
+
+# %% id="explore-graph"
+import ipywidgets as widgets
+
+def graph_and_shapes(L, T, h, d, cell):
+    return draw_graph(L, T), shape_table(cell, L, h, d)
+
+utils.explore(
+    graph_and_shapes,
+    L=widgets.IntSlider(2, min=1, max=4, description="L, layers"),
+    T=widgets.IntSlider(4, min=2, max=8, description="T, steps"),
+    h=widgets.IntSlider(64, min=8, max=512, step=8, description="h, hidden"),
+    d=widgets.IntSlider(28, min=1, max=100, description="d, inputs"),
+    cell=widgets.Dropdown(options=list(SUMS), description="cell"),
+)
+
+# %% [markdown] lang="en" id="graph-look"
+# `T` changes no parameter at all: the same layer serves every time step. `L` adds columns and leaves the others alone. `d` reaches layer 1 (and the output layer, which here predicts one of the $d$
+# tokens), and `h` reaches everything, the middle layers by its square.
+#
+# ## In which order?
+#
+# Our loop went through time, and at each time step upwards through the layers. The equation asks for less: $\mathbf{H}_t^{(l)}$ needs exactly two states, $\mathbf{H}_t^{(l-1)}$ and
+# $\mathbf{H}_{t-1}^{(l)}$, and may be computed as soon as these are there. So at any moment, a whole set of states may be ready. **Predict:** $L = 3$ layers and $T = 6$ time steps make 18 states. If any number of
+# ready states could be computed at the same time, how many rounds would it take?
+
+# %% [markdown] lang="zh" id="graph-look"
+# `T` 完全不影响参数量：所有时间步共用同一层。`L` 只增加列，不改变原有各列。`d` 影响第 1 层（以及输出层，这里它要预测 $d$ 个词元之一）；`h` 影响一切，对中间各层按平方增长。
+#
+# ## 按什么顺序计算？
+#
+# 我们的循环沿时间前进，在每个时间步再自下而上逐层计算。公式的要求其实更低：$\mathbf{H}_t^{(l)}$ 恰好需要两个状态，即 $\mathbf{H}_t^{(l-1)}$ 和 $\mathbf{H}_{t-1}^{(l)}$，这两个一到手就可以算它。
+# 因此在任一时刻，可能有一整批状态可以计算。**猜一猜：** $L = 3$ 层、$T = 6$ 个时间步共有 18 个状态。如果所有可以计算的状态都能同时计算，一共需要多少轮？
+
+# %% id="wavefront"
+def needs(l, t):
+    """The two states that H_t^(l) is computed from."""
+    return {(l - 1, t), (l, t - 1)}
+
+def rounds(L, T):
+    """Sets of states (l, t); all states of a set can be computed at the same time, once the sets before are there."""
+    known = {(0, t) for t in range(1, T + 1)} | {(l, 0) for l in range(1, L + 1)}
+    todo = {(l, t) for l in range(1, L + 1) for t in range(1, T + 1)}
+    while todo:
+        ready = {(l, t) for l, t in todo if needs(l, t) <= known}
+        yield ready
+        known, todo = known | ready, todo - ready
+
+print([len(ready) for ready in rounds(L=3, T=6)], "states in each of", len(list(rounds(L=3, T=6))), "rounds")
+
+# %% [markdown] lang="en" id="wavefront-text"
+# $T + L - 1$ rounds instead of $T \cdot L$: the states with the same $l + t$ lie on a diagonal, the **wavefront**, and do not need each other. Does the order matter for the numbers? Let us compute the network from above once more, diagonal by
+# diagonal, and once layer by layer.
+
+# %% [markdown] lang="zh" id="wavefront-text"
+# 只需 $T + L - 1$ 轮，而不是 $T \cdot L$ 轮：$l + t$ 相同的状态位于同一条对角线上，互不依赖，这条对角线叫作**波前**（wavefront）。计算顺序会影响数值吗？我们把上面的网络再算两遍：一遍沿对角线，一遍逐层计算。
+
+# %% id="orders"
+by_wavefront, by_layer = borders(X, L, h), borders(X, L, h)
+for ready in rounds(L, T):
+    for l, t in ready:
+        by_wavefront[l, t] = state(by_wavefront, l, t)
+for l in range(1, L + 1):  # depth, then time
+    for t in range(1, T + 1):
+        by_layer[l, t] = state(by_layer, l, t)
+assert all(torch.equal(H[at], by_wavefront[at]) and torch.equal(H[at], by_layer[at]) for at in H)
+print(f"{len(H)} tensors, the same in all three orders")
+
+# %% [markdown] lang="en" id="walk-text"
+# Press play, or move `step`. Bold arrows come from the two states that are needed; grey states are already known. Then switch `order` to the wavefront.
+
+# %% [markdown] lang="zh" id="walk-text"
+# 按播放键，或拖动 `step`。粗箭头来自所需的两个状态，灰色的状态已经算出。然后把 `order` 切换为 wavefront（波前）。
+
+# %% id="draw-walk"
+def draw_walk(order, step, L=3, T=6):
+    """What is computed at a step (orange), what it needs (bold arrows), and what is known by then (grey)."""
+    if order == "wavefront":
+        steps = list(rounds(L, T))
+    else:  # time, then depth
+        steps = [{(l, t)} for t in range(1, T + 1) for l in range(1, L + 1)]
+    step = min(step, len(steps))
+    now, known = steps[step - 1], set().union(*steps[: step - 1])
+
+    def colour(l, t):
+        return "#ffd28a" if (l, t) in now else "0.85" if (l, t) in known or l == 0 or t == 0 else "white"
+
+    fig = draw_graph(L, T, colour)
+    (ax,) = fig.axes
+    draw_arrows(ax, [(source, target) for target in now for source in needs(*target)], width=0.009)
+    what = f"{len(now)} states at once" if len(now) > 1 else ""
+    for l, t in now if len(now) == 1 else ():
+        what = f"{label('H', t, l)} needs {label('H', t, l - 1) if l > 1 else label('X', t)} and {label('H', t - 1, l)}"
+    ax.set_title(f"step {step} of {len(steps)}:   {what}", y=0.93)
+    return fig
+
+draw_walk("wavefront", 4)
+
+# %% id="explore-walk"
+utils.explore(
+    draw_walk,
+    play="step",
+    order=widgets.ToggleButtons(options=["time, then depth", "wavefront"], description="order"),
+    step=widgets.IntSlider(8, min=1, max=18, description="step"),
+)
+
+# %% [markdown] lang="en" id="chain-text"
+# ## What depth costs
+#
+# The walk shows two prices. Each layer adds its work, and its parameters. And the longest chain of states, one needing the other, from $\mathbf{X}_1$ to $\mathbf{O}_T$ grows from $T$ to $T + L - 1$; gradients run back along it.
+# The chain hardly grows (35 time steps dwarf a few layers). How about the time? Same $h$, one minibatch, forward and backward:
+
+# %% [markdown] lang="zh" id="chain-text"
+# ## 深度的代价
+#
+# 从刚才的演示可以看出两种代价。其一，每一层都增加计算量和参数。其二，从 $\mathbf{X}_1$ 到 $\mathbf{O}_T$，状态一个依赖一个，最长的链从 $T$ 增长到 $T + L - 1$，梯度要沿着它传回来。
+# 链只长了一点点（与 35 个时间步相比，几层算不了什么）。那么时间呢？$h$ 相同，一个小批量，前向加反向：
+
+# %% id="time-depth"
+import time
+
+def milliseconds(layer, X, repeats=5):
+    """Median time of a forward and a backward pass; the first round is not counted."""
+    times = []
+    for _ in range(repeats + 1):
+        started = time.perf_counter()
+        layer(X)[0].sum().backward()
+        times.append(1000 * (time.perf_counter() - started))
+    return sorted(times[1:])[repeats // 2]
+
+inputs, rows = torch.randn(35, 32, 28), []  # (T, n, d)
+for L in (1, 2, 3, 4):
+    layer = nn.RNN(28, 128, L)
+    parameters = sum(p.numel() for p in layer.parameters())
+    rows.append([L, f"{parameters:,}", 35 * L, 35 + L - 1, f"{milliseconds(layer, inputs):.1f}"])
+utils.table(["layers", "parameters", "states", "longest chain", "ms per minibatch"], rows)
+
+# %% [markdown] lang="en" id="depth-width-text"
+# ## Depth or width?
+#
+# So depth is paid for in time. What does one get for it? To be fair, compare networks with the **same number of parameters**: few wide layers against many narrow ones. The budget is 20,000 for the recurrent layers; for each depth take the
+# largest $h$ that fits.
+
+# %% [markdown] lang="zh" id="depth-width-text"
+# ## 深一点，还是宽一点？
+#
+# 可见深度要用时间来换。换来的是什么？为了公平，我们比较**参数量相同**的网络：层少而宽，对层多而窄。循环层的参数预算为 20,000；对每种深度，取预算之内最大的 $h$。
+
+# %% id="widths"
+def largest_width(L, budget, d=28):
+    """The largest h for which nn.RNN(d, h, L) stays within a budget of parameters."""
+    h = 1
+    while sum(p.numel() for p in nn.RNN(d, h + 1, L, device="meta").parameters()) <= budget:
+        h += 1
+    return h
+
+widths = {L: largest_width(L, budget=20_000) for L in (1, 2, 4)}
+print({f"L = {L}": f"h = {h}" for L, h in widths.items()})
+
+# %% [markdown] lang="en" id="race-text"
+# All three read the same 10,000 characters of *The Time Machine* and learn to predict the next one. The **perplexity** says among how many characters the network might as well guess blindly: 28 is no idea, 1 is perfect
+# ([lesson 3](03_concise_lstm.ipynb) has the formula). Solid is the text that they train on, dashed the text that follows in the book, which they never train on: the *held-out* text. **Predict** the winner on the dashed lines.
+
+# %% [markdown] lang="zh" id="race-text"
+# 三个网络读同样的 10,000 个字符（《时间机器》），学习预测下一个字符。**困惑度**表示预测得和在多少个字符中盲猜一样差：28 是毫无头绪，1 是完美（公式见[第 3 课](03_concise_lstm.ipynb)）。
+# 实线是训练用的文本，虚线是书中紧接着的、从不用来训练的文本，即**留出**（held-out）文本。请**猜一猜**：虚线上谁会胜出？
+
+# %% id="race"
+from d2l import torch as d2l
+
+corpus, num_epochs = utils.load_corpus(), utils.epochs(24)
+trainings = {}
+for L, h in widths.items():
+    utils.seed_everything(0)
+    model = d2l.RNNModel(nn.RNN(28, h, L), len(corpus.vocab))
+    trainings[f"L = {L}, h = {h}"] = utils.fit(
+        model, utils.Batches(corpus.train), lr=0.005, num_epochs=num_epochs, optimizer="adam", held_out=corpus.held_out
+    )
+records = utils.LivePlot(num_epochs, title="20,000 parameters each").race(trainings)
+
+# %% id="race-result"
+rows = []
+for name, rs in records.items():
+    best = min(rs, key=lambda r: r.held_out)
+    rows.append([name, f"{rs[-1].perplexity:.2f}", f"{best.held_out:.2f}", best.epoch, f"{sum(8 * 1120 / r.tokens_per_sec for r in rs):.1f}"])
+utils.table(["network", "training, at the end", "held-out, best", "at epoch", "seconds of training"], rows)
+
+# %% [markdown] lang="en" id="race-look"
+# Two layers beat one at equal cost in parameters, on the text that counts: the dashed curve of $L = 2$ reaches the lowest point. Four layers are narrow, take three times as long as one, and after the same number of epochs lag behind:
+# more layers are also harder to train. So $L$ and $h$ are both **hyperparameters**: there is no formula for the best choice, one tries. In practice two to four layers are common. (This is one small text, and a plain RNN;
+# the playground of lesson 3 lets you repeat the race with other cells and sizes.)
+
+# %% [markdown] lang="zh" id="race-look"
+# 参数量相同时，在真正重要的文本上，两层胜过一层：$L = 2$ 的虚线降得最低。四层的网络很窄，花的时间是一层的三倍，迭代同样多的周期后仍然落后：层数越多也越难训练。
+# 所以 $L$ 和 $h$ 都是**超参数**：最佳选择没有公式，只能尝试。实践中常用两到四层。（这只是一小段文本和普通的 RNN；在第 3 课的游乐场里，你可以换别的单元和大小再比一次。）
+
+# %% [markdown] lang="en" id="swap-text"
+# ## Deep GRU, deep LSTM: swap the cell
+#
+# The stack does not ask what happens inside a state's circle. All that it needs is a **cell**: something that turns an input and an old state into a new state. Put a GRU cell there and the network is a deep GRU; put an LSTM cell, and it
+# is a deep LSTM. An LSTM carries a second tensor, its memory cell $\mathbf{C}_t^{(l)}$, along the time arrow; upwards goes $\mathbf{H}_t^{(l)}$ only. Here is a stack of any cells, and the check against PyTorch's own:
+
+# %% [markdown] lang="zh" id="swap-text"
+# ## 深度 GRU 与深度 LSTM：只换单元
+#
+# 堆叠的方式并不关心圆圈里面怎么算。它只要求一个**单元**（cell）：由输入和旧状态算出新状态。放进 GRU 单元，就是深度门控循环神经网络；放进 LSTM 单元，就是深度长短期记忆网络。
+# LSTM 沿时间箭头还传递另一个张量，即记忆元 $\mathbf{C}_t^{(l)}$；向上传的只有 $\mathbf{H}_t^{(l)}$。下面的函数可以堆叠任何单元，并与 PyTorch 自己的实现核对：
+
+# %% id="run-stack"
+def run_stack(cells, X):
+    """The hidden states of the last layer, (T, n, h); cells: one for each layer; X: (T, n, d)."""
+    states, outputs = [None] * len(cells), []
+    for H in X:  # H_t^(0), (n, d)
+        for l, cell in enumerate(cells):
+            states[l] = cell(H, states[l])  # an LSTM's state is a pair (H, C)
+            H = states[l][0] if isinstance(states[l], tuple) else states[l]  # (n, h)
+        outputs.append(H)
+    return torch.stack(outputs)
+
+d, h, L, rows = 28, 64, 3, []
+for name in SUMS:
+    deep = getattr(nn, name)(d, h, L)  # nn.RNN, nn.GRU, nn.LSTM
+    cells = [getattr(nn, f"{name}Cell")(d if l == 0 else h, h) for l in range(L)]
+    for l, cell in enumerate(cells):
+        cell.load_state_dict({key: deep.state_dict()[f"{key}_l{l}"] for key in cell.state_dict()})
+    torch.testing.assert_close(run_stack(cells, inputs), deep(inputs)[0])
+    rows.append([f"deep {name}", SUMS[name], f"{sum(p.numel() for p in deep.parameters()):,}", f"{milliseconds(deep, inputs):.1f}"])
+utils.table(["network, 3 x 64", "sums per state", "parameters", "ms per minibatch"], rows)
+
+# %% [markdown] lang="en" id="swap-look"
+# The parameters are in the ratio 1 : 3 : 4, as the number of sums says. The times need not be: a library may have a faster program for one cell than for another.
+
+# %% [markdown] lang="zh" id="swap-look"
+# 参数量之比是 1 : 3 : 4，与和的个数一致。时间却不一定如此：同一个库里，不同单元的程序优化程度可能不同。
+
+# %% [markdown] lang="en" id="exercises"
+# ## Exercises
+#
+# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on the dots opens it.
+#
+# **1.** A deep RNN with $L = 3$ layers, $d = 28$ inputs and $h = 64$ hidden units. Give the shapes of $\mathbf{W}_{xh}^{(1)}$ and $\mathbf{W}_{xh}^{(3)}$, one after the other, as a tuple of four numbers.
+
+# %% [markdown] lang="zh" id="exercises"
+# ## 练习
+#
+# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击省略号即可展开。
+#
+# **1.** 一个深度 RNN 有 $L = 3$ 层、$d = 28$ 个输入、$h = 64$ 个隐藏单元。依次写出 $\mathbf{W}_{xh}^{(1)}$ 和 $\mathbf{W}_{xh}^{(3)}$ 的形状，合成一个含四个数的元组。
+
+# %% id="exercise-1"
+answer_1 = None
+
+def check_1(answer):
+    rnn = nn.RNN(28, 64, 3)  # which keeps them transposed
+    expected = (*rnn.weight_ih_l0.T.shape, *rnn.weight_ih_l2.T.shape)
+    utils.check(answer, expected, "layer 1 reads the d inputs, layer 3 the h states of layer 2")
+
+check_1(answer_1)
+
+# %% tags=["solution"] id="solution-1"
+# @title Solution 1
+solution_1 = (28, 64, 64, 64)
+
+# %% [markdown] lang="en" id="exercise-2-text"
+# **2.** How many parameters has a deep RNN with $L = 4$, $d = 50$, $h = 100$ and an output layer with $q = 10$, all biases as in the equations (one per layer)?
+
+# %% [markdown] lang="zh" id="exercise-2-text"
+# **2.** 一个深度 RNN，$L = 4$，$d = 50$，$h = 100$，输出层 $q = 10$，偏置按公式计算（每层一个）。它共有多少个参数？
+
+# %% id="exercise-2"
+answer_2 = None
+
+def check_2(answer):
+    rnn, output = nn.RNN(50, 100, 4, device="meta"), nn.Linear(100, 10, device="meta")
+    expected = sum(p.numel() for name, p in [*rnn.named_parameters(), *output.named_parameters()] if "bias_hh" not in name)
+    utils.check(answer, expected, "h(d + h + 1) for layer 1, three times h(h + h + 1), and hq + q")
+
+check_2(answer_2)
+
+# %% tags=["solution"] id="solution-2"
+# @title Solution 2
+solution_2 = 100 * (50 + 100 + 1) + 3 * 100 * (100 + 100 + 1) + 100 * 10 + 10
+
+# %% [markdown] lang="en" id="exercise-3-text"
+# **3.** Two layers, five time steps, as in the network `params` above. Someone changes $\mathbf{X}_3$. How many of the ten hidden states change? (Count on paper, along the arrows; the check cell tries it.)
+
+# %% [markdown] lang="zh" id="exercise-3-text"
+# **3.** 两层、五个时间步，就是上面 `params` 的那个网络。如果改动 $\mathbf{X}_3$，十个隐状态中有几个会变？（在纸上沿箭头数一数；核对单元格会真的改一次。）
+
+# %% id="exercise-3"
+answer_3 = None
+
+def check_3(answer):
+    changed = dict(H)
+    changed[0, 3] = changed[0, 3] + 1
+    for t in range(1, 6):
+        for l in (1, 2):
+            changed[l, t] = state(changed, l, t)
+    expected = sum(not torch.equal(H[l, t], changed[l, t]) for l in (1, 2) for t in range(1, 6))
+    utils.check(answer, expected, "every state at t = 3, 4, 5 in both layers can be reached from X_3, no other can")
+
+check_3(answer_3)
+
+# %% tags=["solution"] id="solution-3"
+# @title Solution 3
+solution_3 = 2 * 3
+
+# %% [markdown] lang="en" id="exercise-4-text"
+# **4.** $L = 4$ layers, $T = 100$ time steps, and a machine that can compute any number of states at once. How many times faster is it, by wavefronts, than one state at a time?
+
+# %% [markdown] lang="zh" id="exercise-4-text"
+# **4.** $L = 4$ 层，$T = 100$ 个时间步，有一台可以同时计算任意多个状态的机器。沿波前计算，比一个一个地算快多少倍？
+
+# %% id="exercise-4"
+answer_4 = None
+
+def check_4(answer):
+    utils.check(answer, 4 * 100 / len(list(rounds(4, 100))), "400 states take T + L - 1 = 103 rounds: at most L states are ready at once")
+
+check_4(answer_4)
+
+# %% tags=["solution"] id="solution-4"
+# @title Solution 4
+solution_4 = 4 * 100 / (100 + 4 - 1)
+
+# %% [markdown] lang="en" id="exercise-5-text"
+# **5.** Change one thing and predict: in `widths`, the budget is raised from 20,000 to 80,000 parameters. By what factor does $h$ grow for $L = 4$, roughly? Give the exact ratio of the two widths.
+
+# %% [markdown] lang="zh" id="exercise-5-text"
+# **5.** 改一处，先预测：把 `widths` 的预算从 20,000 提高到 80,000 个参数。$L = 4$ 时，$h$ 大约增大到几倍？请给出两个宽度的精确比值。
+
+# %% id="exercise-5"
+answer_5 = None
+
+def check_5(answer):
+    expected = largest_width(4, 80_000) / largest_width(4, 20_000)
+    utils.check(answer, expected, "parameters grow with the square of h, so four times the budget buys about twice the width")
+
+check_5(answer_5)
+
+# %% tags=["solution"] id="solution-5"
+# @title Solution 5
+solution_5 = largest_width(4, 80_000) / largest_width(4, 20_000)
+
+# %% [markdown] lang="en" id="summary"
+# ## What we saw
+#
+# - In a deep RNN, $\mathbf{H}_t^{(l)}$ is computed from $\mathbf{H}_t^{(l-1)}$ and $\mathbf{H}_{t-1}^{(l)}$, and from nothing else; $\mathbf{H}_t^{(0)} = \mathbf{X}_t$, and the output layer reads layer $L$.
+# - $\mathbf{W}_{xh}^{(l)}$ is $d \times h$ for $l = 1$ and $h \times h$ above. Layer $l$ has $h(\mathrm{in} + h + 1)$ parameters, times 3 for a GRU, times 4 for an LSTM; $T$ does not matter.
+# - Any order that follows the arrows gives the same numbers; states on a diagonal can be computed at the same time.
+# - Depth costs time in proportion to $L$ and lengthens the longest chain by $L - 1$ only. At equal parameters, two layers beat one here, and four did not.
+# - A deep GRU or LSTM is the same stack with another cell.
+#
+# {{next}}
+
+# %% [markdown] lang="zh" id="summary"
+# ## 小结
+#
+# - 在深度循环神经网络中，$\mathbf{H}_t^{(l)}$ 由 $\mathbf{H}_t^{(l-1)}$ 和 $\mathbf{H}_{t-1}^{(l)}$ 算出，别无其他；$\mathbf{H}_t^{(0)} = \mathbf{X}_t$，输出层读取第 $L$ 层。
+# - $\mathbf{W}_{xh}^{(l)}$ 在 $l = 1$ 时是 $d \times h$，再往上都是 $h \times h$。第 $l$ 层有 $h(\mathrm{in} + h + 1)$ 个参数，GRU 乘以 3，LSTM 乘以 4；与 $T$ 无关。
+# - 只要顺着箭头，按什么顺序计算结果都一样；同一条对角线上的状态可以同时计算。
+# - 深度的代价是时间与 $L$ 成正比，而最长的链只增加 $L - 1$。参数量相同时，这里两层胜过一层，四层则没有。
+# - 深度 GRU 或深度 LSTM 就是换了单元的同一个堆叠。
+#
+# {{next}}

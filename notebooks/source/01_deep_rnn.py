@@ -403,10 +403,11 @@ def milliseconds(layer, X, repeats=5):
     return sorted(times[1:])[repeats // 2]
 
 inputs, rows = torch.randn(35, 32, 28), []  # (T, n, d)
-for L in (1, 2, 3, 4):
-    layer = nn.RNN(28, 128, L)
+for num_layers in (1, 2, 3, 4):
+    layer = nn.RNN(28, 128, num_layers)
     parameters = sum(p.numel() for p in layer.parameters())
-    rows.append([L, f"{parameters:,}", 35 * L, 35 + L - 1, f"{milliseconds(layer, inputs):.1f}"])
+    states, chain = 35 * num_layers, 35 + num_layers - 1
+    rows.append([num_layers, f"{parameters:,}", states, chain, f"{milliseconds(layer, inputs):.1f}"])
 utils.table(["layers", "parameters", "states", "longest chain", "ms per minibatch"], rows)
 
 # %% [markdown] lang="en" id="depth-width-text"
@@ -421,15 +422,15 @@ utils.table(["layers", "parameters", "states", "longest chain", "ms per minibatc
 # 可见深度要用时间来换。换来的是什么？为了公平，我们比较**参数量相同**的网络：层少而宽，对层多而窄。循环层的参数预算为 20,000；对每种深度，取预算之内最大的 $h$。
 
 # %% id="widths"
-def largest_width(L, budget, d=28):
-    """The largest h for which nn.RNN(d, h, L) stays within a budget of parameters."""
-    h = 1
-    while sum(p.numel() for p in nn.RNN(d, h + 1, L, device="meta").parameters()) <= budget:
-        h += 1
-    return h
+def largest_width(num_layers, budget):
+    """The largest h for which nn.RNN(28, h, num_layers) stays within a budget of parameters."""
+    width = 1
+    while sum(p.numel() for p in nn.RNN(28, width + 1, num_layers, device="meta").parameters()) <= budget:
+        width += 1
+    return width
 
-widths = {L: largest_width(L, budget=20_000) for L in (1, 2, 4)}
-print({f"L = {L}": f"h = {h}" for L, h in widths.items()})
+widths = {num_layers: largest_width(num_layers, budget=20_000) for num_layers in (1, 2, 4)}
+print({f"L = {num_layers}": f"h = {width}" for num_layers, width in widths.items()})
 
 # %% [markdown] lang="en" id="race-text"
 # All three read the same 10,000 characters of *The Time Machine* and learn to predict the next one. The **perplexity** says among how many characters the network might as well guess blindly: 28 is no idea, 1 is perfect
@@ -444,19 +445,19 @@ from d2l import torch as d2l
 
 corpus, num_epochs = utils.load_corpus(), utils.epochs(24)
 trainings = {}
-for L, h in widths.items():
+for num_layers, width in widths.items():
     utils.seed_everything(0)
-    model = d2l.RNNModel(nn.RNN(28, h, L), len(corpus.vocab))
-    trainings[f"L = {L}, h = {h}"] = utils.fit(
+    model = d2l.RNNModel(nn.RNN(28, width, num_layers), len(corpus.vocab))
+    trainings[f"L = {num_layers}, h = {width}"] = utils.fit(
         model, utils.Batches(corpus.train), lr=0.005, num_epochs=num_epochs, optimizer="adam", held_out=corpus.held_out
     )
 records = utils.LivePlot(num_epochs, title="20,000 parameters each").race(trainings)
 
 # %% id="race-result"
-rows = []
+tokens_per_epoch, rows = 8 * 32 * 35, []  # eight minibatches of 32 sequences, 35 characters each
 for name, rs in records.items():
-    best = min(rs, key=lambda r: r.held_out)
-    rows.append([name, f"{rs[-1].perplexity:.2f}", f"{best.held_out:.2f}", best.epoch, f"{sum(8 * 1120 / r.tokens_per_sec for r in rs):.1f}"])
+    best, seconds = min(rs, key=lambda r: r.held_out), sum(tokens_per_epoch / r.tokens_per_sec for r in rs)
+    rows.append([name, f"{rs[-1].perplexity:.2f}", f"{best.held_out:.2f}", best.epoch, f"{seconds:.1f}"])
 utils.table(["network", "training, at the end", "held-out, best", "at epoch", "seconds of training"], rows)
 
 # %% [markdown] lang="en" id="race-look"
@@ -491,10 +492,10 @@ def run_stack(cells, X):
         outputs.append(H)
     return torch.stack(outputs)
 
-d, h, L, rows = 28, 64, 3, []
+rows = []
 for name in SUMS:
-    deep = getattr(nn, name)(d, h, L)  # nn.RNN, nn.GRU, nn.LSTM
-    cells = [getattr(nn, f"{name}Cell")(d if l == 0 else h, h) for l in range(L)]
+    deep = getattr(nn, name)(28, 64, num_layers=3)  # nn.RNN, nn.GRU, nn.LSTM
+    cells = [getattr(nn, f"{name}Cell")(28 if l == 0 else 64, 64) for l in range(3)]
     for l, cell in enumerate(cells):
         cell.load_state_dict({key: deep.state_dict()[f"{key}_l{l}"] for key in cell.state_dict()})
     torch.testing.assert_close(run_stack(cells, inputs), deep(inputs)[0])

@@ -1,0 +1,719 @@
+# %% [markdown] lang="en" id="title"
+# # 2 · A stacked network from scratch
+#
+# **The question of this lesson.** [Lesson 1](01_deep_rnn.ipynb) gave the equations of a deep recurrent network. Can we write it ourselves, in a few short pieces, so that its values *and its gradients* are those of
+# `nn.RNN`, `nn.GRU` and `nn.LSTM`, and train it on a book?
+#
+# **You need:** lesson 1, and to have seen a PyTorch module and `backward()` once. **Run time:** about a minute on a laptop without a GPU.
+#
+# {{launch}}
+
+# %% [markdown] lang="zh" id="title"
+# # 2 · 从零实现堆叠的循环网络
+#
+# **本课的问题。** [第 1 课](01_deep_rnn.ipynb)给出了深度循环神经网络的公式。我们能不能用几小段代码把它写出来，让它的数值**以及梯度**都与 `nn.RNN`、`nn.GRU`、`nn.LSTM` 一致，再用一本书来训练它？
+#
+# **预备知识：** 第 1 课；见过一次 PyTorch 的模块和 `backward()`。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
+#
+# {{launch}}
+
+# %% id="setup"
+# {{setup}}
+
+# %% [markdown] lang="en" id="cell-text"
+# ## A cell
+#
+# Five pieces, from the inside outwards: a cell, one layer over time, a stack of layers, an output layer, a training loop. A cell computes one state,
+#
+# $$\mathbf{H}_t = \tanh(\underbrace{\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{b}_h}_{\mathbf{A}_t} + \mathbf{H}_{t-1} \mathbf{W}_{hh}).$$
+#
+# We write it in two parts, because they differ in one important way: $\mathbf{A}_t \in \mathbb{R}^{n \times h}$ needs no state. (`num_sums` is 1 here, and will be 3 for a GRU and 4 for an LSTM. The initial weights are drawn from the same interval that PyTorch uses.)
+
+# %% [markdown] lang="zh" id="cell-text"
+# ## 单元
+#
+# 从里到外共五块：单元、沿时间展开的一层、层的堆叠、输出层、训练循环。一个单元算出一个隐状态：
+#
+# $$\mathbf{H}_t = \tanh(\underbrace{\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{b}_h}_{\mathbf{A}_t} + \mathbf{H}_{t-1} \mathbf{W}_{hh}).$$
+#
+# 我们把它分成两部分来写，因为两者有一个重要区别：$\mathbf{A}_t \in \mathbb{R}^{n \times h}$ 不需要任何隐状态。（`num_sums` 在这里是 1，对 GRU 是 3，对 LSTM 是 4。初始权重与 PyTorch 取自同一个区间。）
+
+# %% id="rnn-cell"
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+class RNNCell(nn.Module):
+    """A plain recurrent cell; its state is the tuple (H,), with H of shape (n, h)."""
+
+    num_sums, num_states = 1, 1  # sums per hidden unit; tensors in the state
+
+    def __init__(self, num_inputs, num_hiddens):
+        super().__init__()
+        k, bound = self.num_sums, num_hiddens**-0.5
+        self.W_xh = nn.Parameter(torch.empty(num_inputs, k * num_hiddens).uniform_(-bound, bound))  # (d, k h)
+        self.W_hh = nn.Parameter(torch.empty(num_hiddens, k * num_hiddens).uniform_(-bound, bound))  # (h, k h)
+        self.b_h = nn.Parameter(torch.empty(k * num_hiddens).uniform_(-bound, bound))  # (k h,)
+
+    def project(self, X):
+        """A = X W_xh + b_h: (..., d) -> (..., k h). What needs no state."""
+        return X @ self.W_xh + self.b_h
+
+    def step(self, A, state):
+        """The new state, from A_t (n, k h) and the old state."""
+        (H,) = state
+        return (torch.tanh(A + H @ self.W_hh),)  # (n, h)
+
+# %% id="check-cell"
+utils.seed_everything(0)
+d, h, n, T = 3, 4, 2, 5
+cell, theirs = RNNCell(d, h), nn.RNNCell(d, h)
+with torch.no_grad():
+    cell.W_xh.copy_(theirs.weight_ih.T)  # PyTorch keeps its matrices transposed
+    cell.W_hh.copy_(theirs.weight_hh.T)
+    cell.b_h.copy_(theirs.bias_ih + theirs.bias_hh)  # and two biases, of which only the sum matters
+X_t, H = torch.randn(n, d), torch.randn(n, h)
+torch.testing.assert_close(cell.step(cell.project(X_t), (H,))[0], theirs(X_t, H))
+print("one step, equal to nn.RNNCell")
+
+# %% [markdown] lang="en" id="layer-text"
+# ## One layer over time
+#
+# A layer is a loop: apply the cell at $t = 1, \ldots, T$, hand the state on.
+
+# %% [markdown] lang="zh" id="layer-text"
+# ## 沿时间展开的一层
+#
+# 一层就是一个循环：在 $t = 1, \ldots, T$ 依次调用单元，把状态往后传。
+
+# %% id="layer-loop"
+def run_layer_loop(cell, X, state):
+    """Hidden states (T, n, h) and the final state, for X (T, n, d); everything is done step by step."""
+    outputs = []
+    for X_t in X:
+        state = cell.step(cell.project(X_t), state)  # (n, d) -> (n, h)
+        outputs.append(state[0])
+    return torch.stack(outputs), state
+
+# %% [markdown] lang="en" id="hoist-text"
+# The loop makes two products per step. But $\mathbf{X}_t \mathbf{W}_{xh}$ needs no state, and all inputs are known in advance, so all $T$ of these products can be **hoisted** out of the loop and done as one, with the time steps stacked on top of each other.
+# One large product keeps the processor far busier than many small ones.
+#
+# ![Two ways to compute the same recurrence, time running downwards. Left: each time step makes its own small product X_t W_xh + b_h, adds it to H_{t-1} W_hh and applies tanh. Right: one product of the stacked inputs X_1 to X_T (Tn by d) with W_xh (d by h) gives all blocks A_1 to A_T (Tn by h) at once, and the loop only adds A_t to H_{t-1} W_hh.](../../assets/figures/hoisting.svg)
+#
+# **Predict:** what is the second form's speed, compared with the first? And are the numbers the same?
+
+# %% [markdown] lang="zh" id="hoist-text"
+# 循环的每一步要做两次矩阵乘法。但 $\mathbf{X}_t \mathbf{W}_{xh}$ 不需要隐状态，而所有输入事先都已知道，所以这 $T$ 次乘法可以全部**提到循环外面**（hoisting），把各时间步上下堆叠，一次算完。一次大的乘法比许多次小的乘法更能让处理器满负荷工作。
+#
+# ![同一递推的两种算法，时间自上而下。左：每个时间步各做一次小矩阵乘法 X_t W_xh + b_h，与 H_{t-1} W_hh 相加并取 tanh。右：把 X_1 到 X_T 堆叠成 Tn×d 的矩阵，与 d×h 的 W_xh 只乘一次，便得到全部 A_1 到 A_T（Tn×h），循环里只需把 A_t 与 H_{t-1} W_hh 相加。](../../assets/figures/hoisting.svg)
+#
+# **猜一猜：** 第二种写法比第一种快多少？结果一样吗？
+
+# %% id="layer-hoisted"
+def run_layer(cell, X, state):
+    """As run_layer_loop, with the inputs' products of all time steps done at once."""
+    outputs = []
+    for A_t in cell.project(X):  # (T, n, d)(d, k h) -> (T, n, k h), before the loop begins
+        state = cell.step(A_t, state)
+        outputs.append(state[0])
+    return torch.stack(outputs), state
+
+# %% id="check-hoisted"
+X, zero = torch.randn(T, n, d), (torch.zeros(n, h),)
+for slow, fast in zip(run_layer_loop(cell, X, zero)[0], run_layer(cell, X, zero)[0]):
+    torch.testing.assert_close(slow, fast, rtol=0, atol=1e-6)
+print("the loop form and the hoisted form agree to 1e-6 at every time step")
+
+# %% [markdown] lang="en" id="gated-text"
+# ## Two more cells
+#
+# The GRU and the LSTM differ in what happens inside the circle. $\sigma$ is the logistic function, between 0 and 1, so a **gate** such as $\mathbf{F}$ says how much of each number passes; $\odot$ multiplies element by element.
+#
+# | LSTM | GRU (PyTorch's form) |
+# |---|---|
+# | $\mathbf{I}, \mathbf{F}, \mathbf{O} = \sigma(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$, each with its own columns | $\mathbf{R}, \mathbf{Z} = \sigma(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$, each with its own columns |
+# | $\mathbf{G} = \tanh(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$, with the third block of columns | $\tilde{\mathbf{H}}_t = \tanh\big(\mathbf{A} + \mathbf{R} \odot (\mathbf{H}_{t-1}\mathbf{W}_{hh} + \mathbf{b}_c)\big)$, with the third block |
+# | $\mathbf{C}_t = \mathbf{F} \odot \mathbf{C}_{t-1} + \mathbf{I} \odot \mathbf{G}$ | |
+# | $\mathbf{H}_t = \mathbf{O} \odot \tanh(\mathbf{C}_t)$ | $\mathbf{H}_t = \mathbf{Z} \odot \mathbf{H}_{t-1} + (1 - \mathbf{Z}) \odot \tilde{\mathbf{H}}_t$ |
+#
+# ![Computational graphs of three recurrent cells. The plain cell adds A_t to H_{t-1} W_hh and applies tanh. In the GRU gate R multiplies the state after its product with W_hh, A_h is added, tanh gives the candidate, and gate Z mixes it with H_{t-1}. In the LSTM gates F and I and the candidate G update the memory cell C along the top, and gate O times tanh(C_t) gives H_t.](../../assets/figures/cells.svg)
+#
+# So that one product serves all gates, the weights of the gates stand side by side in `W_xh` (`d × 4h` or `d × 3h`) and in `W_hh`; `chunk` cuts the sum apart again. The LSTM's state is a pair, $(\mathbf{H}_t, \mathbf{C}_t)$. The GRU needs one more bias, because its
+# reset gate stands between the two sums. (Many books put the gate before the product, $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$; PyTorch puts it after, which allows one product for all.)
+
+# %% [markdown] lang="zh" id="gated-text"
+# ## 另外两种单元
+#
+# GRU 和 LSTM 的不同之处只在圆圈里面。$\sigma$ 是 logistic 函数，取值在 0 与 1 之间，所以像 $\mathbf{F}$ 这样的**门**决定每个数放行多少；$\odot$ 表示逐元素相乘。
+#
+# | LSTM | GRU（PyTorch 的形式） |
+# |---|---|
+# | $\mathbf{I}, \mathbf{F}, \mathbf{O} = \sigma(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$，各用自己的那些列 | $\mathbf{R}, \mathbf{Z} = \sigma(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$，各用自己的那些列 |
+# | $\mathbf{G} = \tanh(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$，用第三块列 | $\tilde{\mathbf{H}}_t = \tanh\big(\mathbf{A} + \mathbf{R} \odot (\mathbf{H}_{t-1}\mathbf{W}_{hh} + \mathbf{b}_c)\big)$，用第三块列 |
+# | $\mathbf{C}_t = \mathbf{F} \odot \mathbf{C}_{t-1} + \mathbf{I} \odot \mathbf{G}$ | |
+# | $\mathbf{H}_t = \mathbf{O} \odot \tanh(\mathbf{C}_t)$ | $\mathbf{H}_t = \mathbf{Z} \odot \mathbf{H}_{t-1} + (1 - \mathbf{Z}) \odot \tilde{\mathbf{H}}_t$ |
+#
+# ![三种循环单元的计算图。普通单元把 A_t 与 H_{t-1} W_hh 相加，再取 tanh。门控循环单元（GRU）先算 H_{t-1} 与 W_hh 的乘积，再与门 R 逐元素相乘，加上 A_h 后取 tanh 得到候选隐状态，门 Z 再将它与 H_{t-1} 加权相加。长短期记忆网络（LSTM）由门 F、I 和候选记忆元 G 更新上方的记忆元 C，再由门 O 与 tanh(C_t) 逐元素相乘得到 H_t。](../../assets/figures/cells.svg)
+#
+# 为了用一次乘法算出所有的门，各个门的权重并排放在 `W_xh`（`d × 4h` 或 `d × 3h`）和 `W_hh` 里，再用 `chunk` 把和切开。LSTM 的状态是一对张量 $(\mathbf{H}_t, \mathbf{C}_t)$。GRU 还多一个偏置，因为重置门夹在两个和之间。
+# （许多书把这个门放在乘法之前，即 $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$；PyTorch 把它放在乘法之后，这样一次乘法就够了。）
+
+# %% id="gated-cells"
+class LSTMCell(RNNCell):
+    """The state is the tuple (H, C), both (n, h)."""
+
+    num_sums, num_states = 4, 2
+
+    def step(self, A, state):
+        H, C = state
+        I, F, G, O = (A + H @ self.W_hh).chunk(4, dim=-1)  # (n, h) each
+        C = torch.sigmoid(F) * C + torch.sigmoid(I) * torch.tanh(G)
+        return torch.sigmoid(O) * torch.tanh(C), C
+
+class GRUCell(RNNCell):
+    """The state is the tuple (H,)."""
+
+    num_sums = 3
+
+    def __init__(self, num_inputs, num_hiddens):
+        super().__init__(num_inputs, num_hiddens)
+        self.b_c = nn.Parameter(torch.zeros(num_hiddens))
+
+    def step(self, A, state):
+        (H,) = state
+        (R, Z, A), (R_h, Z_h, C_h) = A.chunk(3, dim=-1), (H @ self.W_hh).chunk(3, dim=-1)  # (n, h) each
+        R, Z = torch.sigmoid(R + R_h), torch.sigmoid(Z + Z_h)
+        candidate = torch.tanh(A + R * (C_h + self.b_c))
+        return (Z * H + (1 - Z) * candidate,)
+
+# %% [markdown] lang="en" id="speed-text"
+# Now the prediction from above, measured: one LSTM layer in the middle of a stack ($d = h = 128$), a minibatch of 32 sequences of 35 steps, forward and backward. The forms take turns, and the median counts.
+
+# %% [markdown] lang="zh" id="speed-text"
+# 现在来测量刚才猜的结果：堆叠中间的一层 LSTM（$d = h = 128$），小批量为 32 个序列、35 个时间步，前向加反向。几种写法轮流运行，取中位数。
+
+# %% id="speed"
+import statistics
+import time
+
+cell, theirs = LSTMCell(128, 128), nn.LSTM(128, 128)
+X, zeros = torch.randn(35, 32, 128), (torch.zeros(32, 128), torch.zeros(32, 128))
+forms = {
+    "loop form": lambda: run_layer_loop(cell, X, zeros),
+    "hoisted form": lambda: run_layer(cell, X, zeros),
+    "nn.LSTM": lambda: theirs(X),
+}
+seconds = {name: [] for name in forms}
+for _ in range(2 if utils.FAST else 12):
+    for name, form in forms.items():
+        started = time.perf_counter()
+        form()[0].sum().backward()
+        seconds[name].append(time.perf_counter() - started)
+median = {name: statistics.median(s[1:]) for name, s in seconds.items()}  # the first round warms up
+utils.table(
+    ["one LSTM layer", "ms", "speed against the loop form"],
+    [[name, f"{1000 * s:.1f}", f"{median['loop form'] / s:.2f} ×"] for name, s in median.items()],
+)
+
+# %% [markdown] lang="en" id="stack-text"
+# ## A stack of layers
+#
+# Lesson 1 showed that any order which follows the arrows gives the same numbers. So let layer 1 run through all time steps first, then layer 2, and so on: now every layer can hoist. The state has one slice per layer, `(L, n, h)`, as in PyTorch.
+
+# %% [markdown] lang="zh" id="stack-text"
+# ## 层的堆叠
+#
+# 第 1 课说明了：只要顺着箭头，任何计算顺序的结果都一样。所以先让第 1 层走完所有时间步，再轮到第 2 层，依此类推；这样每一层都能把乘法提到循环外面。状态按层排列，形状为 `(L, n, h)`，与 PyTorch 相同。
+
+# %% id="deep-rnn"
+class DeepRNN(nn.Module):
+    """num_layers layers of a cell; X (T, n, d) -> hidden states of the last layer (T, n, h), and the final state."""
+
+    def __init__(self, Cell, num_inputs, num_hiddens, num_layers):
+        super().__init__()
+        self.num_hiddens = num_hiddens
+        self.cells = nn.ModuleList(
+            Cell(num_inputs if l == 1 else num_hiddens, num_hiddens) for l in range(1, num_layers + 1)
+        )
+
+    def forward(self, X, state=None):
+        """state: a tuple of one (L, n, h) tensor, or two for an LSTM; None stands for zeros."""
+        if state is None:
+            zeros = X.new_zeros(len(self.cells), X.shape[1], self.num_hiddens)
+            state = (zeros,) * self.cells[0].num_states
+        H, finals = X, []  # H^(0)
+        for l, cell in enumerate(self.cells):
+            H, final = run_layer(cell, H, tuple(s[l] for s in state))  # (T, n, h)
+            finals.append(final)
+        return H, tuple(torch.stack(s) for s in zip(*finals))  # (L, n, h) each
+
+# %% [markdown] lang="en" id="equal-text"
+# Is it right? The strictest judge at hand is PyTorch. Copy its weights into our stack, give both the same input and the same initial state, and compare **outputs, final states and every gradient**, in double precision.
+
+# %% [markdown] lang="zh" id="equal-text"
+# 写对了吗？手边最严格的裁判是 PyTorch。把它的权重复制到我们的网络里，给两者同样的输入和初始状态，用双精度比较**输出、最终状态和每一个梯度**。
+
+# %% id="copy-weights"
+def copy_weights(ours, theirs):
+    """Give a DeepRNN the weights of nn.RNN, nn.GRU or nn.LSTM."""
+    with torch.no_grad():
+        for cell, (W_ih, W_hh, b_ih, b_hh) in zip(ours.cells, theirs.all_weights):
+            cell.W_xh.copy_(W_ih.T)
+            cell.W_hh.copy_(W_hh.T)
+            if isinstance(cell, GRUCell):  # the last third of b_hh stands inside the reset gate's product
+                gates, candidate = b_hh.split([2 * ours.num_hiddens, ours.num_hiddens])
+                cell.b_c.copy_(candidate)
+                b_hh = torch.cat([gates, torch.zeros_like(candidate)])
+            cell.b_h.copy_(b_ih + b_hh)
+
+# %% id="largest-difference"
+def largest_difference(Cell, their_class, L, h, d, n, T):
+    """The largest difference between our stack and PyTorch's, in outputs, final states and all gradients."""
+    theirs = their_class(d, h, num_layers=L).double()
+    ours = DeepRNN(Cell, d, h, L).double()
+    copy_weights(ours, theirs)
+    X, *state = (torch.randn(*shape).double() for shape in [(T, n, d)] + Cell.num_states * [(L, n, h)])
+    results = []
+    for rnn in (ours, theirs):
+        inputs = [x.clone().requires_grad_() for x in (X, *state)]
+        packed = tuple(inputs[1:]) if rnn is ours or Cell.num_states == 2 else inputs[1]
+        H, final = rnn(inputs[0], packed)
+        final = final if isinstance(final, tuple) else (final,)
+        sum((i * x.square()).sum() for i, x in enumerate((H, *final), start=1)).backward()  # reaches everything
+        results.append([H, *final, *(x.grad for x in inputs)])
+    pairs = list(zip(*results))
+    for cell, (W_ih, W_hh, b_ih, b_hh) in zip(ours.cells, theirs.all_weights):
+        pairs += [(cell.W_xh.grad, W_ih.grad.T), (cell.W_hh.grad, W_hh.grad.T), (cell.b_h.grad, b_ih.grad)]
+        pairs += [(cell.b_c.grad, b_hh.grad[-h:])] if Cell is GRUCell else []
+    return max((a - b).abs().max().item() for a, b in pairs)
+
+# %% id="check-equal"
+for Cell, their_class in ((RNNCell, nn.RNN), (GRUCell, nn.GRU), (LSTMCell, nn.LSTM)):
+    difference = largest_difference(Cell, their_class, L=3, h=8, d=5, n=4, T=10)
+    print(f"{their_class.__name__:<5} three layers: largest difference {difference:.0e}")
+    assert difference < 1e-10
+
+# %% [markdown] lang="en" id="output-text"
+# ## The output layer
+#
+# Characters go in as one-hot vectors, $d = q = 28$. The output layer reads the last layer, at all time steps at once: $\mathbf{O}_t = \mathbf{H}_t^{(L)} \mathbf{W}_{hq} + \mathbf{b}_q$. The class takes *any* recurrent layers, ours or PyTorch's.
+
+# %% [markdown] lang="zh" id="output-text"
+# ## 输出层
+#
+# 字符以独热向量输入，$d = q = 28$。输出层读取最后一层，一次算出所有时间步：$\mathbf{O}_t = \mathbf{H}_t^{(L)} \mathbf{W}_{hq} + \mathbf{b}_q$。这个类可以接**任何**循环层，我们写的或 PyTorch 的都行。
+
+# %% id="language-model"
+class LanguageModel(nn.Module):
+    """Predicts the next character: token indices (n, T) -> logits (T n, q), and the recurrent layers' state."""
+
+    def __init__(self, rnn, num_hiddens, vocab_size):
+        super().__init__()
+        self.rnn, self.vocab_size, bound = rnn, vocab_size, num_hiddens**-0.5
+        self.W_hq = nn.Parameter(torch.empty(num_hiddens, vocab_size).uniform_(-bound, bound))  # (h, q)
+        self.b_q = nn.Parameter(torch.zeros(vocab_size))  # (q,)
+
+    def forward(self, inputs, state=None):
+        X = F.one_hot(inputs.T, self.vocab_size).float()  # (n, T) -> (T, n, q)
+        H, state = self.rnn(X, state)  # (T, n, h)
+        O = H @ self.W_hq + self.b_q  # (T, n, q)
+        return O.flatten(0, 1), state  # (T n, q)
+
+    def begin_state(self, batch_size, device=None):
+        """None: the recurrent layers begin with zeros."""
+
+corpus = utils.load_corpus()  # The Time Machine: 10,000 characters to train on, the next 5,000 held out
+batches = utils.Batches(corpus.train, batch_size=32, num_steps=35)
+model = LanguageModel(DeepRNN(LSTMCell, 28, 64, num_layers=2), 64, vocab_size=28)
+X, Y = next(iter(batches))  # (n, T), (n, T); Y is X one step later
+O, state = model(X)
+print("O", tuple(O.shape), "  state", [tuple(s.shape) for s in state])
+print(f"perplexity before training: {F.cross_entropy(O, Y.T.flatten()).exp():.1f}, and blind guessing has 28")
+
+# %% [markdown] lang="en" id="bptt-text"
+# ## The training loop, first problem: where does the past end?
+#
+# The book is cut into minibatches of 35 steps such that each goes on where the one before ended. So hand the final state over as the next initial state: the network then knows what came before. But `backward()` would go back along that
+# state too, through the minibatch before, and the one before that. Try it:
+
+# %% [markdown] lang="zh" id="bptt-text"
+# ## 训练循环的第一个问题：过去到哪里为止？
+#
+# 书被切成 35 步的小批量，每一个都从前一个结束的地方接着读。所以应该把最终状态作为下一个小批量的初始状态传过去：这样网络就知道前文。但 `backward()` 也会沿着这个状态往回走，穿过前一个小批量，再穿过更前一个。试试看：
+
+# %% id="no-detach"
+state = None
+try:
+    for X, Y in batches:
+        O, state = model(X, state)
+        F.cross_entropy(O, Y.T.flatten()).backward()
+        print("one minibatch done")
+except RuntimeError as error:
+    print("RuntimeError:", str(error).partition(".")[0])
+
+# %% [markdown] lang="en" id="truncated-text"
+# The first minibatch's graph was freed by its own `backward()`, so the second one's fails. Keeping all graphs would cost more memory and time with every minibatch. The remedy is **truncated backpropagation through time**: hand over the state's *value*, and cut the gradient, with
+# `detach()`.
+#
+# ![Two consecutive minibatches, each a chain of hidden states H_1 to H_T with losses above. Solid arrows carry values forward, across the border too. Dashed arrows carry gradients back through time and stop at a cross on the border, under which stands H_0 := sg(H_T), a state whose gradient is stopped.](../../assets/figures/truncated_bptt.svg)
+#
+# To see it, run two minibatches in a row, take the loss at the very last step of the second, and ask how strongly it depends on each input, $\lVert \partial \ell / \partial \mathbf{X}_t \rVert$. **Predict:** where does the gradient end, with `detach` and without?
+
+# %% [markdown] lang="zh" id="truncated-text"
+# 第一个小批量的计算图已经被它自己的 `backward()` 释放，所以第二个小批量就出错了。如果保留所有的计算图，每多一个小批量，内存和时间都会增加。解决办法是**截断的通过时间反向传播**（truncated BPTT）：只传状态的**值**，用 `detach()` 切断梯度。
+#
+# ![两个相邻的小批量，各为一串隐状态 H_1 到 H_T，上方是各时间步的损失。实线箭头向前传值，并越过小批量的边界；虚线箭头沿时间反向传播梯度，到边界处的叉号为止，边界下方标有 H_0 ← sg(H_T)，即切断梯度后的状态。](../../assets/figures/truncated_bptt.svg)
+#
+# 为了看清这一点，连续运行两个小批量，只取第二个小批量最后一步的损失，看它对每个输入的依赖有多强：$\lVert \partial \ell / \partial \mathbf{X}_t \rVert$。**猜一猜：** 用 `detach` 和不用 `detach`，梯度分别到哪里为止？
+
+# %% id="reach"
+def reach(Cell, num_layers, detach, T=15):
+    """The last step's loss, and its gradient's norm with respect to X_t at the 2 T steps of two minibatches."""
+    utils.seed_everything(0)
+    rnn, X = DeepRNN(Cell, 28, 64, num_layers), torch.randn(2 * T, 8, 28, requires_grad=True)  # (2 T, n, d)
+    _, state = rnn(X[:T])
+    if detach:
+        state = tuple(s.detach() for s in state)
+    H, _ = rnn(X[T:], state)
+    loss = H[-1].square().mean()
+    loss.backward()
+    return loss.item(), X.grad.norm(dim=(1, 2))  # (2 T,)
+
+for detach in (False, True):
+    loss, norms = reach(LSTMCell, 2, detach)
+    print(f"detach={detach!s:<6} loss {loss:.6f}, first minibatch's largest gradient {norms[:15].max():.1e}")
+
+# %% id="draw-reach"
+CELLS = {"RNN": RNNCell, "GRU": GRUCell, "LSTM": LSTMCell}
+
+def draw_reach(cell, layers, detach):
+    """How much the loss at the last step depends on the input at each step; dots at the bottom are exactly zero."""
+    _, norms = reach(CELLS[cell], layers, detach)
+    steps, none, lowest = torch.arange(-14, 16), norms == 0, 1e-9
+    fig, ax = utils.new_figure(8, 3)
+    ax.semilogy(steps[~none], norms[~none], "o-", color="#0072b2", markersize=4)
+    ax.plot(steps[none], torch.full_like(norms, lowest)[none], "s", color="#d55e00", markersize=5)
+    ax.axvline(0.5, color="0.3", linestyle="--")
+    ax.set(ylim=(lowest / 3, 1), xlabel="t   (t ≤ 0: previous minibatch)", ylabel="|dloss / dX_t|", title=f"{cell}, {layers} layers, detach={detach}")
+    return fig
+
+draw_reach("LSTM", 2, True)
+
+# %% [markdown] lang="en" id="reach-widget"
+# The loss is the same in both cases: the *value* is handed over. With `detach`, every gradient of the previous minibatch is exactly zero (squares at the bottom). Without it the gradient goes on, but look how small it has become: it fades with every step. Switch the cell and compare how fast.
+
+# %% [markdown] lang="zh" id="reach-widget"
+# 两种情况下损失相同：状态的**值**都传过去了。用了 `detach`，前一个小批量的梯度全部恰好为零（底部的方块）。不用的话，梯度会继续往回传，但看看它已经变得多小：每退一步就衰减一些。换一种单元，比较衰减的快慢。
+
+# %% id="explore-reach"
+import ipywidgets as widgets
+
+utils.explore(
+    draw_reach,
+    cell=widgets.Dropdown(options=list(CELLS), value="LSTM", description="cell"),
+    layers=widgets.IntSlider(2, min=1, max=4, description="layers"),
+    detach=widgets.Checkbox(False, description="detach"),
+)
+
+# %% [markdown] lang="en" id="clip-text"
+# ## Second problem: steps that are too large
+#
+# Along many time steps, gradients can not only fade but also explode, and one huge step undoes all training. **Gradient clipping** scales all gradients down together whenever their joint norm exceeds a threshold $\theta$; the direction stays:
+#
+# $$\mathbf{g} \leftarrow \min\!\left(1, \frac{\theta}{\lVert \mathbf{g} \rVert}\right) \mathbf{g}.$$
+
+# %% [markdown] lang="zh" id="clip-text"
+# ## 第二个问题：步子太大
+#
+# 沿着许多时间步，梯度不仅会衰减，也会爆炸；只要有一步迈得太大，之前的训练就前功尽弃。**梯度裁剪**在所有梯度的总范数超过阈值 $\theta$ 时，把它们按同一比例缩小，方向不变：
+#
+# $$\mathbf{g} \leftarrow \min\!\left(1, \frac{\theta}{\lVert \mathbf{g} \rVert}\right) \mathbf{g}.$$
+
+# %% id="clip-gradients"
+def clip_gradients(parameters, theta):
+    """Scale all gradients down to a joint norm of at most theta; return the norm before and after."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+
+    def norm():
+        return torch.cat([g.flatten() for g in gradients]).norm().item()
+
+    before = norm()
+    if before > theta:
+        for g in gradients:
+            g *= theta / before
+    return before, norm()
+
+model(X)[0].square().sum().backward()  # some large gradients
+parameters = list(model.parameters())
+gradients = [p.grad.clone() for p in parameters]
+before, after = clip_gradients(parameters, theta=1.0)
+print(f"norm before {before:.1f}, after {after:.1f}")
+clipped = [p.grad.clone() for p in parameters]
+for p, g in zip(parameters, gradients):
+    p.grad = g
+nn.utils.clip_grad_norm_(parameters, 1.0)
+for p, c in zip(parameters, clipped):
+    torch.testing.assert_close(p.grad, c)
+
+# %% [markdown] lang="en" id="loop-text"
+# ## The loop
+#
+# Here is all of it: forward, loss, backward, clip, step, detach. It yields what happened after every minibatch, so that we can watch.
+
+# %% [markdown] lang="zh" id="loop-text"
+# ## 训练循环
+#
+# 完整的循环就是：前向、损失、反向、裁剪、更新、`detach`。每个小批量之后，它都用 `yield` 交出结果，好让我们观察。
+
+# %% id="train-epoch"
+def train_epoch(model, batches, updater, theta):
+    """One pass over the text; yields the loss and the gradient's norm before and after clipping, per minibatch."""
+    state = None
+    for X, Y in batches:
+        O, state = model(X, state)
+        loss = F.cross_entropy(O, Y.T.flatten())  # time comes first in O, so transpose
+        updater.zero_grad()
+        loss.backward()
+        before, after = clip_gradients(model.parameters(), theta)
+        updater.step()
+        state = tuple(s.detach() for s in state)
+        yield loss.item(), before, after
+
+# %% [markdown] lang="en" id="norms-text"
+# Clipping at work: a plain RNN of two layers, SGD with learning rate 2, once with $\theta = 0.5$ and once without clipping, from the same initial weights and with the same minibatches. Solid is the norm before clipping, dashed after. **Watch** the first tall spike.
+
+# %% [markdown] lang="zh" id="norms-text"
+# 看裁剪如何起作用：两层的普通 RNN，SGD，学习率 2；一次取 $\theta = 0.5$，一次不裁剪，初始权重和小批量都相同。实线是裁剪前的范数，虚线是裁剪后的。**请盯住**第一个高峰。
+
+# %% id="watch-norms"
+import math
+
+losses = {}
+
+def watch_norms(theta, num_epochs=utils.epochs(6)):
+    """Train and yield (minibatch, norm before, norm after); the losses are kept in `losses`."""
+    utils.seed_everything(0)
+    model = LanguageModel(DeepRNN(RNNCell, 28, 128, num_layers=2), 128, vocab_size=28)
+    updater, text, losses[theta] = torch.optim.SGD(model.parameters(), lr=2), utils.Batches(corpus.train), []
+    for _ in range(num_epochs):
+        for loss, before, after in train_epoch(model, text, updater, theta):
+            losses[theta].append(loss)
+            yield len(losses[theta]), before, after
+
+plot = utils.LivePlot(
+    48, "gradient norm", xlabel="minibatch", ylabel="norm", lines=("before clipping", "after"), ylim=(0.1, 30)
+)
+plot.race({"θ = 0.5": watch_norms(0.5), "no clipping": watch_norms(math.inf)})
+for theta, values in losses.items():
+    print(f"theta = {theta}: perplexity {utils.shorten(math.exp(values[0]))} at first, {utils.shorten(math.exp(values[-1]))} at the end")
+
+# %% [markdown] lang="en" id="norms-look"
+# With clipping, the spikes are cut to 0.5 and the perplexity falls. Without, the first steps along too steep a gradient throw the weights to where $\tanh$ is saturated; the norm stays large, and the network never recovers.
+
+# %% [markdown] lang="zh" id="norms-look"
+# 有裁剪时，尖峰被压到 0.5，困惑度下降。没有裁剪时，最初几步沿着过陡的梯度，把权重甩到了 $\tanh$ 饱和的地方；范数一直很大，网络再也回不来。
+
+# %% [markdown] lang="en" id="train-text"
+# ## Train it on the book
+#
+# Now the deep LSTM, two layers of 64, with Adam; and beside it `nn.LSTM` **from the same initial weights, with the same minibatches**. One thing must be put right first: PyTorch's second bias is a second parameter that learns, so the sum of both would move twice as fast as
+# our single one. We set it to zero and freeze it. **Predict:** how far apart will the curves be after 25 epochs?
+
+# %% [markdown] lang="zh" id="train-text"
+# ## 用整本书来训练
+#
+# 现在轮到深度 LSTM：两层，每层 64 个单元，用 Adam 训练；旁边是 `nn.LSTM`，**初始权重相同，小批量也相同**。有一点必须先处理：PyTorch 的第二个偏置也是会学习的参数，两个偏置之和的变化速度会是我们那一个的两倍。
+# 所以把它设为零并冻结。**猜一猜：** 25 个迭代周期以后，两条曲线会相差多少？
+
+# %% id="train"
+def train(model, num_epochs, lr=0.01, theta=1.0):
+    """Train on the book; yields a record per epoch, with the perplexity on training and on held-out text."""
+    updater, text = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), lr), utils.Batches(corpus.train)
+    for epoch in range(1, num_epochs + 1):
+        started = time.perf_counter()
+        epoch_losses = [loss for loss, _, _ in train_epoch(model, text, updater, theta)]
+        tokens_per_sec = len(epoch_losses) * 32 * 35 / (time.perf_counter() - started)
+        held_out = utils.perplexity(model, corpus.held_out)
+        yield utils.EpochRecord(epoch, math.exp(statistics.mean(epoch_losses)), held_out, tokens_per_sec)
+
+# %% id="race"
+utils.seed_everything(0)
+theirs = LanguageModel(nn.LSTM(28, 64, num_layers=2), 64, vocab_size=28)
+ours = LanguageModel(DeepRNN(LSTMCell, 28, 64, num_layers=2), 64, vocab_size=28)
+with torch.no_grad():
+    for *_, b_hh in theirs.rnn.all_weights:
+        b_hh.zero_().requires_grad_(False)
+    copy_weights(ours.rnn, theirs.rnn)
+    ours.W_hq.copy_(theirs.W_hq)
+num_epochs = utils.epochs(25)
+records = utils.LivePlot(num_epochs).race({"from scratch": train(ours, num_epochs), "nn.LSTM": train(theirs, num_epochs)})
+
+# %% id="race-result"
+apart = max(abs(a.perplexity / b.perplexity - 1) for a, b in zip(*records.values()))
+print(f"largest relative difference between the training curves: {apart:.0e}")
+assert apart < 1e-3
+rows = []
+for name, rs in records.items():
+    best = min(rs, key=lambda r: r.held_out)
+    speed = statistics.median(r.tokens_per_sec for r in rs)
+    rows.append([name, f"{rs[-1].perplexity:.2f}", f"{best.held_out:.2f} (epoch {best.epoch})", f"{speed:,.0f}"])
+utils.table(["deep LSTM, 2 x 64", "training perplexity", "held-out, best", "characters per second"], rows)
+
+# %% [markdown] lang="en" id="write-text"
+# The two curves lie on each other; only the speed differs. What has been learnt in 25 epochs? Let both write:
+
+# %% [markdown] lang="zh" id="write-text"
+# 两条曲线完全重合，不同的只有速度。25 个迭代周期学到了什么？让两个网络都写一段：
+
+# %% id="write"
+for name, trained in (("from scratch", ours), ("nn.LSTM", theirs)):
+    print(f"{name:<13}", utils.generate(trained, corpus.vocab, "time traveller", 60))
+
+# %% [markdown] lang="en" id="exercises"
+# ## Exercises
+#
+# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on the dots opens it.
+#
+# **1.** How many matrix products `@` does one call of `DeepRNN(RNNCell, 28, 64, num_layers=2)` make for $T = 35$ time steps?
+
+# %% [markdown] lang="zh" id="exercises"
+# ## 练习
+#
+# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击省略号即可展开。
+#
+# **1.** 对 $T = 35$ 个时间步，调用一次 `DeepRNN(RNNCell, 28, 64, num_layers=2)` 要做多少次矩阵乘法 `@`？
+
+# %% id="exercise-1"
+answer_1 = None
+
+def check_1(answer):
+    products = []
+
+    class CountingCell(RNNCell):
+        def project(self, X):
+            products.append("X W_xh")
+            return super().project(X)
+
+        def step(self, A, state):
+            products.append("H W_hh")
+            return super().step(A, state)
+
+    DeepRNN(CountingCell, 28, 64, num_layers=2)(torch.randn(35, 4, 28))
+    utils.check(answer, len(products), "each layer makes one product for all inputs, and one per step for the state; the loop form would make 140")
+
+check_1(answer_1)
+
+# %% tags=["solution"] id="solution-1"
+# @title Solution 1
+solution_1 = 2 * (1 + 35)
+
+# %% [markdown] lang="en" id="exercise-2-text"
+# **2.** A network has two parameters, with gradients 3 and 4, and $\theta = 1$. What is the first gradient after clipping?
+
+# %% [markdown] lang="zh" id="exercise-2-text"
+# **2.** 一个网络有两个参数，梯度分别为 3 和 4，$\theta = 1$。裁剪后第一个梯度是多少？
+
+# %% id="exercise-2"
+answer_2 = None
+
+def check_2(answer):
+    a, b = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
+    (3 * a + 4 * b).backward()
+    clip_gradients([a, b], theta=1.0)
+    utils.check(answer, a.grad.item(), "the joint norm is 5, so both are divided by 5: the direction stays")
+
+check_2(answer_2)
+
+# %% tags=["solution"] id="solution-2"
+# @title Solution 2
+solution_2 = 3 * 1 / (3**2 + 4**2) ** 0.5
+
+# %% [markdown] lang="en" id="exercise-3-text"
+# **3.** How many parameters has `nn.LSTM(28, 64, 2)` more than `DeepRNN(LSTMCell, 28, 64, 2)`?
+
+# %% [markdown] lang="zh" id="exercise-3-text"
+# **3.** `nn.LSTM(28, 64, 2)` 比 `DeepRNN(LSTMCell, 28, 64, 2)` 多多少个参数？
+
+# %% id="exercise-3"
+answer_3 = None
+
+def check_3(answer):
+    theirs, ours = (sum(p.numel() for p in rnn.parameters()) for rnn in (nn.LSTM(28, 64, 2), DeepRNN(LSTMCell, 28, 64, 2)))
+    utils.check(answer, theirs - ours, "PyTorch has a second bias of 4h numbers in each of the two layers")
+
+check_3(answer_3)
+
+# %% tags=["solution"] id="solution-3"
+# @title Solution 3
+solution_3 = 2 * 4 * 64
+
+# %% [markdown] lang="en" id="exercise-4-text"
+# **4.** An LSTM's memory: suppose the forget gate is 0.9 and the input gate 0 at every step, and $\mathbf{C}_0 = 1$. What is left in the memory cell after 20 steps?
+
+# %% [markdown] lang="zh" id="exercise-4-text"
+# **4.** LSTM 的记忆：设每一步的遗忘门都是 0.9，输入门都是 0，且 $\mathbf{C}_0 = 1$。20 步以后，记忆元里还剩多少？
+
+# %% id="exercise-4"
+answer_4 = None
+
+def check_4(answer):
+    A = torch.tensor([[-100.0, math.log(0.9 / 0.1), 0.0, 0.0]])  # sigmoid gives I = 0 and F = 0.9
+    cell, state = LSTMCell(1, 1), (torch.zeros(1, 1), torch.ones(1, 1))
+    cell.W_hh.data.zero_()
+    for _ in range(20):
+        state = cell.step(A, state)
+    utils.check(answer, state[1].item(), "C is multiplied by F at every step: 0.9 to the power of 20; a gate nearer to 1 remembers longer")
+
+check_4(answer_4)
+
+# %% tags=["solution"] id="solution-4"
+# @title Solution 4
+solution_4 = 0.9**20
+
+# %% [markdown] lang="en" id="exercise-5-text"
+# **5.** Two minibatches of 15 steps in a row, as in `reach`; but the loss is taken at step 10 of the second. How many of the 30 inputs get a gradient that is not zero, with `detach` and without? Give a tuple of two numbers.
+
+# %% [markdown] lang="zh" id="exercise-5-text"
+# **5.** 像 `reach` 那样连续运行两个 15 步的小批量，但只取第二个小批量第 10 步的损失。用 `detach` 和不用 `detach` 时，30 个输入中分别有几个的梯度不为零？请写成含两个数的元组。
+
+# %% id="exercise-5"
+answer_5 = None
+
+def check_5(answer):
+    counts = []
+    for detach in (True, False):
+        rnn, X = DeepRNN(LSTMCell, 4, 8, 1).double(), torch.randn(30, 2, 4, dtype=torch.float64, requires_grad=True)
+        _, state = rnn(X[:15])
+        H, _ = rnn(X[15:], tuple(s.detach() for s in state) if detach else state)
+        H[9].sum().backward()
+        counts.append(int((X.grad.abs().sum(dim=(1, 2)) > 0).sum()))
+    utils.check(answer, tuple(counts), "steps 1 to 10 of the second minibatch, and without detach the 15 steps before as well; the future never counts")
+
+check_5(answer_5)
+
+# %% tags=["solution"] id="solution-5"
+# @title Solution 5
+solution_5 = (10, 10 + 15)
+
+# %% [markdown] lang="en" id="summary"
+# ## What we saw
+#
+# - A stack is a loop over layers around a loop over time around a cell. RNN, GRU and LSTM differ in the cell only.
+# - The inputs' product needs no state, so it is hoisted out of the loop over time: same numbers, clearly faster.
+# - Outputs, final states and all gradients equal those of `nn.RNN`, `nn.GRU` and `nn.LSTM`, in double precision to $10^{-10}$.
+# - The state's value goes from minibatch to minibatch; `detach` keeps the gradient from following. Clipping keeps a single step from ruining everything.
+# - From the same weights, our LSTM and PyTorch's learn along the same curve.
+#
+# {{next}}
+
+# %% [markdown] lang="zh" id="summary"
+# ## 小结
+#
+# - 堆叠就是三重结构：对层的循环，套着对时间的循环，最里面是单元。RNN、GRU 和 LSTM 只有单元不同。
+# - 输入的乘积不需要隐状态，所以可以提到时间循环之外：结果相同，速度明显更快。
+# - 输出、最终状态和所有梯度都与 `nn.RNN`、`nn.GRU`、`nn.LSTM` 一致，双精度下误差小于 $10^{-10}$。
+# - 状态的值从一个小批量传到下一个；`detach` 不让梯度跟着走。裁剪则避免一步走错、满盘皆输。
+# - 从同样的权重出发，我们的 LSTM 与 PyTorch 的沿同一条曲线学习。
+#
+# {{next}}

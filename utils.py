@@ -19,6 +19,7 @@ import importlib.machinery
 import importlib.resources
 import importlib.util
 import io
+import itertools
 import json
 import math
 import numbers
@@ -612,7 +613,7 @@ def table(head, rows):
     """Return an IPython HTML object: a table with a line of headings and any number of rows, all shown as text."""
     header = "".join(f'<th scope="col">{html.escape(str(x))}</th>' for x in head)
     body = "".join(f"<tr>{''.join(f'<td>{html.escape(str(x))}</td>' for x in row)}</tr>" for row in rows)
-    style = ".book-table :is(th, td) { padding: 0 6px; text-align: left; white-space: nowrap; font-size: 12px }"
+    style = ".book-table :is(th, td) { padding: 0 6px; white-space: nowrap; font-size: 12px; line-height: 1.5 }"
     return HTML(
         f'<style>{style}</style><table class="book-table"><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>'
     )
@@ -682,12 +683,13 @@ class LivePlot:
         self.image.add_class("book-figure")
         self.draw()
 
-    def start(self, label):
+    def start(self, label, linewidth=1.5):
         """Begin a new curve, numbered from 1 and named in the legend; `add` extends it."""
         colour = self.COLOURS[len(self.curves) % len(self.COLOURS)]
         number = len(self.curves) + 1
-        self.axes.plot([], [], "-", color=colour, label=f"{number}  {label}")  # for the legend: it has no marker
-        lines = [self.axes.plot([], [], style, color=colour)[0] for style in ("-", "--")]
+        look = {"color": colour, "linewidth": linewidth}
+        self.axes.plot([], [], "-", label=f"{number}  {label}", **look)  # for the legend: it has no marker
+        lines = [self.axes.plot([], [], style, **look)[0] for style in ("-", "--")]
         ends = [self.axes.text(1, 1, "", color=colour, va="center", clip_on=True) for _ in range(2)]
         self.curves.append(([], lines, ends))
         self.due = 0.0
@@ -740,12 +742,15 @@ class LivePlot:
         """
         return self.race({label: records})[label]
 
-    def race(self, trainings):
-        """`follow` several trainings, {label: records}, at once: an epoch of each in turn; return {label: list}."""
+    def race(self, trainings, linewidths=()):
+        """`follow` several trainings, {label: records}, at once: an epoch of each in turn; return {label: list}.
+
+        linewidths: one for each curve, such as (5, 1.5) where they may lie on each other.
+        """
         text, title = f"{self.axes.get_ylabel()} of {'; '.join(trainings)}".replace("\n", ", "), self.axes.get_title()
         handle, first = show(self.image, self.image.value, text), len(self.curves)
-        for label in trainings:
-            self.start(label)
+        for label, linewidth in itertools.zip_longest(trainings, linewidths, fillvalue=1.5):
+            self.start(label, linewidth)
         running, seen = dict(enumerate(map(iter, trainings.values()))), {label: [] for label in trainings}
         started = time.monotonic()
         try:

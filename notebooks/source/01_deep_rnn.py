@@ -114,7 +114,8 @@ print("H_T", tuple(H.shape))
 
 # %% id="deep-rnn"
 L, q = 2, 3
-params = {l: (torch.randn(d if l == 1 else h, h), torch.randn(h, h), torch.randn(1, h)) for l in range(1, L + 1)}
+shapes = {l: [(d if l == 1 else h, h), (h, h), (1, h)] for l in range(1, L + 1)}
+params = {l: [torch.randn(*shape) for shape in shapes[l]] for l in shapes}  # W_xh, W_hh, b_h of every layer
 W_hq, b_q = torch.randn(h, q), torch.randn(1, q)
 
 def borders(X, L, h):
@@ -169,24 +170,27 @@ print("equal to nn.RNN:", tuple(top.shape), tuple(last.shape))
 # %% id="by-hand-numbers"
 X_t = torch.tensor([[1.0, 0.0, 2.0]])  # (1, 3)
 H_before = {1: torch.tensor([[0.5, -0.5]]), 2: torch.tensor([[0.0, 1.0]])}  # (1, 2) each
-small = {
-    1: (torch.tensor([[0.5, 1.0], [2.0, 1.0], [0.0, -0.5]]), torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[0.0, 0.5]])),
-    2: (torch.tensor([[1.0, 2.0], [1.0, 0.0]]), torch.tensor([[0.0, 1.0], [0.5, -1.0]]), torch.tensor([[0.2, 0.0]])),
+small = {  # W_xh, W_hh, b_h
+    1: ([[0.5, 1.0], [2.0, 1.0], [0.0, -0.5]], [[1.0, 0.0], [0.0, 2.0]], [[0.0, 0.5]]),
+    2: ([[1.0, 2.0], [1.0, 0.0]], [[0.0, 1.0], [0.5, -1.0]], [[0.2, 0.0]]),
 }
 
 # %% id="by-hand"
 from IPython.display import Math, display
 
 def matrix(A):
-    return r"\begin{bmatrix}" + r"\\".join("&".join(f"{x:.4g}" for x in row) for row in A.tolist()) + r"\end{bmatrix}"
+    rows = ["&".join(f"{x:.4g}" for x in row) for row in A.tolist()]
+    return r"\begin{bmatrix}" + r"\\".join(rows) + r"\end{bmatrix}"
 
 below = X_t  # H_t^(0)
-for l, (W_xh, W_hh, b_h) in small.items():
+for l in small:
+    W_xh, W_hh, b_h = map(torch.tensor, small[l])
+    products = f"{matrix(below)}{matrix(W_xh)} + {matrix(H_before[l])}{matrix(W_hh)} + {matrix(b_h)}"
+    terms = f"{matrix(below @ W_xh)} + {matrix(H_before[l] @ W_hh)} + {matrix(b_h)}"
     total = below @ W_xh + H_before[l] @ W_hh + b_h  # (1, 2)
-    terms = f"{matrix(below)}{matrix(W_xh)} + {matrix(H_before[l])}{matrix(W_hh)} + {matrix(b_h)}"
-    sums = f"{matrix(below @ W_xh)} + {matrix(H_before[l] @ W_hh)} + {matrix(b_h)}"
-    below = torch.tanh(total)  # H_t^(l), what the layer above reads
-    display(Math(rf"\mathbf{{H}}_t^{{({l})}} = \tanh\Big({terms}\Big) = \tanh\Big({sums}\Big) = \tanh{matrix(total)} = {matrix(below)}"))
+    below = torch.tanh(total)  # H_t^(l), which the layer above reads
+    lines = [rf"\tanh\Big({products}\Big)", rf"\tanh\Big({terms}\Big)", rf"\tanh{matrix(total)}", matrix(below)]
+    display(Math(rf"\begin{{aligned}}\mathbf{{H}}_t^{{({l})}} &= " + r"\\ &= ".join(lines) + r"\end{aligned}"))
 
 # %% [markdown] lang="en" id="by-hand-look"
 # Look at where each layer found its numbers. Layer 1 used $\mathbf{X}_t$ ($1 \times 3$) and its own old state; layer 2 used the *new* state of layer 1 ($1 \times 2$) and its own old state.
@@ -215,18 +219,21 @@ def label(letter, t, l=None):
 def draw_arrows(ax, arrows, width=0.003):
     """Arrows between states ((l, t), (l', t')): blue ones go up a layer, orange ones to the next time step."""
     for (l, t), (to_l, to_t) in arrows:
+        pixels, limits = (368, ax.get_ylim()) if to_l > l else (720, ax.get_xlim())
+        length = 1 - 22 * (limits[1] - limits[0]) / pixels  # from a state's centre to the next one's rim
+        dt, dl = length * (to_t - t), length * (to_l - l)
         colour = "#0072b2" if to_l > l else "#d55e00"
-        ax.quiver(t, l, 0.7 * (to_t - t), 0.7 * (to_l - l), color=colour, width=width, angles="xy", scale_units="xy", scale=1, zorder=0)
+        ax.quiver(t, l, dt, dl, color=colour, width=width, angles="xy", scale_units="xy", scale=1, zorder=0)
 
 def draw_graph(L, T, colour=lambda l, t: "white"):
     """The network unrolled: time runs to the right, depth upwards. Row 0 is the input, row L + 1 the output."""
     fig, ax = utils.new_figure(9, 4.6, bare=True)
-    ax.set(xlim=(-0.5, T + 0.5), ylim=(-0.6, L + 1.6))
+    ax.set(xlim=(-0.5, T + 0.5), ylim=(-0.5, L + 1.8))
     draw_arrows(ax, [((l, t), (l + 1, t)) for l in range(L + 1) for t in range(1, T + 1)])
     draw_arrows(ax, [((l, t - 1), (l, t)) for l in range(1, L + 1) for t in range(1, T + 1)])
-    nodes = [(l, t) for l in range(L + 2) for t in range(T + 1) if t > 0 or 0 < l <= L]
-    ax.scatter([t for _, t in nodes], [l for l, _ in nodes], s=1100, c=[colour(l, t) for l, t in nodes], edgecolors="0.3")
-    for l, t in nodes:
+    nodes = [(t, l) for l in range(L + 2) for t in range(T + 1) if t > 0 or 0 < l <= L]
+    ax.scatter(*zip(*nodes), s=1100, c=[colour(l, t) for t, l in nodes], edgecolors="0.3")
+    for t, l in nodes:
         text = label("X", t) if l == 0 else label("O", t) if l == L + 1 else label("H", t, l)
         ax.text(t, l, text, ha="center", va="center", fontsize=11)
     return fig
@@ -253,13 +260,12 @@ draw_graph(L=2, T=4)
 SUMS = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
 def shape_table(cell, L, h, d, n=32):
-    """Shape of every tensor and number of parameters, a column per layer; the output layer predicts q = d tokens."""
+    """The shape of every tensor and the number of parameters, a column per layer; q = d outputs."""
     k, q = SUMS[cell], d
     inputs = {l: d if l == 1 else h for l in range(1, L + 1)}
     by_formula = [k * h * (inputs[l] + h + 1) for l in inputs]
-    modules = getattr(nn, cell)(d, h, L, device="meta"), nn.Linear(h, q, device="meta")
-    counted = [sum(p.numel() for name, p in modules[0].named_parameters() if name.endswith(f"_l{l - 1}")) for l in inputs]
-    counted.append(sum(p.numel() for p in modules[1].parameters()))
+    layers, output = getattr(nn, cell)(d, h, L, device="meta"), nn.Linear(h, q, device="meta")
+    counted = [sum(p.numel() for p in weights) for weights in (*layers.all_weights, output.parameters())]
     rows = [
         ["input", *(f"{n} × {inputs[l]}" for l in inputs), f"{n} × {h}", ""],
         ["W_xh", *(f"{inputs[l]} × {k * h}" for l in inputs), f"W_hq: {h} × {q}", ""],
@@ -312,7 +318,7 @@ def needs(l, t):
     return {(l - 1, t), (l, t - 1)}
 
 def rounds(L, T):
-    """Sets of states (l, t); all states of a set can be computed at the same time, once the sets before are there."""
+    """Sets of states (l, t): those of one set can be computed at the same time, after the sets before."""
     known = {(0, t) for t in range(1, T + 1)} | {(l, 0) for l in range(1, L + 1)}
     todo = {(l, t) for l in range(1, L + 1) for t in range(1, T + 1)}
     while todo:
@@ -361,11 +367,13 @@ def draw_walk(order, step, L=3, T=6):
 
     fig = draw_graph(L, T, colour)
     (ax,) = fig.axes
-    draw_arrows(ax, [(source, target) for target in now for source in needs(*target)], width=0.009)
-    what = f"{len(now)} states at once" if len(now) > 1 else ""
-    for l, t in now if len(now) == 1 else ():
-        what = f"{label('H', t, l)} needs {label('H', t, l - 1) if l > 1 else label('X', t)} and {label('H', t - 1, l)}"
-    ax.set_title(f"step {step} of {len(steps)}:   {what}", y=0.93)
+    draw_arrows(ax, [(source, target) for target in now for source in needs(*target)], width=0.006)
+    (l, t), *others = now
+    below = label("H", t, l - 1) if l > 1 else label("X", t)
+    what = f"{label('H', t, l)} needs {below} and {label('H', t - 1, l)}"
+    if others:
+        what = f"{len(now)} states at once"
+    ax.set_title(f"step {step} of {len(steps)}:   {what}", y=0.935)
     return fig
 
 draw_walk("wavefront", 4)
@@ -393,21 +401,22 @@ utils.explore(
 # %% id="time-depth"
 import time
 
-def milliseconds(layer, X, repeats=5):
-    """Median time of a forward and a backward pass; the first round is not counted."""
-    times = []
-    for _ in range(repeats + 1):
-        started = time.perf_counter()
-        layer(X)[0].sum().backward()
-        times.append(1000 * (time.perf_counter() - started))
-    return sorted(times[1:])[repeats // 2]
+def milliseconds(layers, X, rounds=15):
+    """Median time of a forward and a backward pass for each of {name: layer}; the layers take turns."""
+    times = {name: [] for name in layers}
+    for _ in range(2 if utils.FAST else rounds):
+        for name, layer in layers.items():
+            started = time.perf_counter()
+            layer(X)[0].sum().backward()
+            times[name].append(1000 * (time.perf_counter() - started))
+    return {name: sorted(ms[1:])[len(ms) // 2 - 1] for name, ms in times.items()}  # the first round warms up
 
-inputs, rows = torch.randn(35, 32, 28), []  # (T, n, d)
-for num_layers in (1, 2, 3, 4):
-    layer = nn.RNN(28, 128, num_layers)
-    parameters = sum(p.numel() for p in layer.parameters())
-    states, chain = 35 * num_layers, 35 + num_layers - 1
-    rows.append([num_layers, f"{parameters:,}", states, chain, f"{milliseconds(layer, inputs):.1f}"])
+inputs = torch.randn(35, 32, 28)  # (T, n, d)
+deep = {num_layers: nn.RNN(28, 128, num_layers) for num_layers in (1, 2, 3, 4)}
+rows = []
+for num_layers, ms in milliseconds(deep, inputs).items():
+    parameters = sum(p.numel() for p in deep[num_layers].parameters())
+    rows.append([num_layers, f"{parameters:,}", 35 * num_layers, 35 + num_layers - 1, f"{ms:.1f}"])
 utils.table(["layers", "parameters", "states", "longest chain", "ms per minibatch"], rows)
 
 # %% [markdown] lang="en" id="depth-width-text"
@@ -447,9 +456,9 @@ corpus, num_epochs = utils.load_corpus(), utils.epochs(24)
 trainings = {}
 for num_layers, width in widths.items():
     utils.seed_everything(0)
-    model = d2l.RNNModel(nn.RNN(28, width, num_layers), len(corpus.vocab))
+    model, batches = d2l.RNNModel(nn.RNN(28, width, num_layers), len(corpus.vocab)), utils.Batches(corpus.train)
     trainings[f"L = {num_layers}, h = {width}"] = utils.fit(
-        model, utils.Batches(corpus.train), lr=0.005, num_epochs=num_epochs, optimizer="adam", held_out=corpus.held_out
+        model, batches, lr=0.005, num_epochs=num_epochs, optimizer="adam", held_out=corpus.held_out
     )
 records = utils.LivePlot(num_epochs, title="20,000 parameters each").race(trainings)
 
@@ -492,14 +501,16 @@ def run_stack(cells, X):
         outputs.append(H)
     return torch.stack(outputs)
 
-rows = []
-for name in SUMS:
-    deep = getattr(nn, name)(28, 64, num_layers=3)  # nn.RNN, nn.GRU, nn.LSTM
+deep = {name: getattr(nn, name)(28, 64, num_layers=3) for name in SUMS}  # nn.RNN, nn.GRU, nn.LSTM
+for name, network in deep.items():
     cells = [getattr(nn, f"{name}Cell")(28 if l == 0 else 64, 64) for l in range(3)]
     for l, cell in enumerate(cells):
-        cell.load_state_dict({key: deep.state_dict()[f"{key}_l{l}"] for key in cell.state_dict()})
-    torch.testing.assert_close(run_stack(cells, inputs), deep(inputs)[0])
-    rows.append([f"deep {name}", SUMS[name], f"{sum(p.numel() for p in deep.parameters()):,}", f"{milliseconds(deep, inputs):.1f}"])
+        cell.load_state_dict({key: network.state_dict()[f"{key}_l{l}"] for key in cell.state_dict()})
+    torch.testing.assert_close(run_stack(cells, inputs), network(inputs)[0])
+rows = []
+for name, ms in milliseconds(deep, inputs).items():
+    parameters = sum(p.numel() for p in deep[name].parameters())
+    rows.append([f"deep {name}", SUMS[name], f"{parameters:,}", f"{ms:.1f}"])
 utils.table(["network, 3 x 64", "sums per state", "parameters", "ms per minibatch"], rows)
 
 # %% [markdown] lang="en" id="swap-look"
@@ -546,8 +557,8 @@ solution_1 = (28, 64, 64, 64)
 answer_2 = None
 
 def check_2(answer):
-    rnn, output = nn.RNN(50, 100, 4, device="meta"), nn.Linear(100, 10, device="meta")
-    expected = sum(p.numel() for name, p in [*rnn.named_parameters(), *output.named_parameters()] if "bias_hh" not in name)
+    parameters = [*nn.RNN(50, 100, 4).named_parameters(), *nn.Linear(100, 10).named_parameters()]
+    expected = sum(p.numel() for name, p in parameters if "bias_hh" not in name)
     utils.check(answer, expected, "h(d + h + 1) for layer 1, three times h(h + h + 1), and hq + q")
 
 check_2(answer_2)
@@ -572,7 +583,7 @@ def check_3(answer):
         for l in (1, 2):
             changed[l, t] = state(changed, l, t)
     expected = sum(not torch.equal(H[l, t], changed[l, t]) for l in (1, 2) for t in range(1, 6))
-    utils.check(answer, expected, "every state at t = 3, 4, 5 in both layers can be reached from X_3, no other can")
+    utils.check(answer, expected, "arrows lead from X_3 to the states at t = 3, 4, 5 in both layers, and to no other")
 
 check_3(answer_3)
 
@@ -590,7 +601,8 @@ solution_3 = 2 * 3
 answer_4 = None
 
 def check_4(answer):
-    utils.check(answer, 4 * 100 / len(list(rounds(4, 100))), "400 states take T + L - 1 = 103 rounds: at most L states are ready at once")
+    expected = 4 * 100 / len(list(rounds(4, 100)))
+    utils.check(answer, expected, "400 states take T + L - 1 = 103 rounds: at most L states are ready at once")
 
 check_4(answer_4)
 
@@ -609,7 +621,7 @@ answer_5 = None
 
 def check_5(answer):
     expected = largest_width(4, 80_000) / largest_width(4, 20_000)
-    utils.check(answer, expected, "parameters grow with the square of h, so four times the budget buys about twice the width")
+    utils.check(answer, expected, "parameters grow with the square of h: four times the budget, twice the width")
 
 check_5(answer_5)
 

@@ -228,7 +228,7 @@ utils.table(
 
 # %% id="deep-rnn"
 class DeepRNN(nn.Module):
-    """num_layers layers of a cell; X (T, n, d) -> hidden states of the last layer (T, n, h), and the final state."""
+    """Layers of a cell: X (T, n, d) -> hidden states of the last layer (T, n, h), and the final state."""
 
     def __init__(self, Cell, num_inputs, num_hiddens, num_layers):
         super().__init__()
@@ -388,14 +388,15 @@ for detach in (False, True):
 CELLS = {"RNN": RNNCell, "GRU": GRUCell, "LSTM": LSTMCell}
 
 def draw_reach(cell, layers, detach):
-    """How much the loss at the last step depends on the input at each step; dots at the bottom are exactly zero."""
+    """How much the loss at the last step depends on each step's input; squares: exactly zero."""
     _, norms = reach(CELLS[cell], layers, detach)
-    steps, none, lowest = torch.arange(-14, 16), norms == 0, 1e-9
+    steps, none, lowest = torch.arange(-14, 16), norms == 0, 1e-12
     fig, ax = utils.new_figure(8, 3)
     ax.semilogy(steps[~none], norms[~none], "o-", color="#0072b2", markersize=4)
     ax.plot(steps[none], torch.full_like(norms, lowest)[none], "s", color="#d55e00", markersize=5)
     ax.axvline(0.5, color="0.3", linestyle="--")
-    ax.set(ylim=(lowest / 3, 1), xlabel="t   (t ≤ 0: previous minibatch)", ylabel="|dloss / dX_t|", title=f"{cell}, {layers} layers, detach={detach}")
+    ax.set(ylim=(lowest / 5, 1), xlabel="t   (t ≤ 0: previous minibatch)", ylabel="|dloss / dX_t|")
+    ax.set_title(f"{cell}, layers: {layers}, detach={detach}")
     return fig
 
 draw_reach("LSTM", 2, True)
@@ -468,7 +469,7 @@ for p, c in zip(parameters, clipped):
 
 # %% id="train-epoch"
 def train_epoch(model, batches, updater, theta):
-    """One pass over the text; yields the loss and the gradient's norm before and after clipping, per minibatch."""
+    """One pass over the text; yields, per minibatch, the loss and the gradient's norm before and after clipping."""
     state = None
     for X, Y in batches:
         O, state = model(X, state)
@@ -491,12 +492,12 @@ import math
 
 losses = {}
 
-def watch_norms(theta, num_epochs=utils.epochs(6)):
+def watch_norms(theta):
     """Train and yield (minibatch, norm before, norm after); the losses are kept in `losses`."""
     utils.seed_everything(0)
     model = LanguageModel(DeepRNN(RNNCell, 28, 128, num_layers=2), 128, vocab_size=28)
     updater, text, losses[theta] = torch.optim.SGD(model.parameters(), lr=2), utils.Batches(corpus.train), []
-    for _ in range(num_epochs):
+    for _ in range(utils.epochs(6)):
         for loss, before, after in train_epoch(model, text, updater, theta):
             losses[theta].append(loss)
             yield len(losses[theta]), before, after
@@ -506,7 +507,8 @@ plot = utils.LivePlot(
 )
 plot.race({"θ = 0.5": watch_norms(0.5), "no clipping": watch_norms(math.inf)})
 for theta, values in losses.items():
-    print(f"theta = {theta}: perplexity {utils.shorten(math.exp(values[0]))} at first, {utils.shorten(math.exp(values[-1]))} at the end")
+    first, last = (utils.shorten(math.exp(loss)) for loss in (values[0], values[-1]))
+    print(f"theta = {theta}: perplexity {first} at first, {last} at the end")
 
 # %% [markdown] lang="en" id="norms-look"
 # With clipping, the spikes are cut to 0.5 and the perplexity falls. Without, the first steps along too steep a gradient throw the weights to where $\tanh$ is saturated; the norm stays large, and the network never recovers.
@@ -529,7 +531,7 @@ for theta, values in losses.items():
 # %% id="train"
 def train(model, num_epochs, lr=0.01, theta=1.0):
     """Train on the book; yields a record per epoch, with the perplexity on training and on held-out text."""
-    updater, text = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), lr), utils.Batches(corpus.train)
+    updater, text = torch.optim.Adam(model.parameters(), lr), utils.Batches(corpus.train)
     for epoch in range(1, num_epochs + 1):
         started = time.perf_counter()
         epoch_losses = [loss for loss, _, _ in train_epoch(model, text, updater, theta)]
@@ -547,7 +549,8 @@ with torch.no_grad():
     copy_weights(ours.rnn, theirs.rnn)
     ours.W_hq.copy_(theirs.W_hq)
 num_epochs = utils.epochs(25)
-records = utils.LivePlot(num_epochs).race({"from scratch": train(ours, num_epochs), "nn.LSTM": train(theirs, num_epochs)})
+trainings = {"from scratch": train(ours, num_epochs), "nn.LSTM": train(theirs, num_epochs)}
+records = utils.LivePlot(num_epochs).race(trainings, linewidths=(5, 1.5))  # so that both can be seen
 
 # %% id="race-result"
 apart = max(abs(a.perplexity / b.perplexity - 1) for a, b in zip(*records.values()))
@@ -557,8 +560,8 @@ rows = []
 for name, rs in records.items():
     best = min(rs, key=lambda r: r.held_out)
     speed = statistics.median(r.tokens_per_sec for r in rs)
-    rows.append([name, f"{rs[-1].perplexity:.2f}", f"{best.held_out:.2f} (epoch {best.epoch})", f"{speed:,.0f}"])
-utils.table(["deep LSTM, 2 x 64", "training perplexity", "held-out, best", "characters per second"], rows)
+    rows.append([name, f"{rs[-1].perplexity:.2f}", f"{best.held_out:.2f}", best.epoch, f"{speed:,.0f}"])
+utils.table(["deep LSTM, 2 x 64", "training, at the end", "held-out, best", "at epoch", "characters per second"], rows)
 
 # %% [markdown] lang="en" id="write-text"
 # The two curves lie on each other; only the speed differs. What has been learnt in 25 epochs? Let both write:
@@ -600,7 +603,8 @@ def check_1(answer):
             return super().step(A, state)
 
     DeepRNN(CountingCell, 28, 64, num_layers=2)(torch.randn(35, 4, 28))
-    utils.check(answer, len(products), "each layer makes one product for all inputs, and one per step for the state; the loop form would make 140")
+    because = "each layer makes one product for all inputs and one per step for the state (the loop form: 140)"
+    utils.check(answer, len(products), because)
 
 check_1(answer_1)
 
@@ -639,8 +643,9 @@ solution_2 = 3 * 1 / (3**2 + 4**2) ** 0.5
 answer_3 = None
 
 def check_3(answer):
-    theirs, ours = (sum(p.numel() for p in rnn.parameters()) for rnn in (nn.LSTM(28, 64, 2), DeepRNN(LSTMCell, 28, 64, 2)))
-    utils.check(answer, theirs - ours, "PyTorch has a second bias of 4h numbers in each of the two layers")
+    networks = nn.LSTM(28, 64, 2), DeepRNN(LSTMCell, 28, 64, 2)
+    torchs, own = (sum(p.numel() for p in network.parameters()) for network in networks)
+    utils.check(answer, torchs - own, "PyTorch has a second bias of 4h numbers in each of the two layers")
 
 check_3(answer_3)
 
@@ -663,7 +668,8 @@ def check_4(answer):
     cell.W_hh.data.zero_()
     for _ in range(20):
         state = cell.step(A, state)
-    utils.check(answer, state[1].item(), "C is multiplied by F at every step: 0.9 to the power of 20; a gate nearer to 1 remembers longer")
+    because = "C is multiplied by F at every step, 0.9 to the power of 20; a gate nearer to 1 remembers longer"
+    utils.check(answer, state[1].item(), because)
 
 check_4(answer_4)
 
@@ -683,12 +689,13 @@ answer_5 = None
 def check_5(answer):
     counts = []
     for detach in (True, False):
-        rnn, X = DeepRNN(LSTMCell, 4, 8, 1).double(), torch.randn(30, 2, 4, dtype=torch.float64, requires_grad=True)
+        rnn, X = DeepRNN(LSTMCell, 4, 8, 1).double(), torch.randn(30, 2, 4).double().requires_grad_()
         _, state = rnn(X[:15])
         H, _ = rnn(X[15:], tuple(s.detach() for s in state) if detach else state)
         H[9].sum().backward()
         counts.append(int((X.grad.abs().sum(dim=(1, 2)) > 0).sum()))
-    utils.check(answer, tuple(counts), "steps 1 to 10 of the second minibatch, and without detach the 15 steps before as well; the future never counts")
+    because = "steps 1 to 10 of the second minibatch, and without detach the 15 before them; never the future"
+    utils.check(answer, tuple(counts), because)
 
 check_5(answer_5)
 

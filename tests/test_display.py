@@ -74,6 +74,39 @@ def test_follow_returns_the_records_and_leaves_a_plain_picture(shown):
     assert plot.axes.get_title() == "recorded run"
 
 
+def test_race_draws_several_trainings_an_epoch_of_each_in_turn(shown):
+    order, plot = [], utils.LivePlot(3)
+
+    def training(name, records):
+        for record in records:
+            order.append(name)
+            yield record
+
+    records = {"one": RECORDS, "two": RECORDS[:2], "three": []}
+    trainings = {name: training(name, rs) for name, rs in records.items()}
+    assert plot.race(trainings, linewidths=(5, 1)) == records
+    assert order == ["one", "two", "one", "two", "one"]
+    assert lines(plot) == [
+        ("-", [1, 2, 3], [20, 9, 4]),
+        ("--", [1, 2, 3], [18, 10, 11]),
+        ("-", [1, 2], [20, 9]),
+        ("--", [1, 2], [18, 10]),
+    ]
+    assert [line.get_linewidth() for line in plot.axes.lines if len(line.get_xdata())] == [5, 5, 1, 1]
+    assert sum("widget-view" in mime for data, _ in shown for mime in data) == 1, "one plot for all"
+
+
+def test_live_plot_draws_other_quantities_than_perplexity():
+    plot = utils.LivePlot(2, xlabel="minibatch", ylabel="norm", lines=("before", "after"), ylim=(0.1, 3))
+    plot.start("RNN")
+    for record in ((1, 5.0, 0.5), (2, 0.01, 0.01)):
+        plot.add(record)
+    plot.draw()
+    low, high = plot.axes.get_ylim()
+    assert low < 0.01 and high > 5 and plot.axes.get_ylabel() == "norm"
+    assert {"before", "after"} <= {text.get_text() for text in plot.axes.get_legend().get_texts()}
+
+
 def test_interrupted_follow_keeps_the_curve(shown):
     def interrupted():
         yield from RECORDS[:2]
@@ -108,6 +141,22 @@ def test_explore_redraws_and_survives_a_bad_value(monkeypatch):
     assert seen == [1, 2, 3] and (image.width, image.height) == ("240", "160")
 
 
+def test_explore_shows_a_table_and_plays_a_slider(monkeypatch):
+    boxes = []
+    monkeypatch.setattr(utils, "show", lambda widget, png, text: boxes.append(widget))
+
+    def draw(x, word):
+        return utils.new_figure(3, 2, bare=True)[0], utils.table(["x"], [[x], [word]])
+
+    utils.explore(draw, play="x", word=W.Text("<b>"), x=W.IntSlider(1, min=1, max=5))
+    row, _, _, below = boxes[0].children
+    assert [type(w) for w in row.children] == [W.Text, W.Play, W.IntSlider]
+    play, slider = row.children[1:]
+    assert (play.min, play.max, play.value) == (1, 5, 1)
+    slider.value = 4
+    assert "<td>4</td>" in below.value and "&lt;b&gt;" in below.value and "<b>" not in below.value
+
+
 @pytest.mark.parametrize("answer", [0.75, 0.7501, utils.torch.tensor(0.75), utils.torch.tensor([[0.75]])])
 def test_check_right(answer, capsys):
     utils.check(answer, 0.75, "of the gates")
@@ -119,6 +168,15 @@ def test_check_wrong(answer, capsys):
     utils.check(answer, 0.75, "of the gates")
     out = capsys.readouterr().out
     assert out.startswith("not yet") and "gates" not in out
+
+
+@pytest.mark.parametrize("answer", [(28, 64), [28, 64], utils.torch.Size((28, 64))])
+@pytest.mark.parametrize("wrong", [(64, 28), (28,), 28, "(28, 64)", [], (28, 64, 1)])
+def test_check_of_a_tuple(answer, wrong, capsys):
+    utils.check(answer, (28, 64), "of its shape")
+    utils.check(wrong, (28, 64), "of its shape")
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "right, because of its shape" and second.startswith("not yet")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 # # 1 · Deep recurrent networks
 #
 # **The question of this lesson.** A recurrent layer hands its hidden state on from one time step to the next. What changes when such layers are
-# stacked: which arrows are new, what shape has every tensor, how many parameters are there, and what does depth cost?
+# stacked: which arrows are new, what is the shape of every tensor (array of numbers), how many parameters are there, and what does the depth cost?
 #
 # **You need:** matrix products, and to have seen a plain recurrent network once. **Run time:** about a minute on a laptop without a GPU.
 #
@@ -11,9 +11,9 @@
 # %% [markdown] lang="zh" id="title"
 # # 1 · 深度循环神经网络
 #
-# **本课的问题。** 循环层把隐状态从一个时间步传到下一个时间步。把这样的层堆叠起来，会多出哪些箭头？每个张量是什么形状？一共有多少参数？深度的代价又是什么？
+# **本课的问题。** 循环层把隐状态从一个时间步传到下一个时间步。把这样的层堆叠起来，会多出哪些箭头？每个张量（多维数组）是什么形状？一共有多少参数？深度的代价又是什么？
 #
-# **预备知识：** 矩阵乘法；见过一次普通的循环神经网络。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
+# **预备知识：** 矩阵乘法；对普通的循环神经网络有初步了解。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
 #
 # {{launch}}
 
@@ -23,24 +23,24 @@
 # %% [markdown] lang="en" id="one-layer-text"
 # ## One layer, recalled
 #
-# A minibatch holds $n$ sequences; at time step $t$ each gives $d$ inputs, together $\mathbf{X}_t \in \mathbb{R}^{n \times d}$. A layer of $h$ hidden units computes its
+# A minibatch holds $n$ sequences of $T$ time steps; at time step $t$ each gives $d$ inputs, together $\mathbf{X}_t \in \mathbb{R}^{n \times d}$. A layer of $h$ hidden units computes its
 # **hidden state** $\mathbf{H}_t \in \mathbb{R}^{n \times h}$ from the input and from its own state one step earlier:
 #
 # $$\mathbf{H}_t = \phi(\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{H}_{t-1} \mathbf{W}_{hh} + \mathbf{b}_h), \qquad
 # \mathbf{W}_{xh} \in \mathbb{R}^{d \times h},\quad \mathbf{W}_{hh} \in \mathbb{R}^{h \times h},\quad \mathbf{b}_h \in \mathbb{R}^{1 \times h}.$$
 #
-# $\phi$ is an activation function, here $\tanh$. The same three parameters serve every time step, and $\mathbf{H}_0 = \mathbf{0}$.
+# $\phi$ is an activation function, here $\tanh$. The two weight matrices and the bias $\mathbf{b}_h$ are the layer's parameters; the same three serve every time step. The first step starts from $\mathbf{H}_0 = \mathbf{0}$.
 
 # %% [markdown] lang="zh" id="one-layer-text"
 # ## 回顾：单层循环网络
 #
-# 一个小批量有 $n$ 个序列；在时间步 $t$，每个序列给出 $d$ 个输入，合起来就是 $\mathbf{X}_t \in \mathbb{R}^{n \times d}$。设循环层有 $h$ 个隐藏单元，它的**隐状态** $\mathbf{H}_t \in \mathbb{R}^{n \times h}$
-# 由当前输入和自己上一步的隐状态算出：
+# 一个小批量有 $n$ 个序列，每个序列有 $T$ 个时间步；在时间步 $t$，每个序列给出 $d$ 个输入，合起来就是 $\mathbf{X}_t \in \mathbb{R}^{n \times d}$。设循环层有 $h$ 个隐藏单元，
+# 它的**隐状态** $\mathbf{H}_t \in \mathbb{R}^{n \times h}$ 由当前输入和自身上一个时间步的隐状态算出：
 #
 # $$\mathbf{H}_t = \phi(\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{H}_{t-1} \mathbf{W}_{hh} + \mathbf{b}_h), \qquad
 # \mathbf{W}_{xh} \in \mathbb{R}^{d \times h},\quad \mathbf{W}_{hh} \in \mathbb{R}^{h \times h},\quad \mathbf{b}_h \in \mathbb{R}^{1 \times h}.$$
 #
-# $\phi$ 是激活函数，这里取 $\tanh$。所有时间步共用这三个参数，并且 $\mathbf{H}_0 = \mathbf{0}$。
+# $\phi$ 是激活函数，这里取 $\tanh$。两个权重矩阵和偏置 $\mathbf{b}_h$ 就是这一层的参数，所有时间步共用。第一步从 $\mathbf{H}_0 = \mathbf{0}$ 开始。
 
 # %% id="one-layer"
 import torch
@@ -51,15 +51,15 @@ n, T, d, h = 2, 5, 3, 4
 X = torch.randn(T, n, d)  # (T, n, d): time comes first
 W_xh, W_hh, b_h = torch.randn(d, h), torch.randn(h, h), torch.randn(1, h)
 
-H = torch.zeros(n, h)
+H_t = torch.zeros(n, h)
 for X_t in X:
-    H = torch.tanh(X_t @ W_xh + H @ W_hh + b_h)  # (n, d)(d, h) + (n, h)(h, h) + (1, h) -> (n, h)
-print("H_T", tuple(H.shape))
+    H_t = torch.tanh(X_t @ W_xh + H_t @ W_hh + b_h)  # (n, d)(d, h) + (n, h)(h, h) + (1, h) -> (n, h)
+print("H_T", tuple(H_t.shape))
 
 # %% [markdown] lang="en" id="structure"
 # ## Network structure
 #
-# Now stack $L$ such layers. Every hidden state is passed on along **two** arrows: to the next time step of its own layer (dashed), and to the same time step of the next
+# Now stack $L$ such layers; $L$ is the **depth** of the network. Every hidden state is passed on along **two** arrows: to the next time step of its own layer (dashed), and to the same time step of the next
 # layer (solid). The first layer reads the input, the output layer reads the last layer.
 #
 # ![Grid of hidden states, unrolled: time steps 1 to T run to the right, layers 1 to L upwards. A solid arrow leads from each input X_t through the hidden states of all layers up to the output O_t; a dashed arrow leads from each hidden state to that of the next time step in the same layer, beginning with H_0.](../../assets/figures/deep_rnn.svg)
@@ -67,20 +67,20 @@ print("H_T", tuple(H.shape))
 # %% [markdown] lang="zh" id="structure"
 # ## 网络结构
 #
-# 现在把 $L$ 个这样的层堆叠起来。每个隐状态都沿**两条**箭头传递：传到本层的下一个时间步（虚线），以及下一层的当前时间步（实线）。第一层读取输入，输出层读取最后一层。
+# 现在把 $L$ 个这样的层堆叠起来，$L$ 就是网络的**深度**。每个隐状态都沿**两条**箭头传递：一条通往本层的下一个时间步（虚线），一条通往下一层的当前时间步（实线）。第一层读取输入，输出层读取最后一层。
 #
-# ![按时间展开的隐状态网格：时间步 1 到 T 自左向右，第 1 层到第 L 层自下而上。实线箭头从输入 X_t 出发，逐层经过各层隐状态，到达输出 O_t；虚线箭头从每个隐状态指向同一层下一个时间步的隐状态，起点是 H_0。](../../assets/figures/deep_rnn.svg)
+# ![按时间展开的隐状态网格：时间步 1 到 T 自左向右，第 1 层到第 L 层自下而上。实线箭头从输入 X_t 出发，自下而上穿过各层的隐状态，到达输出 O_t；虚线箭头从每个隐状态指向同一层下一个时间步的隐状态，起点是 H_0。](../../assets/figures/deep_rnn.svg)
 
 # %% [markdown] lang="en" id="equation-text"
 # ## Functional dependencies
 #
 # Write $\mathbf{H}_t^{(l)}$ for the hidden state of layer $l = 1, \ldots, L$ at time step $t$, and set $\mathbf{H}_t^{(0)} = \mathbf{X}_t$. The two arrows into a state are the two
-# products in its equation, and the output layer looks at layer $L$ only:
+# products in its equation, and the output layer reads layer $L$ only:
 
 # %% [markdown] lang="zh" id="equation-text"
 # ## 函数依赖关系
 #
-# 记第 $l$ 层（$l = 1, \ldots, L$）在时间步 $t$ 的隐状态为 $\mathbf{H}_t^{(l)}$，并令 $\mathbf{H}_t^{(0)} = \mathbf{X}_t$。指向一个隐状态的两条箭头，就是它的公式里的两个矩阵乘积；输出层只看第 $L$ 层：
+# 记第 $l$ 层（$l = 1, \ldots, L$）在时间步 $t$ 的隐状态为 $\mathbf{H}_t^{(l)}$，并令 $\mathbf{H}_t^{(0)} = \mathbf{X}_t$。指向一个隐状态的两条箭头，正对应公式中的两个矩阵乘积；输出层只读取第 $L$ 层：
 
 # %% [markdown] id="equation"
 # $$\mathbf{H}_t^{(l)} = \phi_l\!\left(\mathbf{H}_t^{(l-1)} \mathbf{W}_{xh}^{(l)} + \mathbf{H}_{t-1}^{(l)} \mathbf{W}_{hh}^{(l)} + \mathbf{b}_h^{(l)}\right),
@@ -108,9 +108,9 @@ print("H_T", tuple(H.shape))
 # | $\mathbf{b}_h^{(l)}$ | $1 \times h$ | 加到 $n$ 行中的每一行 |
 # | $\mathbf{W}_{hq},\ \mathbf{b}_q$ | $h \times q,\ 1 \times q$ | $q$ 为输出数 |
 #
-# 前两行常常被混为一谈：有的讲义把所有层都写成 $h \times h$，这只在 $d = h$ 时才成立。
+# 前两行常被混为一谈：有的讲义把所有层一律写成 $h \times h$，这只在 $d = h$ 时才成立。
 #
-# 在代码里，用 `H[l, t]` 表示 $\mathbf{H}_t^{(l)}$，下标与公式一致。这样，公式就是一行代码。
+# 在代码里，用 `H[l, t]` 表示 $\mathbf{H}_t^{(l)}$，下标与公式一致。这样，公式写成代码只要一行。
 
 # %% id="deep-rnn"
 L, q = 2, 3
@@ -136,12 +136,12 @@ O = {t: H[L, t] @ W_hq + b_q for t in range(1, T + 1)}  # (n, h)(h, q) -> (n, q)
 print("H_5^(2)", tuple(H[2, 5].shape), "  O_5", tuple(O[5].shape))
 
 # %% [markdown] lang="en" id="check-text"
-# Is this what PyTorch means by `num_layers=2`? Give `nn.RNN` the same weights. It stores them transposed, as
-# `weight_ih_l0` for layer 1 and so on, and keeps two bias vectors where the equation has one, so one of them is set to zero.
+# Is this what PyTorch means by `num_layers=2`? Give `nn.RNN` the same weights and compare. It stores them transposed and counts the layers from 0
+# (`weight_ih_l0` belongs to layer 1); and it keeps two bias vectors where the equation has one, so we set one of them to zero.
 
 # %% [markdown] lang="zh" id="check-text"
-# PyTorch 的 `num_layers=2` 是同一回事吗？把同样的权重交给 `nn.RNN` 就知道了。它保存的是转置后的权重，第 1 层叫 `weight_ih_l0`，依此类推；
-# 公式里只有一个偏置，而它保存了两个，所以把其中一个设为零。
+# PyTorch 的 `num_layers=2` 是同一回事吗？把同样的权重交给 `nn.RNN`，比一比就知道了。它保存的是转置后的权重，层号从 0 数起（`weight_ih_l0` 属于第 1 层）；
+# 公式里只有一个偏置向量，而它保存了两个，所以把其中一个设为零。
 
 # %% id="check-torch"
 rnn = nn.RNN(d, h, num_layers=L)
@@ -159,13 +159,13 @@ print("equal to nn.RNN:", tuple(top.shape), tuple(last.shape))
 # %% [markdown] lang="en" id="by-hand-text"
 # ## One step by hand
 #
-# Before the sliders, one step on paper: $n = 1$, $d = 3$, $h = 2$, two layers. Both states of the time step before are given. **Take a pencil**, and a calculator for
-# the $\tanh$, then run the cell.
+# Before the sliders, one step on paper: $n = 1$, $d = 3$, $h = 2$, two layers. The states of both layers one time step earlier are given (`H_before`). **Take a pencil**, and a calculator for
+# the $\tanh$: the next cell holds the numbers, the one after it prints the solution.
 
 # %% [markdown] lang="zh" id="by-hand-text"
 # ## 手算一步
 #
-# 拖动滑块之前，先在纸上算一步：$n = 1$，$d = 3$，$h = 2$，共两层，上一个时间步的两个隐状态已知。**拿起铅笔**（$\tanh$ 用计算器），算完再运行下面的单元格。
+# 拖动滑块之前，先在纸上算一步：$n = 1$，$d = 3$，$h = 2$，共两层；两层在上一个时间步的隐状态已知（`H_before`）。**拿起铅笔**（$\tanh$ 用计算器）：下一个单元格给出数据，再下一个单元格打印解答。
 
 # %% id="by-hand-numbers"
 X_t = torch.tensor([[1.0, 0.0, 2.0]])  # (1, 3)
@@ -194,21 +194,21 @@ for l in small:
 
 # %% [markdown] lang="en" id="by-hand-look"
 # Look at where each layer found its numbers. Layer 1 used $\mathbf{X}_t$ ($1 \times 3$) and its own old state; layer 2 used the *new* state of layer 1 ($1 \times 2$) and its own old state.
-# Nothing else. In particular, layer 2 never saw $\mathbf{X}_t$, nor layer 1's old state.
+# Nothing else. In particular, layer 2 read neither $\mathbf{X}_t$ itself nor layer 1's old state.
 
 # %% [markdown] lang="zh" id="by-hand-look"
-# 看看每一层的数是从哪里来的。第 1 层用了 $\mathbf{X}_t$（$1 \times 3$）和自己的旧状态；第 2 层用了第 1 层的**新**状态（$1 \times 2$）和自己的旧状态。
-# 除此之外什么也没用：第 2 层既没有见过 $\mathbf{X}_t$，也没有见过第 1 层的旧状态。
+# 看看每一层用到的数是从哪里来的。第 1 层用了 $\mathbf{X}_t$（$1 \times 3$）和自己的旧状态；第 2 层用了第 1 层的**新**状态（$1 \times 2$）和自己的旧状态。
+# 除此之外什么也没用：第 2 层既没有直接读取 $\mathbf{X}_t$，也没有读取第 1 层的旧状态。
 
 # %% [markdown] lang="en" id="graph-text"
 # ## Shapes and parameters, with sliders
 #
-# The same picture, drawn for any size. The function is called once by hand and then handed to sliders.
+# The same picture, drawn for any size; blue arrows lead up a layer, orange ones to the next time step. We call the function once ourselves, and then hand it to sliders.
 
 # %% [markdown] lang="zh" id="graph-text"
 # ## 用滑块看形状与参数量
 #
-# 同一幅图，大小随意。先手动调用一次绘图函数，再把它交给滑块。
+# 还是同一幅图，大小随意：蓝色箭头自下而上通往下一层，橙色箭头自左向右通往下一个时间步。先直接调用一次绘图函数，再把它交给滑块。
 
 # %% id="draw-graph"
 def label(letter, t, l=None):
@@ -218,12 +218,12 @@ def label(letter, t, l=None):
 
 def draw_arrows(ax, arrows, width=0.003):
     """Arrows between states ((l, t), (l', t')): blue ones go up a layer, orange ones to the next time step."""
-    for (l, t), (to_l, to_t) in arrows:
-        pixels, limits = (368, ax.get_ylim()) if to_l > l else (720, ax.get_xlim())
-        length = 1 - 22 * (limits[1] - limits[0]) / pixels  # from a state's centre to the next one's rim
-        dt, dl = length * (to_t - t), length * (to_l - l)
-        colour = "#0072b2" if to_l > l else "#d55e00"
-        ax.quiver(t, l, dt, dl, color=colour, width=width, angles="xy", scale_units="xy", scale=1, zorder=0)
+    across, up = (1 - 22 * (b - a) / p for (a, b), p in ((ax.get_xlim(), 720), (ax.get_ylim(), 368)))  # to the rim
+    x, y = [t for (_, t), _ in arrows], [l for (l, _), _ in arrows]
+    dx = [across * (to_t - t) for (_, t), (_, to_t) in arrows]
+    dy = [up * (to_l - l) for (l, _), (to_l, _) in arrows]
+    colours = ["#0072b2" if to_l > l else "#d55e00" for (l, _), (to_l, _) in arrows]
+    ax.quiver(x, y, dx, dy, color=colours, width=width, angles="xy", scale_units="xy", scale=1, zorder=0)
 
 def draw_graph(L, T, colour=lambda l, t: "white"):
     """The network unrolled: time runs to the right, depth upwards. Row 0 is the input, row L + 1 the output."""
@@ -241,20 +241,22 @@ def draw_graph(L, T, colour=lambda l, t: "white"):
 draw_graph(L=2, T=4)
 
 # %% [markdown] lang="en" id="count-text"
-# How many numbers does layer $l$ have to learn? With $\mathrm{in}$ for the number of its inputs ($d$ or $h$):
+# How many numbers does layer $l$ have to learn? With $\mathrm{in}$ for the number of its inputs ($d$ for layer 1, $h$ for all others):
 #
 # $$\underbrace{\mathrm{in} \cdot h}_{\mathbf{W}_{xh}} + \underbrace{h \cdot h}_{\mathbf{W}_{hh}} + \underbrace{h}_{\mathbf{b}_h} = h\,(\mathrm{in} + h + 1).$$
 #
-# A **GRU** computes three such sums per layer (two gates and a candidate state), an **LSTM** four (three gates and a candidate), so their matrices are three and four times as wide. PyTorch counts
-# $h$ more per sum, for its second bias. **Predict** before you move anything: which of the sliders `L`, `T`, `h`, `d` leave the number of parameters of layer 2 alone?
+# The plain recurrent layer (**RNN**) computes one sum of two products and a bias. A **GRU** (gated recurrent unit) computes three, for two **gates** (numbers between 0 and 1 that say how much passes) and a candidate for the new state;
+# an **LSTM** (long short-term memory) computes four, for three gates and a candidate for its memory. Each sum has weights of its own, so the matrices are three and four times as wide; [lesson 2](02_stacked_from_scratch.ipynb) builds both.
+# PyTorch counts $h$ more per sum, for its second bias. **Predict** before you move anything: which of the sliders `L`, `T`, `h`, `d` leave the number of parameters of layer 2 unchanged?
 
 # %% [markdown] lang="zh" id="count-text"
-# 第 $l$ 层有多少个数要学？记该层的输入数为 $\mathrm{in}$（即 $d$ 或 $h$）：
+# 第 $l$ 层有多少个数要学？记该层的输入数为 $\mathrm{in}$（第 1 层是 $d$，其余各层是 $h$）：
 #
 # $$\underbrace{\mathrm{in} \cdot h}_{\mathbf{W}_{xh}} + \underbrace{h \cdot h}_{\mathbf{W}_{hh}} + \underbrace{h}_{\mathbf{b}_h} = h\,(\mathrm{in} + h + 1).$$
 #
-# **GRU** 每层要算三个这样的和（两个门和一个候选隐状态），**LSTM** 要算四个（三个门和一个候选记忆元），所以它们的矩阵分别宽三倍和四倍。PyTorch 有第二个偏置，每个和要多算 $h$ 个参数。
-# 拖动之前先**猜一猜**：`L`、`T`、`h`、`d` 这几个滑块中，哪些不会改变第 2 层的参数量？
+# 普通的循环层（**RNN**）只算一个和：两个乘积加一个偏置。门控循环单元（gated recurrent unit，**GRU**）要算三个这样的和：两个**门**（0 与 1 之间的数，决定放行多少）和一个候选隐状态；
+# 长短期记忆网络（long short-term memory，**LSTM**）要算四个：三个门和一个候选记忆元。每个和都有自己的权重，所以矩阵的宽度分别是原来的三倍和四倍（[第 2 课](02_stacked_from_scratch.ipynb)会亲手实现这两种层）。
+# PyTorch 有第二个偏置，每个和要多出 $h$ 个参数。拖动之前先**猜一猜**：`L`、`T`、`h`、`d` 这几个滑块中，哪些不会改变第 2 层的参数量？
 
 # %% id="shape-table"
 SUMS = {"RNN": 1, "GRU": 3, "LSTM": 4}
@@ -295,8 +297,8 @@ utils.explore(
 )
 
 # %% [markdown] lang="en" id="graph-look"
-# `T` changes no parameter at all: the same layer serves every time step. `L` adds columns and leaves the others alone. `d` reaches layer 1 (and the output layer, which here predicts one of the $d$
-# tokens), and `h` reaches everything, the middle layers by its square.
+# `T` does not change the number of parameters: the same layer serves every time step. `L` adds columns to the table and leaves the other layers alone. `d` reaches layer 1 (and the output layer, because the table sets $q = d$,
+# as for a network that reads characters and predicts characters). `h` reaches everything, and from layer 2 on the parameters grow with about its square.
 #
 # ## In which order?
 #
@@ -305,12 +307,12 @@ utils.explore(
 # ready states could be computed at the same time, how many rounds would it take?
 
 # %% [markdown] lang="zh" id="graph-look"
-# `T` 完全不影响参数量：所有时间步共用同一层。`L` 只增加列，不改变原有各列。`d` 影响第 1 层（以及输出层，这里它要预测 $d$ 个词元之一）；`h` 影响一切，对中间各层按平方增长。
+# `T` 完全不影响参数量：所有时间步共用同一层。`L` 只给表格增加列，不改变其他各层。`d` 影响第 1 层（也影响输出层，因为表中取 $q = d$：读入字符、预测字符的网络正是如此）。`h` 影响所有的层；从第 2 层起，参数量大致随 $h$ 的平方增长。
 #
 # ## 按什么顺序计算？
 #
-# 我们的循环沿时间前进，在每个时间步再自下而上逐层计算。公式的要求其实更低：$\mathbf{H}_t^{(l)}$ 恰好需要两个状态，即 $\mathbf{H}_t^{(l-1)}$ 和 $\mathbf{H}_{t-1}^{(l)}$，这两个一到手就可以算它。
-# 因此在任一时刻，可能有一整批状态可以计算。**猜一猜：** $L = 3$ 层、$T = 6$ 个时间步共有 18 个状态。如果所有可以计算的状态都能同时计算，一共需要多少轮？
+# 我们的循环沿时间前进，在每个时间步再自下而上逐层计算。公式的要求其实没有这么严：$\mathbf{H}_t^{(l)}$ 只需要两个状态，即 $\mathbf{H}_t^{(l-1)}$ 和 $\mathbf{H}_{t-1}^{(l)}$，这两个一旦齐备，就可以算它。
+# 所以在任一时刻，可能有一批状态都已具备计算条件。**猜一猜：** $L = 3$ 层、$T = 6$ 个时间步共有 18 个状态。如果凡是具备条件的状态都能同时计算，一共需要几轮？
 
 # %% id="wavefront"
 def needs(l, t):
@@ -329,11 +331,11 @@ def rounds(L, T):
 print([len(ready) for ready in rounds(L=3, T=6)], "states in each of", len(list(rounds(L=3, T=6))), "rounds")
 
 # %% [markdown] lang="en" id="wavefront-text"
-# $T + L - 1$ rounds instead of $T \cdot L$: the states with the same $l + t$ lie on a diagonal, the **wavefront**, and do not need each other. Does the order matter for the numbers? Let us compute the network from above once more, diagonal by
-# diagonal, and once layer by layer.
+# $T + L - 1$ rounds instead of $T \cdot L$: the states with the same $l + t$ lie on a diagonal, the **wavefront**, and do not need each other. Does the order matter for the numbers? Let us compute the network from above twice more,
+# once diagonal by diagonal and once layer by layer.
 
 # %% [markdown] lang="zh" id="wavefront-text"
-# 只需 $T + L - 1$ 轮，而不是 $T \cdot L$ 轮：$l + t$ 相同的状态位于同一条对角线上，互不依赖，这条对角线叫作**波前**（wavefront）。计算顺序会影响数值吗？我们把上面的网络再算两遍：一遍沿对角线，一遍逐层计算。
+# 只需 $T + L - 1$ 轮，而不是 $T \cdot L$ 轮：$l + t$ 相同的状态位于同一条对角线上，互不依赖，这条对角线叫作**波前**（wavefront）。计算顺序会影响数值吗？我们把上面的网络再算两遍：一遍沿对角线逐条计算，一遍逐层计算。
 
 # %% id="orders"
 by_wavefront, by_layer = borders(X, L, h), borders(X, L, h)
@@ -347,10 +349,10 @@ assert all(torch.equal(H[at], by_wavefront[at]) and torch.equal(H[at], by_layer[
 print(f"{len(H)} tensors, the same in all three orders")
 
 # %% [markdown] lang="en" id="walk-text"
-# Press play, or move `step`. Bold arrows come from the two states that are needed; grey states are already known. Then switch `order` to the wavefront.
+# The next cell draws one round of the wavefront. Below it, press play or move `step`: orange is what is being computed, the bold arrows come from the two states that it needs, and grey is already known. Then switch `order` to the wavefront.
 
 # %% [markdown] lang="zh" id="walk-text"
-# 按播放键，或拖动 `step`。粗箭头来自所需的两个状态，灰色的状态已经算出。然后把 `order` 切换为 wavefront（波前）。
+# 下一个单元格画出波前的一轮。再往下，按播放键，或拖动 `step`：橙色的状态正在计算，粗箭头来自它所需的两个状态，灰色的已经算出或给定。然后把 `order` 切换为 wavefront（波前）。
 
 # %% id="draw-walk"
 def draw_walk(order, step, L=3, T=6):
@@ -379,37 +381,40 @@ def draw_walk(order, step, L=3, T=6):
 draw_walk("wavefront", 4)
 
 # %% id="explore-walk"
-utils.explore(
-    draw_walk,
-    play="step",
-    order=widgets.ToggleButtons(options=["time, then depth", "wavefront"], description="order"),
-    step=widgets.IntSlider(8, min=1, max=18, description="step"),
-)
+order = widgets.ToggleButtons(options=["time, then depth", "wavefront"], description="order")
+step = widgets.IntSlider(8, min=1, max=18, description="step")
+
+def start_anew(change):
+    step.value, step.max = 1, 8 if order.value == "wavefront" else 18
+
+order.observe(start_anew, "value")
+utils.explore(draw_walk, play="step", order=order, step=step)
 
 # %% [markdown] lang="en" id="chain-text"
 # ## What depth costs
 #
-# The walk shows two prices. Each layer adds its work, and its parameters. And the longest chain of states, one needing the other, from $\mathbf{X}_1$ to $\mathbf{O}_T$ grows from $T$ to $T + L - 1$; gradients run back along it.
-# The chain hardly grows (35 time steps dwarf a few layers). How about the time? Same $h$, one minibatch, forward and backward:
+# Depth has two prices. Each further layer adds work and parameters. And the longest chain of states from $\mathbf{X}_1$ to $\mathbf{O}_T$, each needing the one before, grows from $T$ to $T + L - 1$; the gradients run back along it.
+# The chain hardly grows (the 35 time steps used below dwarf a few layers). How about the work? We time one minibatch, forward (the outputs) and backward (the gradients), with $h = 128$ at every depth:
 
 # %% [markdown] lang="zh" id="chain-text"
 # ## 深度的代价
 #
-# 从刚才的演示可以看出两种代价。其一，每一层都增加计算量和参数。其二，从 $\mathbf{X}_1$ 到 $\mathbf{O}_T$，状态一个依赖一个，最长的链从 $T$ 增长到 $T + L - 1$，梯度要沿着它传回来。
-# 链只长了一点点（与 35 个时间步相比，几层算不了什么）。那么时间呢？$h$ 相同，一个小批量，前向加反向：
+# 深度有两种代价。其一，每多一层，就多一份计算量和参数。其二，从 $\mathbf{X}_1$ 到 $\mathbf{O}_T$，状态一个依赖一个，最长的链从 $T$ 增长到 $T + L - 1$，梯度要沿着它传回来。
+# 链只长了一点点（与下面用到的 35 个时间步相比，几层算不了什么）。那么计算量呢？取一个小批量，测量前向传播（算输出）加反向传播（算梯度）的时间，各种深度都用 $h = 128$：
 
 # %% id="time-depth"
+import statistics
 import time
 
-def milliseconds(layers, X, rounds=15):
+def milliseconds(layers, X, repeats=15):
     """Median time of a forward and a backward pass for each of {name: layer}; the layers take turns."""
     times = {name: [] for name in layers}
-    for _ in range(2 if utils.FAST else rounds):
+    for _ in range(2 if utils.FAST else repeats):
         for name, layer in layers.items():
             started = time.perf_counter()
             layer(X)[0].sum().backward()
             times[name].append(1000 * (time.perf_counter() - started))
-    return {name: sorted(ms[1:])[len(ms) // 2 - 1] for name, ms in times.items()}  # the first round warms up
+    return {name: statistics.median(ms[1:]) for name, ms in times.items()}  # the first one warms up
 
 inputs = torch.randn(35, 32, 28)  # (T, n, d)
 deep = {num_layers: nn.RNN(28, 128, num_layers) for num_layers in (1, 2, 3, 4)}
@@ -422,13 +427,13 @@ utils.table(["layers", "parameters", "states", "longest chain", "ms per minibatc
 # %% [markdown] lang="en" id="depth-width-text"
 # ## Depth or width?
 #
-# So depth is paid for in time. What does one get for it? To be fair, compare networks with the **same number of parameters**: few wide layers against many narrow ones. The budget is 20,000 for the recurrent layers; for each depth take the
+# So depth is paid for in time. What does one get for it? To be fair, compare networks with **equally many parameters**: few wide layers against many narrow ones. The budget is 20,000 for the recurrent layers; for each depth take the
 # largest $h$ that fits.
 
 # %% [markdown] lang="zh" id="depth-width-text"
 # ## 深一点，还是宽一点？
 #
-# 可见深度要用时间来换。换来的是什么？为了公平，我们比较**参数量相同**的网络：层少而宽，对层多而窄。循环层的参数预算为 20,000；对每种深度，取预算之内最大的 $h$。
+# 可见，深度是要花时间的。花了时间，换来了什么？为了公平，我们比较**参数量相同**的网络：一边层少而宽，一边层多而窄。循环层的参数预算为 20,000；每种深度都取预算之内最大的 $h$。
 
 # %% id="widths"
 def largest_width(num_layers, budget):
@@ -442,12 +447,14 @@ widths = {num_layers: largest_width(num_layers, budget=20_000) for num_layers in
 print({f"L = {num_layers}": f"h = {width}" for num_layers, width in widths.items()})
 
 # %% [markdown] lang="en" id="race-text"
-# All three read the same 10,000 characters of *The Time Machine* and learn to predict the next one. The **perplexity** says among how many characters the network might as well guess blindly: 28 is no idea, 1 is perfect
-# ([lesson 3](03_concise_lstm.ipynb) has the formula). Solid is the text that they train on, dashed the text that follows in the book, which they never train on: the *held-out* text. **Predict** the winner on the dashed lines.
+# All three read the same 10,000 characters of *The Time Machine*, a novel by H. G. Wells, and learn to predict the next one of 28 possible characters: 26 letters, the space, and a sign for anything unknown. One pass through this text is an **epoch**.
+# The **perplexity** says among how many characters the network might as well guess blindly: 28 is no idea, 1 is perfect
+# ([lesson 3](03_concise_lstm.ipynb) has the formula). Solid is the text that they train on, dashed the text that follows in the book, which they never train on: the **held-out** text. **Predict** the winner on the dashed lines.
 
 # %% [markdown] lang="zh" id="race-text"
-# 三个网络读同样的 10,000 个字符（《时间机器》），学习预测下一个字符。**困惑度**表示预测得和在多少个字符中盲猜一样差：28 是毫无头绪，1 是完美（公式见[第 3 课](03_concise_lstm.ipynb)）。
-# 实线是训练用的文本，虚线是书中紧接着的、从不用来训练的文本，即**留出**（held-out）文本。请**猜一猜**：虚线上谁会胜出？
+# 三个网络读同样的 10,000 个字符，选自威尔斯（H. G. Wells）的小说《时间机器》，学习预测下一个字符。字符共有 28 种：26 个字母、空格和一个代表未知字符的符号。把这段文本读完一遍，称为一个**迭代周期**（epoch）。
+# **困惑度**表示网络的预测和在多少个字符中盲猜一样差：28 是毫无头绪，1 是完美（公式见[第 3 课](03_concise_lstm.ipynb)）。
+# 实线对应训练用的文本；虚线对应书中紧接着的、从不用来训练的文本，即**留出**（held-out）文本。请**猜一猜**：虚线上谁会胜出？
 
 # %% id="race"
 from d2l import torch as d2l
@@ -470,25 +477,25 @@ for name, rs in records.items():
 utils.table(["network", "training, at the end", "held-out, best", "at epoch", "seconds of training"], rows)
 
 # %% [markdown] lang="en" id="race-look"
-# Two layers beat one at equal cost in parameters, on the text that counts: the dashed curve of $L = 2$ reaches the lowest point. Four layers are narrow, take three times as long as one, and after the same number of epochs lag behind:
-# more layers are also harder to train. So $L$ and $h$ are both **hyperparameters**: there is no formula for the best choice, one tries. In practice two to four layers are common. (This is one small text, and a plain RNN;
-# the playground of lesson 3 lets you repeat the race with other cells and sizes.)
+# Two layers beat one at equal cost in parameters, on the text that counts: the dashed curve of $L = 2$ reaches the lowest point. Four layers hardly move in the first epochs, take about three times as long as one, and after 24 epochs are still on their way down,
+# short of what the others reached at their best: more layers are also harder to train. So $L$ and $h$ are both **hyperparameters**, numbers that you choose and the network does not learn; there is no formula for the best choice, one tries.
+# In practice two to four layers are common. (This is one small text, one random start and a plain RNN; the playground of lesson 3 lets you repeat the race with GRU or LSTM and with other sizes.)
 
 # %% [markdown] lang="zh" id="race-look"
-# 参数量相同时，在真正重要的文本上，两层胜过一层：$L = 2$ 的虚线降得最低。四层的网络很窄，花的时间是一层的三倍，迭代同样多的周期后仍然落后：层数越多也越难训练。
-# 所以 $L$ 和 $h$ 都是**超参数**：最佳选择没有公式，只能尝试。实践中常用两到四层。（这只是一小段文本和普通的 RNN；在第 3 课的游乐场里，你可以换别的单元和大小再比一次。）
+# 参数量相同时，在真正要紧的文本上，两层胜过一层：$L = 2$ 的虚线降得最低。四层的网络在最初几个迭代周期里几乎没有进展，用时约为一层的三倍，24 个迭代周期之后还在下降，仍未达到另外两个网络的最好水平：层数越多，也越难训练。
+# 所以 $L$ 和 $h$ 都是**超参数**，也就是由我们选定、而不是由网络学到的数：最佳取值没有公式，只能尝试。实践中常用两到四层。（这里只有一小段文本、一次随机初始化和普通的 RNN；在第 3 课的游乐场里，你可以换成 GRU 或 LSTM，换别的大小，再比一次。）
 
 # %% [markdown] lang="en" id="swap-text"
 # ## Deep GRU, deep LSTM: swap the cell
 #
-# The stack does not ask what happens inside a state's circle. All that it needs is a **cell**: something that turns an input and an old state into a new state. Put a GRU cell there and the network is a deep GRU; put an LSTM cell, and it
-# is a deep LSTM. An LSTM carries a second tensor, its memory cell $\mathbf{C}_t^{(l)}$, along the time arrow; upwards goes $\mathbf{H}_t^{(l)}$ only. Here is a stack of any cells, and the check against PyTorch's own:
+# The stack does not ask what happens inside a state's circle. All that it needs there is a **cell**: something that turns an input and an old state into a new state. Put in a GRU cell, and the network is a deep GRU; put in an LSTM cell, and it
+# is a deep LSTM. An LSTM carries a second tensor along the time arrow, its **memory cell** $\mathbf{C}_t^{(l)}$; upwards goes $\mathbf{H}_t^{(l)}$ only. Here is a stack of any cells, and the check against PyTorch's own:
 
 # %% [markdown] lang="zh" id="swap-text"
 # ## 深度 GRU 与深度 LSTM：只换单元
 #
-# 堆叠的方式并不关心圆圈里面怎么算。它只要求一个**单元**（cell）：由输入和旧状态算出新状态。放进 GRU 单元，就是深度门控循环神经网络；放进 LSTM 单元，就是深度长短期记忆网络。
-# LSTM 沿时间箭头还传递另一个张量，即记忆元 $\mathbf{C}_t^{(l)}$；向上传的只有 $\mathbf{H}_t^{(l)}$。下面的函数可以堆叠任何单元，并与 PyTorch 自己的实现核对：
+# 怎么堆叠，与圆圈里面怎么算无关。圆圈里只要有一个**单元**（cell），能由输入和旧状态算出新状态就行。放进 GRU 单元，就是深度门控循环神经网络；放进 LSTM 单元，就是深度长短期记忆网络。
+# LSTM 沿时间箭头还传递另一个张量，即**记忆元** $\mathbf{C}_t^{(l)}$；向上传的只有 $\mathbf{H}_t^{(l)}$。下面的函数可以堆叠任何单元，我们用 PyTorch 自己的实现来核对：
 
 # %% id="run-stack"
 def run_stack(cells, X):
@@ -514,10 +521,10 @@ for name, ms in milliseconds(deep, inputs).items():
 utils.table(["network, 3 x 64", "sums per state", "parameters", "ms per minibatch"], rows)
 
 # %% [markdown] lang="en" id="swap-look"
-# The parameters are in the ratio 1 : 3 : 4, as the number of sums says. The times need not be: a library may have a faster program for one cell than for another.
+# The parameters are in the ratio 1 : 3 : 4, as are the sums. The times need not be: a library may be better tuned for one cell than for another.
 
 # %% [markdown] lang="zh" id="swap-look"
-# 参数量之比是 1 : 3 : 4，与和的个数一致。时间却不一定如此：同一个库里，不同单元的程序优化程度可能不同。
+# 参数量之比是 1 : 3 : 4，与和的个数之比相同。用时却不一定如此：同一个库对不同单元的优化程度可能不同。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -531,7 +538,7 @@ utils.table(["network, 3 x 64", "sums per state", "parameters", "ms per minibatc
 #
 # 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击省略号即可展开。
 #
-# **1.** 一个深度 RNN 有 $L = 3$ 层、$d = 28$ 个输入、$h = 64$ 个隐藏单元。依次写出 $\mathbf{W}_{xh}^{(1)}$ 和 $\mathbf{W}_{xh}^{(3)}$ 的形状，合成一个含四个数的元组。
+# **1.** 一个深度 RNN 有 $L = 3$ 层、$d = 28$ 个输入、$h = 64$ 个隐藏单元。依次给出 $\mathbf{W}_{xh}^{(1)}$ 和 $\mathbf{W}_{xh}^{(3)}$ 的形状，写成一个含四个数的元组。
 
 # %% id="exercise-1"
 answer_1 = None
@@ -548,10 +555,10 @@ check_1(answer_1)
 solution_1 = (28, 64, 64, 64)
 
 # %% [markdown] lang="en" id="exercise-2-text"
-# **2.** How many parameters has a deep RNN with $L = 4$, $d = 50$, $h = 100$ and an output layer with $q = 10$, all biases as in the equations (one per layer)?
+# **2.** How many parameters has a deep RNN with $L = 4$, $d = 50$, $h = 100$ and an output layer with $q = 10$, with biases as in the equations (one vector per layer)?
 
 # %% [markdown] lang="zh" id="exercise-2-text"
-# **2.** 一个深度 RNN，$L = 4$，$d = 50$，$h = 100$，输出层 $q = 10$，偏置按公式计算（每层一个）。它共有多少个参数？
+# **2.** 一个深度 RNN，$L = 4$，$d = 50$，$h = 100$，输出层 $q = 10$，偏置与公式一致（每层一个向量）。它共有多少个参数？
 
 # %% id="exercise-2"
 answer_2 = None
@@ -568,10 +575,10 @@ check_2(answer_2)
 solution_2 = 100 * (50 + 100 + 1) + 3 * 100 * (100 + 100 + 1) + 100 * 10 + 10
 
 # %% [markdown] lang="en" id="exercise-3-text"
-# **3.** Two layers, five time steps, as in the network `params` above. Someone changes $\mathbf{X}_3$. How many of the ten hidden states change? (Count on paper, along the arrows; the check cell tries it.)
+# **3.** Two layers and five time steps: the network with the weights `params` above. Someone changes $\mathbf{X}_3$. How many of the ten hidden states change? (Count on paper, along the arrows; the cell checks by really changing it.)
 
 # %% [markdown] lang="zh" id="exercise-3-text"
-# **3.** 两层、五个时间步，就是上面 `params` 的那个网络。如果改动 $\mathbf{X}_3$，十个隐状态中有几个会变？（在纸上沿箭头数一数；核对单元格会真的改一次。）
+# **3.** 两层、五个时间步，就是上面权重为 `params` 的那个网络。如果改动 $\mathbf{X}_3$，十个隐状态中有几个会变？（在纸上沿箭头数一数；单元格会真的改一次来核对。）
 
 # %% id="exercise-3"
 answer_3 = None
@@ -592,10 +599,10 @@ check_3(answer_3)
 solution_3 = 2 * 3
 
 # %% [markdown] lang="en" id="exercise-4-text"
-# **4.** $L = 4$ layers, $T = 100$ time steps, and a machine that can compute any number of states at once. How many times faster is it, by wavefronts, than one state at a time?
+# **4.** $L = 4$ layers, $T = 100$ time steps, and a machine that can compute any number of states at once. How many times as fast is it by wavefronts as it would be one state at a time? Give the exact ratio.
 
 # %% [markdown] lang="zh" id="exercise-4-text"
-# **4.** $L = 4$ 层，$T = 100$ 个时间步，有一台可以同时计算任意多个状态的机器。沿波前计算，比一个一个地算快多少倍？
+# **4.** $L = 4$ 层，$T = 100$ 个时间步，有一台可以同时计算任意多个状态的机器。沿波前计算，速度是逐个计算的几倍？请给出精确比值。
 
 # %% id="exercise-4"
 answer_4 = None
@@ -611,10 +618,10 @@ check_4(answer_4)
 solution_4 = 4 * 100 / (100 + 4 - 1)
 
 # %% [markdown] lang="en" id="exercise-5-text"
-# **5.** Change one thing and predict: in `widths`, the budget is raised from 20,000 to 80,000 parameters. By what factor does $h$ grow for $L = 4$, roughly? Give the exact ratio of the two widths.
+# **5.** Change one thing and predict: in `widths`, the budget is raised from 20,000 to 80,000 parameters. By what factor does $h$ grow for $L = 4$, roughly? Then use `largest_width` and give the exact ratio of the new width to the old one.
 
 # %% [markdown] lang="zh" id="exercise-5-text"
-# **5.** 改一处，先预测：把 `widths` 的预算从 20,000 提高到 80,000 个参数。$L = 4$ 时，$h$ 大约增大到几倍？请给出两个宽度的精确比值。
+# **5.** 改一处，先预测：把 `widths` 的预算从 20,000 提高到 80,000 个参数。$L = 4$ 时，$h$ 大约增大到几倍？猜过之后，用 `largest_width` 算出新旧宽度的精确比值，作为答案。
 
 # %% id="exercise-5"
 answer_5 = None
@@ -635,7 +642,7 @@ solution_5 = largest_width(4, 80_000) / largest_width(4, 20_000)
 # - In a deep RNN, $\mathbf{H}_t^{(l)}$ is computed from $\mathbf{H}_t^{(l-1)}$ and $\mathbf{H}_{t-1}^{(l)}$, and from nothing else; $\mathbf{H}_t^{(0)} = \mathbf{X}_t$, and the output layer reads layer $L$.
 # - $\mathbf{W}_{xh}^{(l)}$ is $d \times h$ for $l = 1$ and $h \times h$ above. Layer $l$ has $h(\mathrm{in} + h + 1)$ parameters, times 3 for a GRU, times 4 for an LSTM; $T$ does not matter.
 # - Any order that follows the arrows gives the same numbers; states on a diagonal can be computed at the same time.
-# - Depth costs time in proportion to $L$ and lengthens the longest chain by $L - 1$ only. At equal parameters, two layers beat one here, and four did not.
+# - Depth costs time in proportion to $L$, but lengthens the longest chain by $L - 1$ only. At equal parameters, two layers beat one here, and in 24 epochs four did not.
 # - A deep GRU or LSTM is the same stack with another cell.
 #
 # {{next}}
@@ -643,10 +650,10 @@ solution_5 = largest_width(4, 80_000) / largest_width(4, 20_000)
 # %% [markdown] lang="zh" id="summary"
 # ## 小结
 #
-# - 在深度循环神经网络中，$\mathbf{H}_t^{(l)}$ 由 $\mathbf{H}_t^{(l-1)}$ 和 $\mathbf{H}_{t-1}^{(l)}$ 算出，别无其他；$\mathbf{H}_t^{(0)} = \mathbf{X}_t$，输出层读取第 $L$ 层。
+# - 在深度循环神经网络中，$\mathbf{H}_t^{(l)}$ 只由 $\mathbf{H}_t^{(l-1)}$ 和 $\mathbf{H}_{t-1}^{(l)}$ 算出；$\mathbf{H}_t^{(0)} = \mathbf{X}_t$，输出层读取第 $L$ 层。
 # - $\mathbf{W}_{xh}^{(l)}$ 在 $l = 1$ 时是 $d \times h$，再往上都是 $h \times h$。第 $l$ 层有 $h(\mathrm{in} + h + 1)$ 个参数，GRU 乘以 3，LSTM 乘以 4；与 $T$ 无关。
 # - 只要顺着箭头，按什么顺序计算结果都一样；同一条对角线上的状态可以同时计算。
-# - 深度的代价是时间与 $L$ 成正比，而最长的链只增加 $L - 1$。参数量相同时，这里两层胜过一层，四层则没有。
-# - 深度 GRU 或深度 LSTM 就是换了单元的同一个堆叠。
+# - 层数越多越费时，用时与 $L$ 成正比；最长的链却只增加 $L - 1$。参数量相同时，这里两层胜过一层，四层在 24 个迭代周期内没有胜过。
+# - 同样的堆叠，换一种单元，就成了深度 GRU 或深度 LSTM。
 #
 # {{next}}

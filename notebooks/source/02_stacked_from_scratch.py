@@ -4,7 +4,7 @@
 # **The question of this lesson.** [Lesson 1](01_deep_rnn.ipynb) gave the equations of a deep recurrent network. Can we write it ourselves, in a few short pieces, so that its values *and its gradients* are those of
 # `nn.RNN`, `nn.GRU` and `nn.LSTM`, and train it on a book?
 #
-# **You need:** lesson 1, and to have seen a PyTorch module and `backward()` once. **Run time:** about a minute on a laptop without a GPU.
+# **You need:** lesson 1, and to have seen a PyTorch module (`nn.Module`) and `backward()` once. **Run time:** about a minute on a laptop without a GPU.
 #
 # {{launch}}
 
@@ -13,7 +13,7 @@
 #
 # **本课的问题。** [第 1 课](01_deep_rnn.ipynb)给出了深度循环神经网络的公式。我们能不能用几小段代码把它写出来，让它的数值**以及梯度**都与 `nn.RNN`、`nn.GRU`、`nn.LSTM` 一致，再用一本书来训练它？
 #
-# **预备知识：** 第 1 课；见过一次 PyTorch 的模块和 `backward()`。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
+# **预备知识：** 第 1 课；见过 PyTorch 的模块（`nn.Module`）和 `backward()`。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
 #
 # {{launch}}
 
@@ -27,7 +27,7 @@
 #
 # $$\mathbf{H}_t = \tanh(\underbrace{\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{b}_h}_{\mathbf{A}_t} + \mathbf{H}_{t-1} \mathbf{W}_{hh}).$$
 #
-# We write it in two parts, because they differ in one important way: $\mathbf{A}_t \in \mathbb{R}^{n \times h}$ needs no state. (`num_sums` is 1 here, and will be 3 for a GRU and 4 for an LSTM. The initial weights are drawn from the same interval that PyTorch uses.)
+# We write it in two parts, because they differ in one important way: $\mathbf{A}_t \in \mathbb{R}^{n \times h}$ can be computed without any state. (`num_sums` is 1 here, and will be 3 for a GRU and 4 for an LSTM. The initial weights are drawn from the same interval that PyTorch uses.)
 
 # %% [markdown] lang="zh" id="cell-text"
 # ## 单元
@@ -36,7 +36,7 @@
 #
 # $$\mathbf{H}_t = \tanh(\underbrace{\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{b}_h}_{\mathbf{A}_t} + \mathbf{H}_{t-1} \mathbf{W}_{hh}).$$
 #
-# 我们把它分成两部分来写，因为两者有一个重要区别：$\mathbf{A}_t \in \mathbb{R}^{n \times h}$ 不需要任何隐状态。（`num_sums` 在这里是 1，对 GRU 是 3，对 LSTM 是 4。初始权重与 PyTorch 取自同一个区间。）
+# 我们把它分成两部分来写，因为两者有一个重要区别：$\mathbf{A}_t \in \mathbb{R}^{n \times h}$ 的计算不需要任何隐状态。（`num_sums` 在这里是 1，对 GRU 是 3，对 LSTM 是 4。初始权重的取值区间与 PyTorch 相同。）
 
 # %% id="rnn-cell"
 import torch
@@ -79,12 +79,12 @@ print("one step, equal to nn.RNNCell")
 # %% [markdown] lang="en" id="layer-text"
 # ## One layer over time
 #
-# A layer is a loop: apply the cell at $t = 1, \ldots, T$, hand the state on.
+# A layer is a loop: apply the cell at $t = 1, \ldots, T$, and hand the state on to the next step.
 
 # %% [markdown] lang="zh" id="layer-text"
 # ## 沿时间展开的一层
 #
-# 一层就是一个循环：在 $t = 1, \ldots, T$ 依次调用单元，把状态往后传。
+# 一层就是一个循环：在 $t = 1, \ldots, T$ 依次调用单元，每次都把状态传给下一步。
 
 # %% id="layer-loop"
 def run_layer_loop(cell, X, state):
@@ -97,18 +97,18 @@ def run_layer_loop(cell, X, state):
 
 # %% [markdown] lang="en" id="hoist-text"
 # The loop makes two products per step. But $\mathbf{X}_t \mathbf{W}_{xh}$ needs no state, and all inputs are known in advance, so all $T$ of these products can be **hoisted** out of the loop and done as one, with the time steps stacked on top of each other.
-# One large product keeps the processor far busier than many small ones.
+# One large product makes better use of the processor than many small ones.
 #
-# ![Two ways to compute the same recurrence, time running downwards. Left: each time step makes its own small product X_t W_xh + b_h, adds it to H_{t-1} W_hh and applies tanh. Right: one product of the stacked inputs X_1 to X_T (Tn by d) with W_xh (d by h) gives all blocks A_1 to A_T (Tn by h) at once, and the loop only adds A_t to H_{t-1} W_hh.](../../assets/figures/hoisting.svg)
+# ![Two ways to compute the same recurrence, time running downwards. Left: each time step makes its own small product X_t W_xh + b_h, adds it to H_{t-1} W_hh and applies tanh. Right: one product of the stacked inputs X_1 to X_T (Tn by d) with W_xh (d by h), plus b_h, gives all blocks A_1 to A_T (Tn by h) at once, and the loop only adds A_t to H_{t-1} W_hh and applies tanh.](../../assets/figures/hoisting.svg)
 #
-# **Predict:** what is the second form's speed, compared with the first? And are the numbers the same?
+# **Predict:** how many times as fast is the second form as the first? And are the numbers the same?
 
 # %% [markdown] lang="zh" id="hoist-text"
-# 循环的每一步要做两次矩阵乘法。但 $\mathbf{X}_t \mathbf{W}_{xh}$ 不需要隐状态，而所有输入事先都已知道，所以这 $T$ 次乘法可以全部**提到循环外面**（hoisting），把各时间步上下堆叠，一次算完。一次大的乘法比许多次小的乘法更能让处理器满负荷工作。
+# 循环的每一步要做两次矩阵乘法。但 $\mathbf{X}_t \mathbf{W}_{xh}$ 不需要隐状态，而所有输入事先都已知道，所以这 $T$ 次乘法可以全部**提到循环外面**（hoisting）：把各时间步的输入上下拼接起来，一次算完。一次大的乘法比许多次小的乘法更能发挥处理器的性能。
 #
-# ![同一递推的两种算法，时间自上而下。左：每个时间步各做一次小矩阵乘法 X_t W_xh + b_h，与 H_{t-1} W_hh 相加并取 tanh。右：把 X_1 到 X_T 堆叠成 Tn×d 的矩阵，与 d×h 的 W_xh 只乘一次，便得到全部 A_1 到 A_T（Tn×h），循环里只需把 A_t 与 H_{t-1} W_hh 相加。](../../assets/figures/hoisting.svg)
+# ![同一递推式的两种算法，时间自上而下。左：每个时间步各做一次小的矩阵乘法 X_t W_xh + b_h，与 H_{t-1} W_hh 相加并取 tanh。右：把 X_1 到 X_T 上下拼成 Tn×d 的矩阵，与 d×h 的 W_xh 只乘一次，再加 b_h，便得到全部 A_1 到 A_T（Tn×h）；循环里只需把 A_t 与 H_{t-1} W_hh 相加并取 tanh。](../../assets/figures/hoisting.svg)
 #
-# **猜一猜：** 第二种写法比第一种快多少？结果一样吗？
+# **猜一猜：** 第二种写法的速度是第一种的几倍？结果一样吗？
 
 # %% id="layer-hoisted"
 def run_layer(cell, X, state):
@@ -128,36 +128,38 @@ print("the loop form and the hoisted form agree to 1e-6 at every time step")
 # %% [markdown] lang="en" id="gated-text"
 # ## Two more cells
 #
-# The GRU and the LSTM differ in what happens inside the circle. $\sigma$ is the logistic function, between 0 and 1, so a **gate** such as $\mathbf{F}$ says how much of each number passes; $\odot$ multiplies element by element.
+# The GRU and the LSTM differ only in what happens inside the cell. $\sigma$ is the logistic function (sigmoid), between 0 and 1, so a **gate** such as $\mathbf{F}$ says how much of each number passes; $\odot$ multiplies element by element.
+# Each gate and each candidate comes from a sum with weights of its own. So that one product serves them all, these weights stand side by side in `W_xh` (`d × 4h` or `d × 3h`) and in `W_hh`; `chunk` cuts the result apart again, into blocks of $h$ columns.
 #
 # | LSTM | GRU (PyTorch's form) |
 # |---|---|
-# | $\mathbf{I}, \mathbf{F}, \mathbf{O} = \sigma(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$, each with its own columns | $\mathbf{R}, \mathbf{Z} = \sigma(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$, each with its own columns |
-# | $\mathbf{G} = \tanh(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$, with the third block of columns | $\tilde{\mathbf{H}}_t = \tanh\big(\mathbf{A} + \mathbf{R} \odot (\mathbf{H}_{t-1}\mathbf{W}_{hh} + \mathbf{b}_c)\big)$, with the third block |
-# | $\mathbf{C}_t = \mathbf{F} \odot \mathbf{C}_{t-1} + \mathbf{I} \odot \mathbf{G}$ | |
-# | $\mathbf{H}_t = \mathbf{O} \odot \tanh(\mathbf{C}_t)$ | $\mathbf{H}_t = \mathbf{Z} \odot \mathbf{H}_{t-1} + (1 - \mathbf{Z}) \odot \tilde{\mathbf{H}}_t$ |
+# | input, forget and output gate: $\mathbf{I}, \mathbf{F}, \mathbf{O} = \sigma(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$, each with its own columns | reset and update gate: $\mathbf{R}, \mathbf{Z} = \sigma(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$, each with its own columns |
+# | candidate memory cell: $\mathbf{G} = \tanh(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$, with the third block of columns | candidate state: $\tilde{\mathbf{H}}_t = \tanh\big(\mathbf{A} + \mathbf{R} \odot (\mathbf{H}_{t-1}\mathbf{W}_{hh} + \mathbf{b}_c)\big)$, with the third block |
+# | memory cell: $\mathbf{C}_t = \mathbf{F} \odot \mathbf{C}_{t-1} + \mathbf{I} \odot \mathbf{G}$ | |
+# | hidden state: $\mathbf{H}_t = \mathbf{O} \odot \tanh(\mathbf{C}_t)$ | hidden state: $\mathbf{H}_t = \mathbf{Z} \odot \mathbf{H}_{t-1} + (1 - \mathbf{Z}) \odot \tilde{\mathbf{H}}_t$ |
 #
 # ![Computational graphs of three recurrent cells. The plain cell adds A_t to H_{t-1} W_hh and applies tanh. In the GRU gate R multiplies the state after its product with W_hh, A_h is added, tanh gives the candidate, and gate Z mixes it with H_{t-1}. In the LSTM gates F and I and the candidate G update the memory cell C along the top, and gate O times tanh(C_t) gives H_t.](../../assets/figures/cells.svg)
 #
-# So that one product serves all gates, the weights of the gates stand side by side in `W_xh` (`d × 4h` or `d × 3h`) and in `W_hh`; `chunk` cuts the sum apart again. The LSTM's state is a pair, $(\mathbf{H}_t, \mathbf{C}_t)$. The GRU needs one more bias, because its
-# reset gate stands between the two sums. (Many books put the gate before the product, $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$; PyTorch puts it after, which allows one product for all.)
+# (In the figure $\mathbf{A}_h$ is the GRU's third block of $\mathbf{A}$; the weights of all gates, and all of the LSTM's, are not drawn.) The LSTM's state is a pair, $(\mathbf{H}_t, \mathbf{C}_t)$. The GRU needs one more bias, $\mathbf{b}_c$: the reset gate multiplies it,
+# so it cannot be merged with $\mathbf{b}_h$. Many books put that gate before the product, $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$; PyTorch puts it after, so that one product serves all.
 
 # %% [markdown] lang="zh" id="gated-text"
 # ## 另外两种单元
 #
-# GRU 和 LSTM 的不同之处只在圆圈里面。$\sigma$ 是 logistic 函数，取值在 0 与 1 之间，所以像 $\mathbf{F}$ 这样的**门**决定每个数放行多少；$\odot$ 表示逐元素相乘。
+# GRU 和 LSTM 的不同之处只在单元内部。$\sigma$ 是 sigmoid 函数，取值在 0 与 1 之间，所以像 $\mathbf{F}$ 这样的**门**决定每个数放行多少；$\odot$ 表示按元素相乘。每个门、每个候选值都由一个和算出，各有自己的权重。
+# 为了用一次乘法全部算出，这些权重并排放在 `W_xh`（`d × 4h` 或 `d × 3h`）和 `W_hh` 里，算完再用 `chunk` 切开，每块 $h$ 列。
 #
 # | LSTM | GRU（PyTorch 的形式） |
 # |---|---|
-# | $\mathbf{I}, \mathbf{F}, \mathbf{O} = \sigma(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$，各用自己的那些列 | $\mathbf{R}, \mathbf{Z} = \sigma(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$，各用自己的那些列 |
-# | $\mathbf{G} = \tanh(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$，用第三块列 | $\tilde{\mathbf{H}}_t = \tanh\big(\mathbf{A} + \mathbf{R} \odot (\mathbf{H}_{t-1}\mathbf{W}_{hh} + \mathbf{b}_c)\big)$，用第三块列 |
-# | $\mathbf{C}_t = \mathbf{F} \odot \mathbf{C}_{t-1} + \mathbf{I} \odot \mathbf{G}$ | |
-# | $\mathbf{H}_t = \mathbf{O} \odot \tanh(\mathbf{C}_t)$ | $\mathbf{H}_t = \mathbf{Z} \odot \mathbf{H}_{t-1} + (1 - \mathbf{Z}) \odot \tilde{\mathbf{H}}_t$ |
+# | 输入门、遗忘门、输出门：$\mathbf{I}, \mathbf{F}, \mathbf{O} = \sigma(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$，各用自己的那一块列 | 重置门、更新门：$\mathbf{R}, \mathbf{Z} = \sigma(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$，各用自己的那一块列 |
+# | 候选记忆元：$\mathbf{G} = \tanh(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$，用第三块列 | 候选隐状态：$\tilde{\mathbf{H}}_t = \tanh\big(\mathbf{A} + \mathbf{R} \odot (\mathbf{H}_{t-1}\mathbf{W}_{hh} + \mathbf{b}_c)\big)$，用第三块列 |
+# | 记忆元：$\mathbf{C}_t = \mathbf{F} \odot \mathbf{C}_{t-1} + \mathbf{I} \odot \mathbf{G}$ | |
+# | 隐状态：$\mathbf{H}_t = \mathbf{O} \odot \tanh(\mathbf{C}_t)$ | 隐状态：$\mathbf{H}_t = \mathbf{Z} \odot \mathbf{H}_{t-1} + (1 - \mathbf{Z}) \odot \tilde{\mathbf{H}}_t$ |
 #
-# ![三种循环单元的计算图。普通单元把 A_t 与 H_{t-1} W_hh 相加，再取 tanh。门控循环单元（GRU）先算 H_{t-1} 与 W_hh 的乘积，再与门 R 逐元素相乘，加上 A_h 后取 tanh 得到候选隐状态，门 Z 再将它与 H_{t-1} 加权相加。长短期记忆网络（LSTM）由门 F、I 和候选记忆元 G 更新上方的记忆元 C，再由门 O 与 tanh(C_t) 逐元素相乘得到 H_t。](../../assets/figures/cells.svg)
+# ![三种循环单元的计算图。普通单元把 A_t 与 H_{t-1} W_hh 相加，再取 tanh。门控循环单元（GRU）先算 H_{t-1} 与 W_hh 的乘积，再与门 R 按元素相乘，加上 A_h 后取 tanh 得到候选隐状态，门 Z 再将它与 H_{t-1} 加权相加。长短期记忆网络（LSTM）由门 F、I 和候选记忆元 G 更新上方的记忆元 C，再由门 O 与 tanh(C_t) 按元素相乘得到 H_t。](../../assets/figures/cells.svg)
 #
-# 为了用一次乘法算出所有的门，各个门的权重并排放在 `W_xh`（`d × 4h` 或 `d × 3h`）和 `W_hh` 里，再用 `chunk` 把和切开。LSTM 的状态是一对张量 $(\mathbf{H}_t, \mathbf{C}_t)$。GRU 还多一个偏置，因为重置门夹在两个和之间。
-# （许多书把这个门放在乘法之前，即 $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$；PyTorch 把它放在乘法之后，这样一次乘法就够了。）
+# （图中的 $\mathbf{A}_h$ 是 GRU 中 $\mathbf{A}$ 的第三块；所有门的权重，以及 LSTM 的全部权重，都没有画出。）LSTM 的状态是一对张量 $(\mathbf{H}_t, \mathbf{C}_t)$。GRU 还多一个偏置 $\mathbf{b}_c$：重置门要与它相乘，所以它不能并入 $\mathbf{b}_h$。
+# 许多书把这个门放在乘法之前，即 $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$；PyTorch 把它放在乘法之后，这样一次乘法就够了。
 
 # %% id="gated-cells"
 class LSTMCell(RNNCell):
@@ -188,10 +190,10 @@ class GRUCell(RNNCell):
         return (Z * H + (1 - Z) * candidate,)
 
 # %% [markdown] lang="en" id="speed-text"
-# Now the prediction from above, measured: one LSTM layer in the middle of a stack ($d = h = 128$), a minibatch of 32 sequences of 35 steps, forward and backward. The forms take turns, and the median counts.
+# Now we measure what you predicted, on one LSTM layer such as stands inside a stack ($d = h = 128$): a minibatch of 32 sequences of 35 steps, forward and backward. The forms take turns, and the median counts.
 
 # %% [markdown] lang="zh" id="speed-text"
-# 现在来测量刚才猜的结果：堆叠中间的一层 LSTM（$d = h = 128$），小批量为 32 个序列、35 个时间步，前向加反向。几种写法轮流运行，取中位数。
+# 现在来验证刚才的猜测：取堆叠中间的一层 LSTM（$d = h = 128$），小批量为 32 个序列、35 个时间步，测量前向传播加反向传播的时间。几种写法轮流运行，取中位数。
 
 # %% id="speed"
 import statistics
@@ -219,12 +221,12 @@ utils.table(
 # %% [markdown] lang="en" id="stack-text"
 # ## A stack of layers
 #
-# Lesson 1 showed that any order which follows the arrows gives the same numbers. So let layer 1 run through all time steps first, then layer 2, and so on: now every layer can hoist. The state has one slice per layer, `(L, n, h)`, as in PyTorch.
+# Lesson 1 showed that any order which follows the arrows gives the same numbers. So let layer 1 run through all time steps first, then layer 2, and so on: then every layer has all its inputs before it begins, and can hoist. The state has one slice per layer, `(L, n, h)`, as in PyTorch.
 
 # %% [markdown] lang="zh" id="stack-text"
 # ## 层的堆叠
 #
-# 第 1 课说明了：只要顺着箭头，任何计算顺序的结果都一样。所以先让第 1 层走完所有时间步，再轮到第 2 层，依此类推；这样每一层都能把乘法提到循环外面。状态按层排列，形状为 `(L, n, h)`，与 PyTorch 相同。
+# 第 1 课说明了：只要顺着箭头，任何计算顺序的结果都一样。所以先让第 1 层走完所有时间步，再轮到第 2 层，依此类推；这样每一层开始之前输入都已齐备，都能把乘法提到循环外面。状态按层排列，形状为 `(L, n, h)`，与 PyTorch 相同。
 
 # %% id="deep-rnn"
 class DeepRNN(nn.Module):
@@ -252,7 +254,7 @@ class DeepRNN(nn.Module):
 # Is it right? The strictest judge at hand is PyTorch. Copy its weights into our stack, give both the same input and the same initial state, and compare **outputs, final states and every gradient**, in double precision.
 
 # %% [markdown] lang="zh" id="equal-text"
-# 写对了吗？手边最严格的裁判是 PyTorch。把它的权重复制到我们的网络里，给两者同样的输入和初始状态，用双精度比较**输出、最终状态和每一个梯度**。
+# 写对了吗？手边最严格的裁判就是 PyTorch。把它的权重复制到我们的网络里，给两者同样的输入和初始状态，用双精度比较**输出、最终状态和每一个梯度**。
 
 # %% id="copy-weights"
 def copy_weights(ours, theirs):
@@ -297,12 +299,14 @@ for Cell, their_class in ((RNNCell, nn.RNN), (GRUCell, nn.GRU), (LSTMCell, nn.LS
 # %% [markdown] lang="en" id="output-text"
 # ## The output layer
 #
-# Characters go in as one-hot vectors, $d = q = 28$. The output layer reads the last layer, at all time steps at once: $\mathbf{O}_t = \mathbf{H}_t^{(L)} \mathbf{W}_{hq} + \mathbf{b}_q$. The class takes *any* recurrent layers, ours or PyTorch's.
+# Characters go in as **one-hot vectors**: 28 numbers, a 1 in the character's place and 0 elsewhere, so $d = q = 28$. The output layer reads the last layer, at all time steps at once: $\mathbf{O}_t = \mathbf{H}_t^{(L)} \mathbf{W}_{hq} + \mathbf{b}_q$, a score for each of the 28 characters.
+# The loss is the **cross-entropy**: softmax turns the scores into probabilities, and we average $-\ln$ of the probability of the character that really came next. $\exp$ of this average is the perplexity of lesson 1. The class takes *any* recurrent layers, ours or PyTorch's.
 
 # %% [markdown] lang="zh" id="output-text"
 # ## 输出层
 #
-# 字符以独热向量输入，$d = q = 28$。输出层读取最后一层，一次算出所有时间步：$\mathbf{O}_t = \mathbf{H}_t^{(L)} \mathbf{W}_{hq} + \mathbf{b}_q$。这个类可以接**任何**循环层，我们写的或 PyTorch 的都行。
+# 字符以**独热向量**输入：共 28 个数，该字符的位置是 1，其余都是 0，所以 $d = q = 28$。输出层读取最后一层，一次算出所有时间步：$\mathbf{O}_t = \mathbf{H}_t^{(L)} \mathbf{W}_{hq} + \mathbf{b}_q$，也就是给 28 个字符各打一个分。
+# 损失用**交叉熵**：softmax 把分数变成概率，再对真实的下一个字符的概率取 $-\ln$，求平均。这个平均值取 $\exp$，就是第 1 课的困惑度。这个类可以接**任何**循环层，我们写的或 PyTorch 的都行。
 
 # %% id="language-model"
 class LanguageModel(nn.Module):
@@ -334,13 +338,13 @@ print(f"perplexity before training: {F.cross_entropy(O, Y.T.flatten()).exp():.1f
 # %% [markdown] lang="en" id="bptt-text"
 # ## The training loop, first problem: where does the past end?
 #
-# The book is cut into minibatches of 35 steps such that each goes on where the one before ended. So hand the final state over as the next initial state: the network then knows what came before. But `backward()` would go back along that
+# The text is cut into minibatches of 35 steps such that every sequence goes on where the same row of the minibatch before ended. So hand the final state over as the next initial state: the network then knows what came before. But `backward()` would go back along that
 # state too, through the minibatch before, and the one before that. Try it:
 
 # %% [markdown] lang="zh" id="bptt-text"
-# ## 训练循环的第一个问题：过去到哪里为止？
+# ## 训练循环的第一个问题：回溯到哪里为止？
 #
-# 书被切成 35 步的小批量，每一个都从前一个结束的地方接着读。所以应该把最终状态作为下一个小批量的初始状态传过去：这样网络就知道前文。但 `backward()` 也会沿着这个状态往回走，穿过前一个小批量，再穿过更前一个。试试看：
+# 文本被切成 35 步的小批量，每一行都从前一个小批量同一行结束的地方接着读。所以应该把最终状态作为下一个小批量的初始状态传过去：这样网络就知道前文。但 `backward()` 也会沿着这个状态往回走，穿过前一个小批量，再穿过更前一个。试试看：
 
 # %% id="no-detach"
 state = None
@@ -353,19 +357,21 @@ except RuntimeError as error:
     print("RuntimeError:", str(error).partition(".")[0])
 
 # %% [markdown] lang="en" id="truncated-text"
-# The first minibatch's graph was freed by its own `backward()`, so the second one's fails. Keeping all graphs would cost more memory and time with every minibatch. The remedy is **truncated backpropagation through time**: hand over the state's *value*, and cut the gradient, with
-# `detach()`.
+# PyTorch frees a minibatch's computational graph, its record of what was computed, as soon as `backward()` has used it; the second `backward()` wants to go through the first graph again, and fails. Keeping all graphs would cost more memory and time with every minibatch.
+# The remedy is **truncated backpropagation through time** (truncated BPTT): hand over the state's *value*, and cut the gradient, with `detach()`.
 #
-# ![Two consecutive minibatches, each a chain of hidden states H_1 to H_T with losses above. Solid arrows carry values forward, across the border too. Dashed arrows carry gradients back through time and stop at a cross on the border, under which stands H_0 := sg(H_T), a state whose gradient is stopped.](../../assets/figures/truncated_bptt.svg)
+# ![Two consecutive minibatches, each a chain of hidden states H_1 to H_T with losses above. Solid arrows carry values forward, across the border too. Dashed arrows carry gradients back through time and stop at a cross on the border, under which stands H_0 ← sg(H_T), a state whose gradient is stopped.](../../assets/figures/truncated_bptt.svg)
 #
-# To see it, run two minibatches in a row, take the loss at the very last step of the second, and ask how strongly it depends on each input, $\lVert \partial \ell / \partial \mathbf{X}_t \rVert$. **Predict:** where does the gradient end, with `detach` and without?
+# To see it, let an untrained network read two minibatches of 15 steps in a row (random numbers will do). Its loss is the mean square of the last layer's state at the very last step; how strongly does it depend on each input, $\lVert \partial \ell / \partial \mathbf{X}_t \rVert$?
+# **Predict:** where does the gradient end, with `detach` and without?
 
 # %% [markdown] lang="zh" id="truncated-text"
-# 第一个小批量的计算图已经被它自己的 `backward()` 释放，所以第二个小批量就出错了。如果保留所有的计算图，每多一个小批量，内存和时间都会增加。解决办法是**截断的通过时间反向传播**（truncated BPTT）：只传状态的**值**，用 `detach()` 切断梯度。
+# `backward()` 一用完小批量的计算图（即计算过程的记录），PyTorch 就把它释放；第二次 `backward()` 还要经过第一个小批量的计算图，于是出错。如果保留所有的计算图，每多一个小批量，内存和时间都会增加。
+# 解决办法是**截断的通过时间反向传播**（truncated backpropagation through time，truncated BPTT）：只传状态的**值**，用 `detach()` 切断梯度。
 #
 # ![两个相邻的小批量，各为一串隐状态 H_1 到 H_T，上方是各时间步的损失。实线箭头向前传值，并越过小批量的边界；虚线箭头沿时间反向传播梯度，到边界处的叉号为止，边界下方标有 H_0 ← sg(H_T)，即切断梯度后的状态。](../../assets/figures/truncated_bptt.svg)
 #
-# 为了看清这一点，连续运行两个小批量，只取第二个小批量最后一步的损失，看它对每个输入的依赖有多强：$\lVert \partial \ell / \partial \mathbf{X}_t \rVert$。**猜一猜：** 用 `detach` 和不用 `detach`，梯度分别到哪里为止？
+# 为了看清这一点，让一个未经训练的网络连续读两个 15 步的小批量（用随机数就行）。损失只看最后一步：取最后一层隐状态各元素平方的均值。它对每个输入的依赖有多强，即 $\lVert \partial \ell / \partial \mathbf{X}_t \rVert$ 有多大？**猜一猜：** 用 `detach` 和不用 `detach`，梯度分别到哪里为止？
 
 # %% id="reach"
 def reach(Cell, num_layers, detach, T=15):
@@ -402,10 +408,10 @@ def draw_reach(cell, layers, detach):
 draw_reach("LSTM", 2, True)
 
 # %% [markdown] lang="en" id="reach-widget"
-# The loss is the same in both cases: the *value* is handed over. With `detach`, every gradient of the previous minibatch is exactly zero (squares at the bottom). Without it the gradient goes on, but look how small it has become: it fades with every step. Switch the cell and compare how fast.
+# The loss is the same in both cases: the *value* is handed over. With `detach`, every gradient of the previous minibatch is exactly zero (squares at the bottom). Without it the gradient goes on, but look how small it has become: it fades on its way back. Switch the cell and compare how fast.
 
 # %% [markdown] lang="zh" id="reach-widget"
-# 两种情况下损失相同：状态的**值**都传过去了。用了 `detach`，前一个小批量的梯度全部恰好为零（底部的方块）。不用的话，梯度会继续往回传，但看看它已经变得多小：每退一步就衰减一些。换一种单元，比较衰减的快慢。
+# 两种情况下损失相同：状态的**值**都传过去了。用了 `detach`，前一个小批量的梯度全部恰好为零（底部的方块）。不用的话，梯度会继续往回传，但看看它已经变得多小：越往回越弱。换一种单元，比较衰减的快慢。
 
 # %% id="explore-reach"
 import ipywidgets as widgets
@@ -420,14 +426,14 @@ utils.explore(
 # %% [markdown] lang="en" id="clip-text"
 # ## Second problem: steps that are too large
 #
-# Along many time steps, gradients can not only fade but also explode, and one huge step undoes all training. **Gradient clipping** scales all gradients down together whenever their joint norm exceeds a threshold $\theta$; the direction stays:
+# Along many time steps, gradients can not only fade but also explode, and one huge step undoes all training. Let $\mathbf{g}$ be all gradients, written one after another as a single vector. **Gradient clipping** scales them down together whenever its norm (length) exceeds a threshold $\theta$; the direction stays:
 #
 # $$\mathbf{g} \leftarrow \min\!\left(1, \frac{\theta}{\lVert \mathbf{g} \rVert}\right) \mathbf{g}.$$
 
 # %% [markdown] lang="zh" id="clip-text"
 # ## 第二个问题：步子太大
 #
-# 沿着许多时间步，梯度不仅会衰减，也会爆炸；只要有一步迈得太大，之前的训练就前功尽弃。**梯度裁剪**在所有梯度的总范数超过阈值 $\theta$ 时，把它们按同一比例缩小，方向不变：
+# 沿着许多时间步，梯度不仅会衰减，也会爆炸；只要有一步迈得太大，之前的训练就前功尽弃。把所有梯度首尾相接，记作一个向量 $\mathbf{g}$。一旦它的范数（长度）超过阈值 $\theta$，**梯度裁剪**就把所有梯度按同一比例缩小，方向不变：
 #
 # $$\mathbf{g} \leftarrow \min\!\left(1, \frac{\theta}{\lVert \mathbf{g} \rVert}\right) \mathbf{g}.$$
 
@@ -460,12 +466,12 @@ for p, c in zip(parameters, clipped):
 # %% [markdown] lang="en" id="loop-text"
 # ## The loop
 #
-# Here is all of it: forward, loss, backward, clip, step, detach. It yields what happened after every minibatch, so that we can watch.
+# Here is all of it: forward, loss, backward, clip, update, detach. It yields what happened after every minibatch, so that we can watch.
 
 # %% [markdown] lang="zh" id="loop-text"
 # ## 训练循环
 #
-# 完整的循环就是：前向、损失、反向、裁剪、更新、`detach`。每个小批量之后，它都用 `yield` 交出结果，好让我们观察。
+# 完整的循环就是：前向传播、算损失、反向传播、裁剪、更新、`detach`。每个小批量之后，它都用 `yield` 交出结果，好让我们观察。
 
 # %% id="train-epoch"
 def train_epoch(model, batches, updater, theta):
@@ -482,10 +488,12 @@ def train_epoch(model, batches, updater, theta):
         yield loss.item(), before, after
 
 # %% [markdown] lang="en" id="norms-text"
-# Clipping at work: a plain RNN of two layers, SGD with learning rate 2, once with $\theta = 0.5$ and once without clipping, from the same initial weights and with the same minibatches. Solid is the norm before clipping, dashed after. **Watch** the first tall spike.
+# Clipping at work. SGD (stochastic gradient descent) subtracts the gradient times the **learning rate** from the parameters after every minibatch. Here it trains a plain RNN of two layers with learning rate 2, once with $\theta = 0.5$ and once without clipping, from the same initial weights and with the same minibatches.
+# Solid is the norm before clipping, dashed after. **Watch** the first spike, which both networks meet.
 
 # %% [markdown] lang="zh" id="norms-text"
-# 看裁剪如何起作用：两层的普通 RNN，SGD，学习率 2；一次取 $\theta = 0.5$，一次不裁剪，初始权重和小批量都相同。实线是裁剪前的范数，虚线是裁剪后的。**请盯住**第一个高峰。
+# 看看裁剪如何起作用。随机梯度下降（SGD）在每个小批量之后，从参数中减去梯度与**学习率**的乘积。这里用它训练两层的普通 RNN，学习率为 2；一次取 $\theta = 0.5$，一次不裁剪，初始权重和小批量都相同。
+# 实线是裁剪前的范数，虚线是裁剪后的。**请盯住**第一个尖峰，两个网络都会遇到它。
 
 # %% id="watch-norms"
 import math
@@ -503,7 +511,7 @@ def watch_norms(theta):
             yield len(losses[theta]), before, after
 
 plot = utils.LivePlot(
-    48, "gradient norm", xlabel="minibatch", ylabel="norm", lines=("before clipping", "after"), ylim=(0.1, 30)
+    48, "gradient norm", xlabel="minibatch", ylabel="norm", lines=("before clipping", "after"), ylim=(0.1, 100)
 )
 plot.race({"θ = 0.5": watch_norms(0.5), "no clipping": watch_norms(math.inf)})
 for theta, values in losses.items():
@@ -511,22 +519,24 @@ for theta, values in losses.items():
     print(f"theta = {theta}: perplexity {first} at first, {last} at the end")
 
 # %% [markdown] lang="en" id="norms-look"
-# With clipping, the spikes are cut to 0.5 and the perplexity falls. Without, the first steps along too steep a gradient throw the weights to where $\tanh$ is saturated; the norm stays large, and the network never recovers.
+# With clipping, the spikes are cut to 0.5 and the perplexity falls. Without, a few steps along too steep a gradient throw the weights far off: the norm stays large, the perplexity ends far above the 28 of blind guessing, and in these six epochs the network does not recover.
+# (Its $\tanh$ is **saturated**: nearly all states lie close to $-1$ or $1$, where the function is flat and lets hardly any gradient through.)
 
 # %% [markdown] lang="zh" id="norms-look"
-# 有裁剪时，尖峰被压到 0.5，困惑度下降。没有裁剪时，最初几步沿着过陡的梯度，把权重甩到了 $\tanh$ 饱和的地方；范数一直很大，网络再也回不来。
+# 有裁剪时，尖峰被压到 0.5，困惑度下降。没有裁剪时，沿着过陡的梯度走几步，权重就被甩得很远：范数一直很大，困惑度最终远远高于盲猜的 28，六个迭代周期之内网络没能恢复过来。
+# （这时 $\tanh$ 已经**饱和**：几乎所有隐状态都贴近 $-1$ 或 $1$，函数在那里是平的，梯度几乎传不过去。）
 
 # %% [markdown] lang="en" id="train-text"
 # ## Train it on the book
 #
-# Now the deep LSTM, two layers of 64, with Adam; and beside it `nn.LSTM` **from the same initial weights, with the same minibatches**. One thing must be put right first: PyTorch's second bias is a second parameter that learns, so the sum of both would move twice as fast as
+# Now the deep LSTM, two layers of 64 hidden units, with Adam (which, unlike SGD, adapts the step size of every parameter); and beside it `nn.LSTM` **from the same initial weights, with the same minibatches**. One thing must be put right first: PyTorch's second bias is a parameter that learns as well, so the sum of both would move twice as fast as
 # our single one. We set it to zero and freeze it. **Predict:** how far apart will the curves be after 25 epochs?
 
 # %% [markdown] lang="zh" id="train-text"
-# ## 用整本书来训练
+# ## 用这本书来训练
 #
-# 现在轮到深度 LSTM：两层，每层 64 个单元，用 Adam 训练；旁边是 `nn.LSTM`，**初始权重相同，小批量也相同**。有一点必须先处理：PyTorch 的第二个偏置也是会学习的参数，两个偏置之和的变化速度会是我们那一个的两倍。
-# 所以把它设为零并冻结。**猜一猜：** 25 个迭代周期以后，两条曲线会相差多少？
+# 现在轮到深度 LSTM：两层，每层 64 个隐藏单元，用 Adam 训练（与 SGD 不同，它为每个参数调整步长）；旁边是 `nn.LSTM`，**初始权重相同，小批量也相同**。有一点必须先处理：PyTorch 的第二个偏置也是会学习的参数，两个偏置之和的变化速度会是我们那一个的两倍。
+# 所以把它设为零并冻结。**猜一猜：** 25 个迭代周期以后，两者的曲线会相差多少？
 
 # %% id="train"
 def train(model, num_epochs, lr=0.01, theta=1.0):
@@ -564,10 +574,10 @@ for name, rs in records.items():
 utils.table(["deep LSTM, 2 x 64", "training, at the end", "held-out, best", "at epoch", "characters per second"], rows)
 
 # %% [markdown] lang="en" id="write-text"
-# The two curves lie on each other; only the speed differs. What has been learnt in 25 epochs? Let both write:
+# The curves of both lie on each other; only the speed differs. What has been learnt in 25 epochs? Let both go on from the words `time traveller`, each time with the likeliest character:
 
 # %% [markdown] lang="zh" id="write-text"
-# 两条曲线完全重合，不同的只有速度。25 个迭代周期学到了什么？让两个网络都写一段：
+# 两者的曲线完全重合，不同的只有速度。25 个迭代周期学到了什么？让两个网络从 `time traveller` 接着往下写，每次都取概率最大的字符：
 
 # %% id="write"
 for name, trained in (("from scratch", ours), ("nn.LSTM", theirs)):
@@ -634,10 +644,10 @@ check_2(answer_2)
 solution_2 = 3 * 1 / (3**2 + 4**2) ** 0.5
 
 # %% [markdown] lang="en" id="exercise-3-text"
-# **3.** How many parameters has `nn.LSTM(28, 64, 2)` more than `DeepRNN(LSTMCell, 28, 64, 2)`?
+# **3.** How many more parameters has `nn.LSTM(28, 64, 2)` than `DeepRNN(LSTMCell, 28, 64, 2)`?
 
 # %% [markdown] lang="zh" id="exercise-3-text"
-# **3.** `nn.LSTM(28, 64, 2)` 比 `DeepRNN(LSTMCell, 28, 64, 2)` 多多少个参数？
+# **3.** `nn.LSTM(28, 64, 2)` 比 `DeepRNN(LSTMCell, 28, 64, 2)` 多出多少个参数？
 
 # %% id="exercise-3"
 answer_3 = None
@@ -709,7 +719,7 @@ solution_5 = (10, 10 + 15)
 # - A stack is a loop over layers around a loop over time around a cell. RNN, GRU and LSTM differ in the cell only.
 # - The inputs' product needs no state, so it is hoisted out of the loop over time: same numbers, clearly faster.
 # - Outputs, final states and all gradients equal those of `nn.RNN`, `nn.GRU` and `nn.LSTM`, in double precision to $10^{-10}$.
-# - The state's value goes from minibatch to minibatch; `detach` keeps the gradient from following. Clipping keeps a single step from ruining everything.
+# - The state's value goes from minibatch to minibatch; `detach` keeps the gradient from following it back. Clipping keeps a single step from ruining everything.
 # - From the same weights, our LSTM and PyTorch's learn along the same curve.
 #
 # {{next}}
@@ -717,10 +727,10 @@ solution_5 = (10, 10 + 15)
 # %% [markdown] lang="zh" id="summary"
 # ## 小结
 #
-# - 堆叠就是三重结构：对层的循环，套着对时间的循环，最里面是单元。RNN、GRU 和 LSTM 只有单元不同。
+# - 整个网络就是对层的循环套着对时间的循环，最里面是单元。RNN、GRU 和 LSTM 只有单元不同。
 # - 输入的乘积不需要隐状态，所以可以提到时间循环之外：结果相同，速度明显更快。
-# - 输出、最终状态和所有梯度都与 `nn.RNN`、`nn.GRU`、`nn.LSTM` 一致，双精度下误差小于 $10^{-10}$。
-# - 状态的值从一个小批量传到下一个；`detach` 不让梯度跟着走。裁剪则避免一步走错、满盘皆输。
-# - 从同样的权重出发，我们的 LSTM 与 PyTorch 的沿同一条曲线学习。
+# - 输出、最终状态和所有梯度都与 `nn.RNN`、`nn.GRU`、`nn.LSTM` 一致，双精度下相差不到 $10^{-10}$。
+# - 状态的值从一个小批量传到下一个；`detach` 不让梯度沿原路传回去。裁剪则避免一步走错、满盘皆输。
+# - 从同样的权重出发，我们的 LSTM 与 PyTorch 的 LSTM 沿同一条曲线学习。
 #
 # {{next}}

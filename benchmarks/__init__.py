@@ -1,0 +1,1 @@
+"""Speed of the book's own code against what it is compared with. Run them all:  python -m benchmarks"""

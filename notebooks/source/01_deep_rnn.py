@@ -479,11 +479,11 @@ utils.table(["network", "training, at the end", "held-out, best", "at epoch", "s
 # %% [markdown] lang="en" id="race-look"
 # Two layers beat one at equal cost in parameters, on the text that counts: the dashed curve of $L = 2$ reaches the lowest point. Four layers hardly move in the first epochs, take about three times as long as one, and after 24 epochs are still on their way down,
 # short of what the others reached at their best: more layers are also harder to train. So $L$ and $h$ are both **hyperparameters**, numbers that you choose and the network does not learn; there is no formula for the best choice, one tries.
-# In practice two to four layers are common. (This is one small text, one random start and a plain RNN; the playground of lesson 3 lets you repeat the race with GRU or LSTM and with other sizes.)
+# (This is one small text, one random start and a plain RNN; the playground of lesson 3 lets you repeat the race with GRU or LSTM and with other sizes.)
 
 # %% [markdown] lang="zh" id="race-look"
 # 参数量相同时，在真正要紧的文本上，两层胜过一层：$L = 2$ 的虚线降得最低。四层的网络在最初几个迭代周期里几乎没有进展，用时约为一层的三倍，24 个迭代周期之后还在下降，仍未达到另外两个网络的最好水平：层数越多，也越难训练。
-# 所以 $L$ 和 $h$ 都是**超参数**，也就是由我们选定、而不是由网络学到的数：最佳取值没有公式，只能尝试。实践中常用两到四层。（这里只有一小段文本、一次随机初始化和普通的 RNN；在第 3 课的游乐场里，你可以换成 GRU 或 LSTM，换别的大小，再比一次。）
+# 所以 $L$ 和 $h$ 都是**超参数**，也就是由我们选定、而不是由网络学到的数：最佳取值没有公式，只能尝试。（这里只有一小段文本、一次随机初始化和普通的 RNN；在第 3 课的游乐场里，你可以换成 GRU 或 LSTM，换别的大小，再比一次。）
 
 # %% [markdown] lang="en" id="swap-text"
 # ## Deep GRU, deep LSTM: swap the cell

@@ -1,8 +1,9 @@
 # %% [markdown] lang="en" id="title"
 # # 3 · A deep LSTM in a few lines
 #
-# **The question of this lesson.** PyTorch stacks recurrent layers with one argument, `num_layers`. Trained on *The Time
-# Machine*, such a network reaches a perplexity of 1, the best there is. Has it learnt English?
+# **The question of this lesson.** [Lesson 2](02_stacked_from_scratch.ipynb) built a stack of recurrent layers by hand; PyTorch
+# stacks them with one argument, `num_layers`. Trained on *The Time Machine*, such a network reaches a perplexity of 1, the best
+# there is. Has it learnt English?
 #
 # **You need:** what a hidden state is, and the equation of an RNN layer. **Run time:** about a minute on a laptop
 # without a GPU. The text comes with the course; nothing is downloaded while it runs.
@@ -12,7 +13,7 @@
 # %% [markdown] lang="zh" id="title"
 # # 3 · 深度 LSTM 的简洁实现
 #
-# **本课的问题。** 在 PyTorch 中，把循环层堆叠起来只需要一个参数 `num_layers`。用《时间机器》训练这样的网络，困惑度可以降到 1，
+# **本课的问题。** [第 2 课](02_stacked_from_scratch.ipynb)亲手堆叠了循环层；在 PyTorch 中，这只需要一个参数 `num_layers`。用《时间机器》训练这样的网络，困惑度可以降到 1，
 # 也就是可能的最小值。那么，它学会英语了吗？
 #
 # **预备知识：** 隐状态的含义，以及单层循环神经网络的公式。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。文本随课程附带，运行时无需下载任何数据。
@@ -230,14 +231,14 @@ for r in (best, run.records[-1]):
 # ## The same in half a minute
 #
 # Adam adapts the step size of every parameter and leaves the plateau almost at once. Same network, same text, cut in the same way; `utils.fit` is
-# D2L's training loop, written as a generator that hands out one record per epoch (you write this loop yourself in lesson 2).
+# D2L's training loop, written as a generator that hands out one record per epoch (the loop that you wrote yourself in lesson 2).
 # **Watch both curves** and say aloud when you would stop.
 
 # %% [markdown] lang="zh" id="fast"
 # ## 半分钟内得到同样的结果
 #
 # Adam 为每个参数调整步长，很快就能离开平台期。网络、文本和切分方式都与刚才相同；`utils.fit` 就是 D2L 的训练循环，只是写成了生成器，每个迭代周期交出一条记录
-# （第 2 课里由你亲手写这个循环）。**请同时盯住两条曲线**，觉得该停的时候就说一声“停”。
+# （这就是第 2 课里亲手写过的那个循环）。**请同时盯住两条曲线**，觉得该停的时候就说一声“停”。
 
 # %% id="train-fast"
 utils.seed_everything(0)

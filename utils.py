@@ -93,7 +93,7 @@ import requests  # noqa: E402
 from IPython.display import HTML, display  # noqa: E402
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.ticker import MaxNLocator, ScalarFormatter  # noqa: E402
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter  # noqa: E402
 from matplotlib_inline.backend_inline import set_matplotlib_formats  # noqa: E402
 from PIL import Image  # noqa: E402
 
@@ -679,7 +679,7 @@ class LivePlot:
         self.axes.set_yticks([0.01, 0.03, 0.1, 0.3, 1, 2, 3, 5, 10, 20, 30, 100, 1000])
         self.axes.minorticks_off()
         self.axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        self.axes.yaxis.set_major_formatter(ScalarFormatter())
+        self.axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         self.axes.grid(True, linewidth=0.5, alpha=0.6)
         for style, name in zip(("-", "--"), lines, strict=True):
             self.axes.plot([], [], style, color="0.4", label=name)

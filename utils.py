@@ -166,6 +166,21 @@ def require(condition, name, value, allowed):
         raise ValueError(f"{name} must be {allowed}, got {value!r}")
 
 
+def seconds_each(forms, rounds):
+    """Time functions side by side: {name: function} -> {name: seconds of each round}, a list of so many.
+
+    They take turns, after one round to warm up, so that a machine busy with other work disturbs all of them alike.
+    """
+    seconds = {name: [] for name in forms}
+    for turn in range(rounds + 1):
+        for name, form in forms.items():
+            started = time.perf_counter()
+            form()
+            if turn:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
 def _is_count(value):
     return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1
 

@@ -1,6 +1,7 @@
 """Lesson 2's stacked LSTM against nn.LSTM and against a loop over time steps and gates, forward and backward."""
 
-from benchmarks.timing import seconds_each, speed_ratio
+import utils
+from benchmarks.timing import speed_ratio
 from tools.lesson_code import run_cells
 from utils import torch
 
@@ -50,7 +51,7 @@ def ratios(num_layers, num_hiddens, rounds=9):
     """{what our stack is compared with: (median, lowest, highest) ratio of speeds}."""
     forms, X = make_forms(num_layers, num_hiddens)
     timed = {name: lambda form=form: form(X).sum().backward() for name, form in forms.items()}
-    seconds = seconds_each(timed, rounds)
+    seconds = utils.seconds_each(timed, rounds)
     return {against: speed_ratio(seconds, "from scratch", against) for against in BOUNDS}
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+import utils
 from benchmarks import stacked_lstm
-from benchmarks.timing import seconds_each, speed_ratio
+from benchmarks.timing import speed_ratio
 from utils import torch
 
 
@@ -21,6 +22,6 @@ def test_stacked_lstm_from_scratch_is_fast_enough(num_layers, num_hiddens):
 
 def test_timing_takes_turns_and_drops_the_first_round():
     calls = []
-    seconds = seconds_each({name: lambda name=name: calls.append(name) for name in "ab"}, rounds=2)
+    seconds = utils.seconds_each({name: lambda name=name: calls.append(name) for name in "ab"}, rounds=2)
     assert calls == ["a", "b"] * 3 and [len(s) for s in seconds.values()] == [2, 2]
     assert speed_ratio({"a": [1.0, 2.0, 1.0], "b": [2.0, 8.0, 3.0]}, "a", "b") == (3.0, 2.0, 4.0)

@@ -65,6 +65,22 @@ def test_stored_page_is_complete(path):
             assert (edition.parent / link).exists(), link
 
 
+def stored(lesson, cell_id):
+    """The outputs of a cell of the stored English edition, as text."""
+    notebook = nbformat.read(ROOT / "notebooks" / "en" / f"{lesson}.ipynb", as_version=4)
+    (cell,) = [cell for cell in notebook.cells if cell.id == cell_id]
+    return text_of(cell) + "".join(output.get("data", {}).get("text/html", "") for output in cell.outputs)
+
+
+def test_stored_numbers_say_what_the_prose_says():
+    rows = re.findall(r"<td>L = (\d), .*?</td><td>.*?</td><td>(.*?)</td>", stored("01_deep_rnn", "race-result"))
+    best = {int(layers): float(held_out) for layers, held_out in rows}
+    assert best[2] < best[1] and best[2] < best[4], "two layers beat one and four"
+    norms = stored("02_stacked_from_scratch", "watch-norms")
+    clipped, free = (float(x) for x in re.findall(r"at first, (\S+) at the end", norms))
+    assert clipped < 17 < 28 < free, "clipping saves the training"
+
+
 def test_notebooks_are_in_step_with_their_sources():
     check = [sys.executable, "tools/build_notebooks.py", "--check"]
     done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)

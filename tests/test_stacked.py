@@ -103,3 +103,12 @@ def test_the_lessons_training_loop_is_fit(corpus):
     assert own == pytest.approx([r.perplexity for r in ours], rel=1e-5)
     for p, q in zip(*(model.parameters() for model in models), strict=True):
         torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-6)
+
+
+def test_hoisting_pays():
+    cell, X, state = LESSON["LSTMCell"](128, 128), torch.randn(35, 32, 128), (torch.zeros(32, 128),) * 2
+    forms = {
+        name: lambda f=LESSON[name]: f(cell, X, state)[0].sum().backward() for name in ("run_layer_loop", "run_layer")
+    }
+    loop, hoisted = map(statistics.median, utils.seconds_each(forms, rounds=9).values())
+    assert loop > 1.1 * hoisted

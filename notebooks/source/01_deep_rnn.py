@@ -404,17 +404,12 @@ utils.explore(draw_walk, play="step", order=order, step=step)
 
 # %% id="time-depth"
 import statistics
-import time
 
-def milliseconds(layers, X, repeats=15):
+def milliseconds(layers, X):
     """Median time of a forward and a backward pass for each of {name: layer}; the layers take turns."""
-    times = {name: [] for name in layers}
-    for _ in range(2 if utils.FAST else repeats):
-        for name, layer in layers.items():
-            started = time.perf_counter()
-            layer(X)[0].sum().backward()
-            times[name].append(1000 * (time.perf_counter() - started))
-    return {name: statistics.median(ms[1:]) for name, ms in times.items()}  # the first one warms up
+    passes = {name: lambda layer=layer: layer(X)[0].sum().backward() for name, layer in layers.items()}
+    seconds = utils.seconds_each(passes, rounds=utils.epochs(14))
+    return {name: 1000 * statistics.median(s) for name, s in seconds.items()}
 
 inputs = torch.randn(35, 32, 28)  # (T, n, d)
 deep = {num_layers: nn.RNN(28, 128, num_layers) for num_layers in (1, 2, 3, 4)}

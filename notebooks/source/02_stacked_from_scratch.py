@@ -197,22 +197,15 @@ class GRUCell(RNNCell):
 
 # %% id="speed"
 import statistics
-import time
 
 cell, theirs = LSTMCell(128, 128), nn.LSTM(128, 128)
 X, zeros = torch.randn(35, 32, 128), (torch.zeros(32, 128), torch.zeros(32, 128))
 forms = {
-    "loop form": lambda: run_layer_loop(cell, X, zeros),
-    "hoisted form": lambda: run_layer(cell, X, zeros),
-    "nn.LSTM": lambda: theirs(X),
+    "loop form": lambda: run_layer_loop(cell, X, zeros)[0].sum().backward(),
+    "hoisted form": lambda: run_layer(cell, X, zeros)[0].sum().backward(),
+    "nn.LSTM": lambda: theirs(X)[0].sum().backward(),
 }
-seconds = {name: [] for name in forms}
-for _ in range(2 if utils.FAST else 12):
-    for name, form in forms.items():
-        started = time.perf_counter()
-        form()[0].sum().backward()
-        seconds[name].append(time.perf_counter() - started)
-median = {name: statistics.median(s[1:]) for name, s in seconds.items()}  # the first round warms up
+median = {name: statistics.median(s) for name, s in utils.seconds_each(forms, utils.epochs(14)).items()}
 utils.table(
     ["one LSTM layer", "ms", "speed against the loop form"],
     [[name, f"{1000 * s:.1f}", f"{median['loop form'] / s:.2f} ×"] for name, s in median.items()],
@@ -539,6 +532,8 @@ for theta, values in losses.items():
 # 所以把它设为零并冻结。**猜一猜：** 25 个迭代周期以后，两者的曲线会相差多少？
 
 # %% id="train"
+import time
+
 def train(model, num_epochs, lr=0.01, theta=1.0):
     """Train on the book; yields a record per epoch, with the perplexity on training and on held-out text."""
     updater, text = torch.optim.Adam(model.parameters(), lr), utils.Batches(corpus.train)

@@ -97,8 +97,6 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter  # noqa: E402
 from matplotlib_inline.backend_inline import set_matplotlib_formats  # noqa: E402
 from PIL import Image  # noqa: E402
 
-gc.freeze()  # the collector need not look at what was imported: a slider stops for 0.1 s now and then, not for 0.3 s
-
 
 class _Accumulator(d2l.Accumulator):
     """d2l.Accumulator that detaches: torch warns when a tensor that requires a gradient becomes a number."""
@@ -613,6 +611,8 @@ def explore(draw, *, play=None, **controls):
             image.value, message.value = to_png(figure), ""
             image.width, image.height = (str(int(inches * 80)) for inches in figure.get_size_inches())
             below.value = text.data if text else ""
+            del drawn, figure
+            gc.collect(1)  # frees the figure, in 1 ms; left to gather, figures stop a slider for 0.1 s now and then
 
     for control in controls.values():
         control.observe(redraw, "value")
@@ -770,21 +770,16 @@ class LivePlot:
         handle, first = show(self.image, self.image.value, text), len(self.curves)
         for label, linewidth in itertools.zip_longest(trainings, linewidths, fillvalue=1.5):
             self.start(label, linewidth)
-        running, seen = dict(enumerate(map(iter, trainings.values()))), {label: [] for label in trainings}
-        started = time.monotonic()
+        seen, started = {label: [] for label in trainings}, time.monotonic()
         try:
-            while running:
-                for i, label in enumerate(trainings):
-                    record = next(running[i], None) if i in running else None
-                    if record is None:
-                        running.pop(i, None)
-                        continue
-                    seen[label].append(record)
-                    done = sum(map(len, seen.values())) / len(seen)
-                    left = (time.monotonic() - started) * (self.num_epochs / done - 1)
-                    name = f"{self.axes.get_xlabel()} {record[0]} of {self.num_epochs}"
-                    self.axes.set_title(f"{name}, {left:.0f} s left")
-                    self.add(record, first + i)
+            for turn in itertools.zip_longest(*trainings.values()):
+                for curve, (label, record) in enumerate(zip(trainings, turn, strict=True), start=first):
+                    if record is not None:  # None: this one has ended before the others
+                        seen[label].append(record)
+                        left = (time.monotonic() - started) * (self.num_epochs / record[0] - 1)
+                        name = f"{self.axes.get_xlabel()} {record[0]} of {self.num_epochs}"
+                        self.axes.set_title(f"{name}, {left:.0f} s left")
+                        self.add(record, curve)
         finally:
             self.axes.set_title(title)
             self.draw()

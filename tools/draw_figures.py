@@ -1,10 +1,11 @@
-"""Draw the book's static figures: assets/figures/deep_rnn.svg, cells.svg, hoisting.svg and truncated_bptt.svg.
+"""Draw the book's static figures, assets/figures/*.svg.
 
-    python tools/draw_figures.py      writes all four
+    python tools/draw_figures.py      writes deep_rnn, cells, hoisting, truncated_bptt (lessons 1 to 3), hmm (lesson 4),
+                                      bidirectional_rnn, bidirectional_layout (lesson 5) and leak (lesson 6)
 
-The figures hold symbols only, no words, so both editions use the same files. Glyphs are paths (no font is needed) and
-the background is white (legible on a dark page). The same matplotlib gives the same bytes: tests/test_figures.py
-compares them. Coordinates are CSS pixels, y upwards.
+The figures hold symbols and code but no words, so both editions use the same files. Glyphs are paths (no font is
+needed) and the background is white (legible on a dark page). The same matplotlib gives the same bytes:
+tests/test_figures.py compares them. Coordinates are CSS pixels, y upwards.
 """
 
 import io
@@ -20,8 +21,11 @@ from matplotlib.patches import FancyBboxPatch, Polygon
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "figures"
 STYLE = {"mathtext.fontset": "cm", "svg.fonttype": "path", "svg.hashsalt": "deep-rnn-book"}
 BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"  # the palette of Okabe and Ito
+CODE = "DejaVu Sans Mono"  # comes with matplotlib
 INK, GREY, WHITE, CARD = "#222222", "#999999", "#ffffff", "#f4f4f4"
 INPUT, STATE, OUTPUT = "#e3f1fa", "#fff3d1", "#e4f4ec"  # fills of the nodes
+RIGHT, LEFT = "#fbe7da", "#d9f1e8"  # fills of what runs to the right and to the left
+LINES = {"-": "-", "--": (0, (3.5, 2)), ":": (0, (1.2, 1.4))}
 
 # ------------------------------------------------------------------------------------------------ what figures share
 
@@ -40,9 +44,11 @@ def panel(figure, x, y, width, height):
     return axes
 
 
-def tex(letter, below="", above=""):
-    """Return the bold letter of a matrix with its indices, without dollars."""
-    return rf"\mathbf{{{letter}}}" + (f"_{{{below}}}" if below else "") + (f"^{{({above})}}" if above else "")
+def tex(letter, below="", above="", to=""):
+    """Return the bold letter of a matrix with its indices, without dollars; to: "right" or "left", an arrow above."""
+    bold = rf"\over{to}arrow{{\mathbf{{{letter}}}}}" if to else rf"\mathbf{{{letter}}}"
+    bold += r"\hspace{0.1}" if to and above else ""  # the arrow is wider than the letter
+    return bold + (f"_{{{below}}}" if below else "") + (f"^{{({above})}}" if above else "")
 
 
 def write(axes, x, y, formula, color=INK, size=16, ha="center"):
@@ -50,27 +56,41 @@ def write(axes, x, y, formula, color=INK, size=16, ha="center"):
     axes.text(x, y - 0.32 * size, f"${formula}$", color=color, fontsize=0.75 * size, ha=ha, va="baseline")
 
 
-def node(axes, x, y, formula="", width=60, height=40, fill=STATE, radius=8, line="-", edge=INK, size=16):
+def code(axes, x, y, text, color=INK, size=13, ha="center"):
+    """Write a piece of code; its digits are centred on y."""
+    axes.text(x, y - 0.36 * size, text, color=color, fontsize=0.75 * size, ha=ha, va="baseline", family=CODE)
+
+
+def node(axes, x, y, formula="", width=60, height=40, fill=STATE, radius=8, line="-", edge=INK, lw=1, size=16):
     """Draw a rounded box around a formula."""
     style = {"boxstyle": f"round,pad=0,rounding_size={radius}", "joinstyle": "round", "clip_on": False}
+    style |= {"ec": edge, "lw": lw, "ls": line, "zorder": 1 if lw == 1 else 2.5}  # a bold edge covers the ends of wires
     corner = (x - width / 2, y - height / 2)
-    axes.add_patch(FancyBboxPatch(corner, width, height, fc=fill, ec=edge, lw=1, ls=line, **style))
+    axes.add_patch(FancyBboxPatch(corner, width, height, fc=fill, **style))
     if formula:
         write(axes, x, y, formula, size=size)
 
 
-def wire(axes, *points, color=INK, dashed=False, head=True, width=1.4):
+def wire(axes, *points, color=INK, line="-", head=True, width=1.4):
     """Draw an arrow through the points, or a plain line if head is False."""
     points = list(points)
     if head:
         (x0, y0), (x, y) = points[-2:]
         length = ((x - x0) ** 2 + (y - y0) ** 2) ** 0.5
         dx, dy = (x - x0) / length, (y - y0) / length
-        points[-1] = (x - 8 * dx, y - 8 * dy)
-        wings = [(x - 9 * dx + side * dy, y - 9 * dy - side * dx) for side in (4, -4)]
-        axes.add_patch(Polygon([(x, y), *wings], fc=color, ec="none", clip_on=False))
-    style = {"ls": (0, (3.5, 2)) if dashed else "-", "solid_capstyle": "butt", "clip_on": False}
+        size = max(1, width / 2)
+        points[-1] = (x - 8 * size * dx, y - 8 * size * dy)
+        wings = [(x - size * (9 * dx - side * dy), y - size * (9 * dy + side * dx)) for side in (4, -4)]
+        axes.add_patch(Polygon([(x, y), *wings], fc=color, ec="none", clip_on=False, zorder=1 if size == 1 else 2))
+    style = {"ls": LINES[line], "solid_capstyle": "butt", "clip_on": False}
     axes.add_line(Line2D(*zip(*points, strict=True), color=color, lw=width, **style))
+
+
+def chain(axes, y, stops, color=INK, line="-"):
+    """Draw the arrows of a recurrence along a row, from edge to edge of its stops (x, half the width)."""
+    for (a, before), (b, after) in zip(stops[:-1], stops[1:], strict=True):
+        side = 1 if a < b else -1
+        wire(axes, (a + side * before, y), (b - side * after, y), color=color, line=line)
 
 
 def disc(axes, x, y, radius, fill=INK, edge="none"):
@@ -119,7 +139,7 @@ def deep_rnn():
     for row in "12L":  # from edge to edge; the dots are smaller than a node
         for a, b in zip(across[:-1], across[1:], strict=True):
             start, end = columns[a] + (30 if a else 14), columns[b] - (30 if b else 14)
-            wire(axes, (start, rows[row]), (end, rows[row]), color=VERMILION, dashed=True)
+            wire(axes, (start, rows[row]), (end, rows[row]), color=VERMILION, line="--")
     for t in "12T":
         for a, b in zip(up[:-1], up[1:], strict=True):
             start, end = rows[a] + (20 if a else 14), rows[b] - (20 if b else 14)
@@ -298,12 +318,12 @@ def recurrence(axes, x, rows):
     above = rows["0"] - 16
     for t, y in list(rows.items())[1:]:
         if not t:
-            wire(axes, (x + 126, above), (x + 126, y + 14), color=VERMILION, dashed=True)
+            wire(axes, (x + 126, above), (x + 126, y + 14), color=VERMILION, line="--")
             dots(axes, x + 126, y, 0, 8)
             above = y - 14
             continue
         before = {"1": "0", "2": "1", "T": "T-1"}[t]
-        wire(axes, (x + 126, above), (x + 126, y + 43), (x + 80, y + 43), color=VERMILION, dashed=True)
+        wire(axes, (x + 126, above), (x + 126, y + 43), (x + 80, y + 43), color=VERMILION, line="--")
         node(axes, x + 34, y + 43, tex("H", before) + tex("W", "hh"), 92, 30, WHITE, 4)
         wire(axes, (x, y + 28), (x, y + 10), color=VERMILION)
         wire(axes, (x + 10, y), (x + 32, y))
@@ -328,18 +348,18 @@ def truncated_bptt():
         for a, b in (("1", "2"), ("2", ""), ("", "T")):
             start, end = columns[a] + (21 if a else 16), columns[b] - (21 if b else 16)
             wire(axes, (start, 116), (end, 116), color=BLUE)
-            wire(axes, (end, 100), (start, 100), color=VERMILION, dashed=True)
+            wire(axes, (end, 100), (start, 100), color=VERMILION, line="--")
         for t, x in columns.items():
             if t:
                 wire(axes, (x + 8, 129), (x + 8, 190), color=BLUE)
-                wire(axes, (x - 8, 190), (x - 8, 129), color=VERMILION, dashed=True)
+                wire(axes, (x - 8, 190), (x - 8, 129), color=VERMILION, line="--")
                 disc(axes, [x], [108], 22, STATE, INK)
                 write(axes, x, 108, tex("H", t))
                 node(axes, x, 208, rf"\ell_{t}", 36, 36, OUTPUT, 6)
             else:
                 dots(axes, x, 108)
                 dots(axes, x, 208)
-    wire(axes, (423, 100), (390, 100), color=VERMILION, dashed=True)
+    wire(axes, (423, 100), (390, 100), color=VERMILION, line="--")
     axes.add_line(Line2D([380], [100], marker="x", ms=10, mec=VERMILION, mew=2.4))
     wire(axes, (688, 116), (726, 116), color=BLUE)
     dots(axes, 20, 116)
@@ -349,7 +369,159 @@ def truncated_bptt():
     return figure
 
 
-FIGURES = (deep_rnn, cells, hoisting, truncated_bptt)
+# -------------------------------------------------------------------------------------------------------------- hmm
+
+
+def hmm():
+    """A hidden Markov model without its x_j; above it the recursions pi and rho, which meet at h_j."""
+    figure, axes = canvas(760, 316)
+    columns = dict(zip(("1", "2", "<", "j-1", "j", "j+1", ">", "T"), range(48, 760, 95), strict=True))
+    middle, messages, states, seen = columns["j"], 284, 190, 86
+    chain(axes, states, [(x, 14 if t in "<>" else 24) for t, x in columns.items()])
+    for t, x in columns.items():
+        if t in "<>":
+            for y in (messages, states, seen):
+                dots(axes, x, y)
+            continue
+        wire(axes, (x, states - 24), (x, seen + 20), color=BLUE)
+        disc(axes, [x], [states], 24, STATE, INK)
+        write(axes, x, states, f"h_{{{t}}}")
+        node(axes, x, seen, f"x_{{{t}}}", 50, fill=WHITE if t == "j" else INPUT, line=":" if t == "j" else "-")
+    for side, name, color, fill, line in ((-1, r"\pi", VERMILION, RIGHT, "--"), (1, r"\rho", GREEN, LEFT, ":")):
+        times = [t for t, x in columns.items() if side * x > side * middle][::-side]  # from the end inwards
+        stops = [(columns[t], 14 if t in "<>" else 23) for t in times]
+        chain(axes, messages, [*stops, (middle + 24 * side, 23)], color, line)
+        for t, x in [*((t, columns[t]) for t in times if t not in "<>"), ("j", middle + 24 * side)]:
+            node(axes, x, messages, rf"{name}_{{{t}}}", 46, 32, fill, 14, edge=color)
+        wire(axes, (middle + 13 * side, messages - 16), (middle + 13 * side, states + 20), color=color)
+        first, last = columns[times[0]] + 25 * side, columns[times[-1]] - 25 * side
+        wire(axes, (first, 58), (first, 50), (last, 50), (last, 58), color=color, head=False)
+        write(axes, (first + last) / 2, 30, rf"{name}_j", color)
+    p = r"P\hspace{0.08}"
+    write(axes, 95.5, states + 30, rf"{p}(h_2 \mid h_1)", size=14)
+    write(axes, 57, (states + seen) / 2, rf"{p}(x_1 \mid h_1)", BLUE, 14, "left")
+    return figure
+
+
+# ------------------------------------------------------------------------------------------------ bidirectional_rnn
+
+
+def two_directions(axes, columns, rows, colors=(BLUE, VERMILION, GREEN)):
+    """Draw the wires and dots between the rows X, right, left and O; rightward states stand left of their step."""
+    x_row, right, left, o_row = rows
+    spans = [(x, 14 if t in "<>" else 26) for t, x in columns.items()]
+    chain(axes, right, [(x - 30, half) for x, half in spans], colors[1], "--")
+    chain(axes, left, [(x + 30, half) for x, half in spans[::-1]], colors[2], ":")
+    for t, x in columns.items():
+        for shift, y in ((-30, right), (30, left)):
+            if t in "<>":
+                dots(axes, x + shift, y)
+                continue
+            wire(axes, (x + shift, x_row + 20), (x + shift, y - 22), color=colors[0])
+            wire(axes, (x + shift, y + 22), (x + shift, o_row - 20), color=colors[0])
+        if t in "<>":
+            dots(axes, x, x_row)
+            dots(axes, x, o_row)
+
+
+def bidirectional_rnn():
+    """The unrolled bidirectional RNN: X_t feeds a state that runs right and one that runs left; both feed O_t."""
+    figure, axes = canvas(760, 380)
+    columns, rows = {"1": 176, "2": 312, ">": 448, "T": 584}, (40, 140, 240, 340)
+    x_row, right, left, o_row = rows
+    two_directions(axes, columns, rows)
+    wire(axes, (76, right), (120, right), color=VERMILION, line="--")
+    wire(axes, (684, left), (640, left), color=GREEN, line=":")
+    node(axes, 46, right, tex("H", "0", to="right"), 60, 44, WHITE, line=":")
+    node(axes, 714, left, tex("H", "T+1", to="left"), 60, 44, WHITE, line=":")
+    for t, x in columns.items():
+        if t != ">":
+            node(axes, x, x_row, tex("X", t), 96, fill=INPUT)
+            node(axes, x - 30, right, tex("H", t, to="right"), 52, 44, RIGHT, edge=VERMILION)
+            node(axes, x + 30, left, tex("H", t, to="left"), 52, 44, LEFT, edge=GREEN)
+            node(axes, x, o_row, tex("O", t), 96, fill=OUTPUT)
+    write(axes, 138, 88, tex("W", "xh", "f"), BLUE, ha="right")
+    write(axes, 215, 88, tex("W", "xh", "b"), BLUE, ha="left")
+    write(axes, 176, 292, tex("W", "hq"), BLUE)
+    write(axes, 232, right + 20, tex("W", "hh", "f"), VERMILION)
+    write(axes, 256, left + 20, tex("W", "hh", "b"), GREEN)
+    return figure
+
+
+# --------------------------------------------------------------------------------------------- bidirectional_layout
+
+
+def bidirectional_layout():
+    """What nn.LSTM(bidirectional=True) returns for two layers, and which parts of output and h_n are the same."""
+    figure, axes = canvas(760, 366)
+    rows, across, columns = {"right": 180, "left": 128}, {"1": 90, "2": 154, ">": 218, "T": 282}, ("0", "1", "", "-1")
+    for (t, x), column in zip(across.items(), columns, strict=True):
+        code(axes, x, 238, column)
+        for to, y in rows.items():
+            node(axes, x, y, "" if t == ">" else tex("H", t, "2", to=to), 64, 52, RIGHT if to == "right" else LEFT, 0)
+            if t == ">":
+                dots(axes, x, y)
+    wire(axes, (66, 217), (306, 217), color=VERMILION, line="--")
+    wire(axes, (306, 91), (112, 91), color=GREEN, line=":")
+    code(axes, 50, rows["right"], ":h", ha="right")
+    code(axes, 50, rows["left"], "h:", ha="right")
+    heads = ((58, 272, "output", "(T, n, 2h)"), (462, 346, "h_n", "(2L, n, h)"), (612, 346, "c_n", "(2L, n, h)"))
+    for x, y, name, shape in heads:
+        code(axes, x, y, name, size=15, ha="left")
+        write(axes, x + 9 * len(name) + 10, y, shape, size=14, ha="left")
+    write(axes, 428, 346, "L = 2", size=14, ha="right")
+    for x, letter, name in ((498, "H", "h_n"), (648, "C", "c_n")):
+        for k, y in enumerate((294, 242, 180, 128)):
+            to, t, fill = ("left", "1", LEFT) if k % 2 else ("right", "T", RIGHT)
+            node(axes, x, y, tex(letter, t, str(k // 2 + 1), to=to), 72, 52, fill, 0)
+            code(axes, x + 43, y, f"{name}[{k}]", ha="left")
+    forward, backward = [(314, 180), (462, 180)], [(90, 102), (90, 56), (428, 56), (428, 128), (462, 128)]
+    for points, color, x, y in ((forward, VERMILION, 388, 180), (backward, GREEN, 259, 56)):
+        wire(axes, *points, color=color, head=False, width=3)
+        disc(axes, [x], [y], 10, WHITE, color)
+        write(axes, x, y, "=", color)
+    for x, to, color in ((282, "right", VERMILION), (90, "left", GREEN)):
+        node(axes, x, rows[to], "", 61, 49, "none", 0, edge=color, lw=2.4)
+        node(axes, 498, rows[to], "", 69, 49, "none", 0, edge=color, lw=2.4)
+    code(axes, 388, 203, "output[-1, :, :h]", VERMILION)
+    code(axes, 259, 31, "output[0, :, h:]", GREEN)
+    return figure
+
+
+# ------------------------------------------------------------------------------------------------------------- leak
+
+
+def leak():
+    """A bidirectional network misused: the state that runs left carries X_{t+1} into O_t, which is to predict it."""
+    figure, axes = canvas(720, 480)
+    columns, rows = {"<": 60, "t-1": 210, "t": 360, "t+1": 510, ">": 660}, (40, 140, 240, 340)
+    x_row, right, left, o_row = rows
+    two_directions(axes, columns, rows, (GREY, GREY, GREY))
+    path = {(x_row, "t+1"), (left, "t+1"), (left, "t"), (o_row, "t"), (440, "t")}
+    for t, target in (("t-1", "t"), ("t", "t+1"), ("t+1", "t+2")):
+        x = columns[t]
+        for formula, shift, y, w, h in (
+            (tex("X", t), 0, x_row, 96, 40),
+            (tex("H", t, to="right"), -30, right, 52, 44),
+            (tex("H", t, to="left"), 30, left, 52, 44),
+            (tex("O", t), 0, o_row, 96, 40),
+            (tex("X", target), 0, 440, 96, 40),
+        ):
+            if (y, t) in path:
+                fill = RIGHT if y in (x_row, 440) else CARD
+                node(axes, x + shift, y, formula, w, h, fill, edge=VERMILION, lw=2.4)
+            else:
+                node(axes, x + shift, y, formula, w, h, WHITE, edge=GREY)
+        write(axes, x, 390, r"\approx", VERMILION if t == "t" else GREY, 22)
+    wire(axes, (540, x_row + 20), (540, left - 22), color=VERMILION, width=4)
+    wire(axes, (514, left), (416, left), color=VERMILION, width=4)
+    wire(axes, (390, left + 22), (390, o_row - 20), color=VERMILION, width=4)
+    dots(axes, columns["<"], 440)
+    dots(axes, columns[">"], 440)
+    return figure
+
+
+FIGURES = (deep_rnn, cells, hoisting, truncated_bptt, hmm, bidirectional_rnn, bidirectional_layout, leak)
 
 
 def main(folder=FOLDER):

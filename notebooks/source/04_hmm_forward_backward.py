@@ -1,0 +1,845 @@
+# %% [markdown] lang="en" id="title"
+# # 4 · Both sides at once: forward and backward in a hidden Markov model
+#
+# **The question of this lesson.** The networks of [lesson 3](03_concise_lstm.ipynb) read from left to right, and guess each letter from those before it. But when a letter is missing in the *middle*, as in `the _ime machine`, what follows it helps as well.
+# How much can one know from the left, how much from both sides, and how does one compute it exactly, without adding up more cases than there are atoms?
+#
+# Here we use a small model in which everything can be computed exactly. At the end two networks learn it from examples, and you will see them come down to the best that is possible.
+#
+# **You need:** conditional probability, matrix products, and what a hidden state is (lesson 1). **Run time:** about a minute on a laptop without a GPU.
+#
+# {{launch}}
+
+# %% [markdown] lang="zh" id="title"
+# # 4 · 同时看两边：隐马尔可夫模型的前向与反向递推
+#
+# **本课的问题。** [第 3 课](03_concise_lstm.ipynb)的网络从左往右读，根据前面的字符猜下一个字符。可是，如果缺的字符在**中间**，比如 `the _ime machine`，后面的内容同样有用。
+# 只看左边能知道多少？两边都看又能知道多少？怎样精确地算出来，而不必把多得数不清的情形逐个相加？
+#
+# 本课用一个小模型，其中的一切都能精确计算。最后让两个网络从样本中学习它，你会看到它们一直降到理论上的最优值。
+#
+# **预备知识：** 条件概率、矩阵乘法、隐状态的含义（第 1 课）。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
+#
+# {{launch}}
+
+# %% id="setup"
+# {{setup}}
+
+# %% [markdown] lang="en" id="model"
+# ## A hidden Markov model
+#
+# At each time step $t$ there is a **hidden state** $h_t$ that nobody sees, one of $k$, and a symbol $x_t$ that everybody sees. The state depends on the one before it only; the symbol depends on the state only:
+#
+# $$P(x_1, \ldots, x_T, h_1, \ldots, h_T) = \prod_{t=1}^{T} P(h_t \mid h_{t-1})\, P(x_t \mid h_t), \qquad \text{where } P(h_1 \mid h_0) \text{ stands for } P(h_1).$$
+#
+# ![A row of hidden states h_1, h_2 up to h_T, joined by arrows to the right, the first marked P(h_2 | h_1); from each an arrow goes down to its symbol x_t, the first marked P(x_1 | h_1). The box of x_j is dotted and empty, because the symbol is missing. In a row above, dashed arrows run to the right from pi_1 to pi_j and dotted arrows to the left from rho_T to rho_j; from pi_j and rho_j arrows lead down into h_j. Brackets below mark what they have seen: pi_j the symbols x_1 to x_{j-1}, rho_j the symbols x_{j+1} to x_T.](../../assets/figures/hmm.svg)
+#
+# (One symbol, $x_j$, is missing. The row on top, $\pi$ and $\rho$, is what this lesson is about.)
+#
+# Ours is a toy language of six letters. Its states are the parts of a syllable: 1 the beginning (mostly `k`, `t`), 2 the vowel (`a`, `o`), 3 the end (`n`, `s`). The tables below say, in percent, how it begins, how one part follows another, and which letter a part shows; now and then there is a misprint.
+#
+# | | | shape |
+# |---|---|---|
+# | `p` | $P(h_1)$ | $k$ |
+# | `A` | $P(h_{t+1} \mid h_t)$, row: from, column: to | $k \times k$ |
+# | `B` | $P(x_t \mid h_t)$, row: state, column: letter | $k \times m$ |
+
+# %% [markdown] lang="zh" id="model"
+# ## 隐马尔可夫模型
+#
+# 每个时间步 $t$ 都有一个谁也看不见的**隐状态** $h_t$，取 $k$ 个值之一；还有一个看得见的符号 $x_t$。状态只依赖前一个状态，符号只依赖当前状态：
+#
+# $$P(x_1, \ldots, x_T, h_1, \ldots, h_T) = \prod_{t=1}^{T} P(h_t \mid h_{t-1})\, P(x_t \mid h_t), \qquad \text{其中 } P(h_1 \mid h_0) \text{ 即 } P(h_1)。$$
+#
+# ![一排隐状态 h_1、h_2 直到 h_T，由向右的箭头相连，第一个箭头标有 P(h_2 | h_1)；每个隐状态有一个箭头向下指向符号 x_t，第一个标有 P(x_1 | h_1)。缺失的符号 x_j 画成点线空框。上方一行，虚线箭头自左向右从 pi_1 到 pi_j，点线箭头自右向左从 rho_T 到 rho_j；pi_j 与 rho_j 各有一个箭头向下指向 h_j。下方的括线标出各自见过的符号：pi_j 见过 x_1 到 x_{j-1}，rho_j 见过 x_{j+1} 到 x_T。](../../assets/figures/hmm.svg)
+#
+# （图中缺了一个符号 $x_j$。最上面一行的 $\pi$ 和 $\rho$，就是本课要讲的内容。）
+#
+# 我们用的是一种只有六个字母的玩具语言，状态是音节的组成部分：1 声母（多为 `k`、`t`），2 元音（`a`、`o`），3 韵尾（`n`、`s`）。下面的表以百分数给出：一串字母如何开头，各部分如何衔接，每一部分写成什么字母；偶尔也会有错字。
+#
+# | | | 形状 |
+# |---|---|---|
+# | `p` | $P(h_1)$ | $k$ |
+# | `A` | $P(h_{t+1} \mid h_t)$，行：从哪个状态，列：到哪个状态 | $k \times k$ |
+# | `B` | $P(x_t \mid h_t)$，行：状态，列：字母 | $k \times m$ |
+
+# %% id="tables"
+from typing import NamedTuple
+import torch
+
+class HMM(NamedTuple):
+    p: object  # (k,)
+    A: object  # (k, k)
+    B: object  # (k, m)
+
+percent = HMM(
+    p=[80, 15, 5],
+    A=[[30, 68, 2], [5, 40, 55], [70, 5, 25]],
+    B=[[60, 36, 1, 1, 1, 1], [1, 1, 60, 36, 1, 1], [1, 1, 1, 1, 60, 36]],
+)
+letters = "ktaons"
+hmm = HMM(*(torch.tensor(table, dtype=torch.float64) / 100 for table in percent))
+k, m = hmm.B.shape
+for table in hmm:
+    torch.testing.assert_close(table.sum(-1), torch.ones_like(table.sum(-1)))  # probabilities
+
+# %% id="sample"
+def sample(hmm, n, T, generator):
+    """Draw n sequences: hidden states and symbols, both (T, n)."""
+    states, symbols = [torch.multinomial(hmm.p, n, replacement=True, generator=generator)], []
+    for _ in range(T):
+        symbols.append(torch.multinomial(hmm.B[states[-1]], 1, generator=generator)[:, 0])
+        states.append(torch.multinomial(hmm.A[states[-1]], 1, generator=generator)[:, 0])
+    return torch.stack(states[:-1]), torch.stack(symbols)
+
+def spell(x):
+    return "".join(letters[i] for i in x)
+
+generator = torch.Generator().manual_seed(0)
+H, X = sample(hmm, 4, 30, generator)  # (T, n) each
+for h, x in zip(H.T, X.T):
+    print("we see", spell(x), "  hidden", "".join(str(int(i) + 1) for i in h))
+
+# %% [markdown] lang="en" id="brute-text"
+# ## Brute force
+#
+# How probable is a word $x_1, \ldots, x_T$? We do not know its path $h_1, \ldots, h_T$, so we add up over **all** of them:
+#
+# $$P(x_1, \ldots, x_T) = \sum_{h_1} \cdots \sum_{h_T} P(x_1, \ldots, x_T, h_1, \ldots, h_T).$$
+#
+# In code that is one line for a path and one for the sum. (It takes tables as plain lists; you will see why.)
+
+# %% [markdown] lang="zh" id="brute-text"
+# ## 暴力求和
+#
+# 一个词 $x_1, \ldots, x_T$ 的概率有多大？它的路径 $h_1, \ldots, h_T$ 未知，于是对**所有**路径求和：
+#
+# $$P(x_1, \ldots, x_T) = \sum_{h_1} \cdots \sum_{h_T} P(x_1, \ldots, x_T, h_1, \ldots, h_T)。$$
+#
+# 写成代码，一个函数算一条路径，一个函数求和。（表用普通的列表给出，后面会看到为什么。）
+
+# %% id="brute-force"
+import itertools
+
+def joint(hmm, h, x):
+    """P(x, h) for one path h and one word x, a product of 2T factors."""
+    P = hmm.p[h[0]] * hmm.B[h[0]][x[0]]
+    for t in range(1, len(x)):
+        P = P * hmm.A[h[t - 1]][h[t]] * hmm.B[h[t]][x[t]]
+    return P
+
+def brute_force(hmm, x):
+    """P(x), one path after the other: k^T of them."""
+    return sum(joint(hmm, h, x) for h in itertools.product(range(len(hmm.p)), repeat=len(x)))
+
+lists = HMM(*(table.tolist() for table in hmm))
+word = [letters.index(c) for c in "kaonta"]
+print(f"P({spell(word)}) = {brute_force(lists, word):.6f}, a sum over {k ** len(word)} paths")
+total = sum(brute_force(lists, x) for x in itertools.product(range(m), repeat=3))
+print(f"all {m**3} words of three letters together: {total:.12f}")
+
+# %% [markdown] lang="en" id="forward-text"
+# The probabilities of all words of one length add up to 1, as they must. But each further letter means three times as many paths. **Predict:** how many letters could you afford?
+#
+# ## The forward recursion
+#
+# Most of these products have beginnings in common. For $T = 3$, take out of each sum what does not depend on it:
+#
+# $$\sum_{h_3} P(x_3 \mid h_3) \underbrace{\sum_{h_2} P(h_3 \mid h_2)\, P(x_2 \mid h_2) \underbrace{\sum_{h_1} P(h_2 \mid h_1)\, P(x_1 \mid h_1)\, \overbrace{P(h_1)}^{\pi_1(h_1)}}_{\pi_2(h_2)}}_{\pi_3(h_3)}$$
+#
+# The inner sum is needed for every $h_2$, and no matter what comes later: compute it once, keep it as $\pi_2$. In general
+#
+# $$\pi_1(h_1) = P(h_1), \qquad \pi_{t+1}(h_{t+1}) = \sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, P(h_{t+1} \mid h_t),$$
+#
+# and $\pi_t(h_t) = P(x_1, \ldots, x_{t-1}, h_t)$: everything that the letters *before* $t$ say about the state at $t$. The letter $x_t$ itself is not in it. First as a loop that spells out each sum:
+
+# %% [markdown] lang="zh" id="forward-text"
+# 同样长度的所有词，概率之和为 1，理应如此。但是每多一个字母，路径数就变成三倍。**猜一猜：** 你的电脑最多能算多少个字母？
+#
+# ## 前向递推
+#
+# 这些乘积大多有相同的开头。以 $T = 3$ 为例，把与求和变量无关的因子提到求和号外面：
+#
+# $$\sum_{h_3} P(x_3 \mid h_3) \underbrace{\sum_{h_2} P(h_3 \mid h_2)\, P(x_2 \mid h_2) \underbrace{\sum_{h_1} P(h_2 \mid h_1)\, P(x_1 \mid h_1)\, \overbrace{P(h_1)}^{\pi_1(h_1)}}_{\pi_2(h_2)}}_{\pi_3(h_3)}$$
+#
+# 最里层的和对每个 $h_2$ 都要用到，而且与后面的内容无关：只算一次，记作 $\pi_2$。一般地，
+#
+# $$\pi_1(h_1) = P(h_1), \qquad \pi_{t+1}(h_{t+1}) = \sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, P(h_{t+1} \mid h_t),$$
+#
+# 并且 $\pi_t(h_t) = P(x_1, \ldots, x_{t-1}, h_t)$：它包含了 $t$ **之前**的字母所提供的、关于 $t$ 时刻状态的全部信息，而不包含字母 $x_t$ 本身。先写成把每个和都展开的循环：
+
+# %% id="forward-loop"
+def forward_loop(hmm, x):
+    """pi_1, ..., pi_T, each a list of k numbers: pi_t[h] = P(x_1, ..., x_{t-1}, h_t = h)."""
+    states, pi = range(len(hmm.p)), [hmm.p]
+    for x_t in x[:-1]:
+        seen = [pi[-1][i] * hmm.B[i][x_t] for i in states]
+        pi.append([sum(seen[i] * hmm.A[i][j] for i in states) for j in states])
+    return pi
+
+def probability(hmm, x):
+    """P(x), by the forward recursion: add up over h_T, with the last letter."""
+    return sum(pi * row[x[-1]] for pi, row in zip(forward_loop(hmm, x)[-1], hmm.B))
+
+print(f"{probability(lists, word):.6f} by the recursion, {brute_force(lists, word):.6f} by brute force")
+assert abs(probability(lists, word) / brute_force(lists, word) - 1) < 1e-12
+
+# %% [markdown] lang="en" id="vector-text"
+# Then as vectors. With $\boldsymbol\pi_t \in \mathbb{R}^{1 \times k}$ and $\mathbf{b}_t$ the column of $\mathbf{B}$ that belongs to the letter $x_t$, a step is an elementwise product and a product with a matrix:
+#
+# $$\boldsymbol\pi_{t+1} = (\boldsymbol\pi_t \odot \mathbf{b}_t)\, \mathbf{A}.$$
+
+# %% [markdown] lang="zh" id="vector-text"
+# 再写成向量。记 $\boldsymbol\pi_t \in \mathbb{R}^{1 \times k}$，$\mathbf{b}_t$ 为 $\mathbf{B}$ 中字母 $x_t$ 对应的那一列，那么每一步就是一次按元素相乘，再乘一个矩阵：
+#
+# $$\boldsymbol\pi_{t+1} = (\boldsymbol\pi_t \odot \mathbf{b}_t)\, \mathbf{A}。$$
+
+# %% id="forward"
+def forward(hmm, x):
+    """pi_1, ..., pi_T as a tensor (T, k)."""
+    pi = [hmm.p]
+    for x_t in x[:-1]:
+        pi.append((pi[-1] * hmm.B[:, x_t]) @ hmm.A)  # (k,) * (k,), then @ (k, k)
+    return torch.stack(pi)
+
+torch.testing.assert_close(forward(hmm, word), torch.tensor(forward_loop(lists, word), dtype=torch.float64))
+print(forward(hmm, word))
+
+# %% [markdown] lang="en" id="backward-text"
+# ## The backward recursion
+#
+# The same from the other end. Let $\rho_t(h_t) = P(x_{t+1}, \ldots, x_T \mid h_t)$: what the letters *after* $t$ say about the state at $t$. After the last letter there is nothing more to say, so
+#
+# $$\rho_T(h_T) = 1, \qquad \rho_{t-1}(h_{t-1}) = \sum_{h_t} P(h_t \mid h_{t-1})\, P(x_t \mid h_t)\, \rho_t(h_t), \qquad \boldsymbol\rho_{t-1} = \mathbf{A}\,(\mathbf{b}_t \odot \boldsymbol\rho_t).$$
+#
+# The two meet at *any* time step: $\sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, \rho_t(h_t) = P(x_1, \ldots, x_T)$ for every $t$.
+
+# %% [markdown] lang="zh" id="backward-text"
+# ## 反向递推
+#
+# 从另一端做同样的事。令 $\rho_t(h_t) = P(x_{t+1}, \ldots, x_T \mid h_t)$，即 $t$ **之后**的字母所提供的、关于 $t$ 时刻状态的信息。最后一个字母之后再没有别的信息，所以
+#
+# $$\rho_T(h_T) = 1, \qquad \rho_{t-1}(h_{t-1}) = \sum_{h_t} P(h_t \mid h_{t-1})\, P(x_t \mid h_t)\, \rho_t(h_t), \qquad \boldsymbol\rho_{t-1} = \mathbf{A}\,(\mathbf{b}_t \odot \boldsymbol\rho_t)。$$
+#
+# 两个递推可以在**任意**时间步会合：对每个 $t$，都有 $\sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, \rho_t(h_t) = P(x_1, \ldots, x_T)$。
+
+# %% id="backward"
+def backward(hmm, x):
+    """rho_1, ..., rho_T as a tensor (T, k): rho_t[h] = P(x_{t+1}, ..., x_T | h_t = h)."""
+    rho = [torch.ones_like(hmm.p)]
+    for x_t in reversed(x[1:]):
+        rho.insert(0, hmm.A @ (hmm.B[:, x_t] * rho[0]))  # (k, k) @ (k,)
+    return torch.stack(rho)
+
+meet = (forward(hmm, word) * hmm.B[:, word].T * backward(hmm, word)).sum(-1)  # (T, k) -> (T,)
+print(meet)
+torch.testing.assert_close(meet, torch.full_like(meet, brute_force(lists, word)))
+
+# %% [markdown] lang="en" id="lattice-text"
+# ## The lattice
+#
+# All paths at once look like this: a column for each time step, a row for each state, and a path takes one node from every column. The picture computes one node per step. The **thick edges** are the terms that are *added* to get the node with the bold ring; the **filled nodes** hold sums from earlier steps, *reused* instead of computed again; the **bold letter** is the one that is taken in.
+# The table shows the sum in numbers. Watch the title: for how many paths does the one number stand?
+
+# %% [markdown] lang="zh" id="lattice-text"
+# ## 网格图
+#
+# 把所有路径画在一起就是下面的样子：每列是一个时间步，每行是一个状态，一条路径在每一列各取一个结点。图中每走一步就算出一个结点。**粗边**是为了得到粗圈结点而**相加**的各项；**填色的结点**存着前面算好的和，直接**重复使用**，不必再算；**加粗的字母**是这一步读入的字母。
+# 表中列出了这个和的具体数值。请留意标题：这一个数代表了多少条路径？
+
+# %% id="sum-terms"
+def sum_terms(recursion, step):
+    """What a step (1 to kT) computes: its node (t, h), from 0; all values (T, k); the terms that it adds up."""
+    column, h = divmod(step - 1, k)
+    if recursion == "pi":
+        t, before, known = column, column - 1, forward(hmm, word)
+        to = hmm.A[:, h]  # P(h | i), for each state i that comes before
+    else:
+        t, before, known = len(word) - 1 - column, len(word) - column, backward(hmm, word)
+        to = hmm.A[h]  # P(i | h), for each state i that comes after
+    if column == 0:
+        return t, h, known, []  # the recursion begins here: nothing to add
+    return t, h, known, [(before, i, known[before, i], hmm.B[i, word[before]], to[i]) for i in range(k)]
+
+t, h, known, terms = sum_terms("pi", step=8)  # the 8th node of pi is state 2 at t = 3
+for _, i, value, b, a in terms:
+    print(f"from state {i + 1}: {value:.4f} * {b:.2f} * {a:.2f} = {value * b * a:.5f}")
+print(f"pi_{t + 1}({h + 1}) = {sum(value * b * a for *_, value, b, a in terms):.5f}")
+assert torch.isclose(sum(value * b * a for *_, value, b, a in terms), known[t, h])
+
+# %% id="sum-table"
+def sum_table(recursion, terms):
+    """The terms of a sum in numbers, as a table."""
+    if not terms:
+        start = "P(h₁), from the table p" if recursion == "pi" else "1: after the last letter nothing follows"
+        return utils.table(["the recursion begins here with"], [[start]])
+    name = f"{'π' if recursion == 'pi' else 'ρ'} at t = {terms[0][0] + 1}"
+    head = ["state there", f"{name} (reused)", "P(x | state)", "P(to | from)", "product (added)"]
+    rows = []
+    for _, i, value, b, a in terms:
+        rows.append([i + 1, f"{value:.5f}", f"{b:.2f}", f"{a:.2f}", f"{value * b * a:.5f}"])
+    total = sum(value * b * a for *_, value, b, a in terms)
+    return utils.table(head, [*rows, ["sum", "", "", "", f"{total:.5f}"]])
+
+sum_table("pi", terms)
+
+# %% id="draw-lattice"
+BLUE, VERMILION, GREEN, *_ = utils.LivePlot.COLOURS
+T_word, SUBSCRIPTS = len(word), "₁₂₃₄₅₆"
+
+def draw_lattice(recursion, step):
+    """Draw the lattice after so many steps of pi (left to right) or rho (right to left), and the newest sum."""
+    t, h, known, terms = sum_terms(recursion, step)
+    fig, ax = utils.new_figure(8.6, 3.4, bare=True)
+    ax.set(xlim=(-0.55, T_word - 0.45), ylim=(k, -1))
+    for i, j in itertools.product(range(k), repeat=2):
+        x = [c for left in range(T_word - 1) for c in (left, left + 1, None)]
+        ax.plot(x, (T_word - 1) * [i, j, None], color="0.85", linewidth=1, zorder=1)  # every edge from i to j
+    for before, i, *_ in terms:
+        ax.plot([before, t], [i, h], color=VERMILION, linewidth=4, zorder=2)
+    columns = range(T_word) if recursion == "pi" else reversed(range(T_word))
+    for number, (there, i) in enumerate(itertools.product(columns, range(k)), start=1):  # as the steps go
+        reused = (there, i) in [term[:2] for term in terms]
+        fill = "#f7c7a3" if reused else "#e3f1fa" if number <= step else "white"
+        ring = {"mec": "black", "mew": 3} if number == step else {"mec": "0.5", "mew": 1}
+        ax.plot(there, i, "o", markersize=36, markerfacecolor=fill, zorder=3, **ring)
+        if number <= step:
+            ax.text(there, i, f"{known[there, i]:.4f}", ha="center", va="center", fontsize=8.5, zorder=4)
+    for c, i in enumerate(word):
+        look = {"color": VERMILION, "weight": "bold"} if terms and c == terms[0][0] else {}
+        ax.text(c, k - 0.3, f"x{SUBSCRIPTS[c]} = {letters[i]}", ha="center", fontsize=11, **look)
+    name, paths = ("π", k**t) if recursion == "pi" else ("ρ", k ** (T_word - 1 - t))
+    what = f"{k} products stand for {paths} paths" if terms else "the recursion begins"
+    ax.set_title(f"{name} at t = {t + 1}, state {h + 1}: {what}", y=0.9)
+    return fig, sum_table(recursion, terms)
+
+draw_lattice("pi", 8)[0]
+
+# %% id="explore-lattice"
+import ipywidgets as widgets
+
+utils.explore(
+    draw_lattice,
+    play="step",
+    recursion=widgets.Dropdown(options=["pi", "rho"], description="recursion"),
+    step=widgets.IntSlider(1, min=1, max=k * T_word, description="step"),
+)
+
+# %% [markdown] lang="en" id="count-text"
+# ## What it costs
+#
+# One column needs $k$ sums, and each of them has $k$ terms. So a recursion takes of the order of $k^2\,T$ products, **not** $k\,T$ as some texts print; brute force takes $2T-1$ products for each of $k^T$ paths.
+#
+# We need not trust a formula: this number counts how often it is multiplied. Both functions above take it as it is.
+
+# %% [markdown] lang="zh" id="count-text"
+# ## 计算量
+#
+# 每一列有 $k$ 个和，每个和有 $k$ 项。所以一次递推的乘法次数是 $k^2\,T$ 的量级，**而不是**某些资料上写的 $k\,T$；暴力求和则有 $k^T$ 条路径，每条要做 $2T-1$ 次乘法。
+#
+# 不必只相信公式：下面这种数会记录自己被乘了多少次。前面的两个函数可以原封不动地用它来算。
+
+# %% id="count-products"
+class Counted(float):
+    """A number that counts how many products it takes part in."""
+
+    products = 0
+
+    def __mul__(self, other):
+        Counted.products += 1
+        return Counted(float(self) * float(other))
+
+    __rmul__ = __mul__
+
+def count(function, k, T):
+    """How many products function(hmm, x) makes for k states and T letters."""
+    table = [[Counted(1 / k)] * k for _ in range(k)]
+    Counted.products = 0
+    function(HMM(table[0], table, table), [0] * T)
+    return Counted.products
+
+for T in (2, 4, 6, 8):
+    print(f"T = {T}: brute force {count(brute_force, k, T):>7,}   recursion {count(probability, k, T):>3}")
+    assert count(brute_force, k, T) == (2 * T - 1) * k**T
+    assert count(probability, k, T) == (T - 1) * (k**2 + k) + k
+
+# %% id="draw-cost"
+def draw_cost(k):
+    """Draw how many products both ways take: counted where that is quick, by the formula everywhere."""
+    Ts = range(1, 41)
+    short = [T for T in Ts if (2 * T - 1) * k**T < 20_000]
+    fig, ax = utils.new_figure(8.4, 3.6)
+    ax.plot(Ts, [(2 * T - 1) * k**T for T in Ts], "--", color=VERMILION, label=f"$(2T-1)\\,k^T$, k = {k}")
+    ax.plot(short, [count(brute_force, k, T) for T in short], "s", color=VERMILION, label="brute force, count")
+    ax.plot(Ts, [(T - 1) * (k**2 + k) + k for T in Ts], "-", color=BLUE, label=f"$(T-1)(k^2+k)+k$, k = {k}")
+    ax.plot(Ts[::3], [count(probability, k, T) for T in Ts[::3]], "o", color=BLUE, label="recursion, counted")
+    ax.plot(Ts, [k * T for T in Ts], ":", color="0.4", label="$k\\,T$: too few")
+    ax.set(yscale="log", ylim=(1, 1e20), xlabel="T, letters", ylabel="products")
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    return fig
+
+draw_cost(k)
+
+# %% [markdown] lang="en" id="cost-look"
+# On this logarithmic axis the brute force is a straight line upwards; the recursion stays near the floor. A laptop makes some $10^{10}$ products in a second. **Find out:** for which $T$ does brute force take longer than a day (about $10^{15}$ products), with 3 states and with 8?
+
+# %% [markdown] lang="zh" id="cost-look"
+# 纵轴是对数坐标，暴力求和是一条直线上升的线，递推则始终贴近底部。一台笔记本电脑每秒大约能做 $10^{10}$ 次乘法。**试一试：** 状态数为 3 和 8 时，$T$ 到多大，暴力求和就要算上一天以上（约 $10^{15}$ 次乘法）？
+
+# %% id="explore-cost"
+utils.explore(draw_cost, k=widgets.IntSlider(3, min=2, max=10, description="k, states"))
+
+# %% [markdown] lang="en" id="blank-text"
+# ## The missing letter
+#
+# Now the question from the beginning. Letter $j$ is missing; write $x_{-j}$ for all the others. $\pi_j$ knows the letters before it, $\rho_j$ those after it, and neither has seen $x_j$. So
+#
+# $$P(x_j \mid x_{-j}) \propto \sum_{h_j} \pi_j(h_j)\, \rho_j(h_j)\, P(x_j \mid h_j),$$
+#
+# and with the left side only, $P(x_j \mid x_1, \ldots, x_{j-1}) \propto \sum_{h_j} \pi_j(h_j)\, P(x_j \mid h_j)$. ($\propto$: divide by the sum over all letters, so that they add up to 1.)
+
+# %% [markdown] lang="zh" id="blank-text"
+# ## 缺失的字母
+#
+# 现在回到开头的问题。第 $j$ 个字母缺失，其余所有字母记作 $x_{-j}$。$\pi_j$ 知道它之前的字母，$\rho_j$ 知道它之后的字母，两者都没有见过 $x_j$。于是
+#
+# $$P(x_j \mid x_{-j}) \propto \sum_{h_j} \pi_j(h_j)\, \rho_j(h_j)\, P(x_j \mid h_j)；$$
+#
+# 如果只看左边，则 $P(x_j \mid x_1, \ldots, x_{j-1}) \propto \sum_{h_j} \pi_j(h_j)\, P(x_j \mid h_j)$。（$\propto$ 表示正比于：再除以对所有字母的和，使它们加起来等于 1。）
+
+# %% id="fill-in"
+def fill_in(hmm, x, j):
+    """P(x_j | the letters before it) and P(x_j | all other letters), (m,) each; j counts from 0."""
+    pi, rho = forward(hmm, x)[j], backward(hmm, x)[j]  # (k,) each
+    left, both = pi @ hmm.B, (pi * rho) @ hmm.B  # (k,) @ (k, m) -> (m,)
+    return left / left.sum(), both / both.sum()
+
+j = 3
+left, both = fill_in(hmm, word, j)
+brute = torch.tensor([brute_force(lists, [*word[:j], letter, *word[j + 1 :]]) for letter in range(m)])
+torch.testing.assert_close(both, (brute / brute.sum()).double())
+print("filling the blank in", spell(word[:j]) + "_" + spell(word[j + 1 :]), "equals brute force:")
+print("  ".join(f"{letter} {P:.3f}" for letter, P in zip(letters, both)))
+
+# %% id="draw-blank"
+def draw_blank(text):
+    """Draw what the left side, and both sides, say about the letter missing in a text such as ka_nta."""
+    utils.require(text.count("_") == 1, "text", text, "a text with exactly one _")
+    utils.require(set(text) <= {*letters, "_"}, "text", text, f"made of the letters {letters} and one _")
+    x, j = [max(letters.find(c), 0) for c in text], text.index("_")  # what stands for _ is never looked at
+    fig, ax = utils.new_figure(7.6, 2.8)
+    for P, shift, colour, hatch, label in zip(
+        fill_in(hmm, x, j), (-0.2, 0.2), (BLUE, VERMILION), ("", "//"), (f"left: {text[:j]}_", f"both: {text}")
+    ):
+        ax.bar([i + shift for i in range(m)], P.tolist(), 0.4, color=colour, hatch=hatch, edgecolor="white", label=label)
+    ax.set_xticks(range(m), list(letters))
+    ax.set(ylim=(0, 1), ylabel="P( missing letter )")
+    ax.legend(frameon=False)
+    return fig
+
+draw_blank("ka_ta")
+
+# %% [markdown] lang="en" id="blank-look"
+# **Predict**, then type: what does the left side say about `ka_`, and how do `ka_aka` and `ka_ta` change it? What is special about a blank at the very end?
+
+# %% [markdown] lang="zh" id="blank-look"
+# 先**猜一猜**，再输入：对于 `ka_`，左边能说明什么？换成 `ka_aka` 和 `ka_ta` 又如何？空格在最末尾时，有什么特别之处？
+
+# %% id="explore-blank"
+utils.explore(draw_blank, text=widgets.Text("ka_aka", description="text"))
+
+# %% [markdown] lang="en" id="underflow-text"
+# ## A thousand letters
+#
+# Every step multiplies by probabilities, so $\pi_t$ shrinks to between a quarter and a fifth with each letter. A computer's numbers do not go down for ever: below $10^{-45}$ (32 bits) or $5 \cdot 10^{-324}$ (64 bits) there is only 0, an **underflow**.
+# **Predict:** after how many letters will that be?
+
+# %% [markdown] lang="zh" id="underflow-text"
+# ## 一千个字母
+#
+# 每一步都要乘以概率，所以每读一个字母，$\pi_t$ 大约缩小到原来的四分之一到五分之一。而计算机里的数不能无限小：小于 $10^{-45}$（32 位）或 $5 \cdot 10^{-324}$（64 位）就只剩下 0，这叫作**下溢**。
+# **猜一猜：** 多少个字母之后会下溢？
+
+# %% id="underflow"
+_, X = sample(hmm, 1, 1000, generator)
+long_word = X[:, 0].tolist()
+single = HMM(*(table.float() for table in hmm))
+for name, tables in (("float32", single), ("float64", hmm)):
+    alive = (forward(tables, long_word).sum(-1) > 0).sum()  # pi_t as a whole is zero from then on
+    print(f"{name}: pi_t is zero after {alive} of {len(long_word)} letters")
+
+# %% [markdown] lang="en" id="scaled-text"
+# **The cure:** divide $\pi_t$ by its sum after every step, and keep the logarithm of what was divided out. Only ratios matter for $P(x_j \mid x_{-j})$, and the logarithms add up to $\ln P(x_1, \ldots, x_T)$. The other usual cure computes with logarithms throughout (`logsumexp` is $\ln \sum \exp$ without leaving the logarithms).
+#
+# Which of them is right? Python's whole numbers have as many digits as they need, and our tables are whole percents: so `probability(percent, x)` is *exactly* $100^{2T} P(x)$.
+
+# %% [markdown] lang="zh" id="scaled-text"
+# **解决办法：** 每一步之后把 $\pi_t$ 除以它各项之和，并记下除数的对数。计算 $P(x_j \mid x_{-j})$ 只用到比值，而这些对数加起来就是 $\ln P(x_1, \ldots, x_T)$。另一种常用办法是自始至终用对数计算（`logsumexp` 就是在对数下计算的 $\ln \sum \exp$）。
+#
+# 哪一种算得对？Python 的整数要多少位就有多少位，而我们的表都是整数百分比，所以 `probability(percent, x)` **精确地**等于 $100^{2T} P(x)$。
+
+# %% id="scaled"
+import math
+
+def forward_scaled(hmm, x):
+    """pi_1, ..., pi_T, each divided by its sum (T, k), and ln P(x_1, ..., x_t) for every t (T,)."""
+    pi, scaled, log_P = hmm.p, [], []
+    for x_t in x:
+        scaled.append(pi)
+        seen = pi * hmm.B[:, x_t]  # (k,); its sum is P(x_t | x_1, ..., x_{t-1})
+        log_P.append(seen.sum().log())
+        pi = (seen / seen.sum()) @ hmm.A
+    return torch.stack(scaled), torch.stack(log_P).cumsum(0)
+
+def forward_log(hmm, x):
+    """ln P(x_1, ..., x_t) for every t (T,), computed with logarithms throughout."""
+    log_p, log_A, log_B = (table.log() for table in hmm)
+    log_seen = [log_p + log_B[:, x[0]]]  # (k,)
+    for x_t in x[1:]:
+        log_seen.append(torch.logsumexp(log_seen[-1][:, None] + log_A, dim=0) + log_B[:, x_t])
+    return torch.stack(log_seen).logsumexp(-1)
+
+T = len(long_word)
+exact = math.log(probability(percent, long_word)) - 2 * T * math.log(100)
+print(f"exact   {exact:.9f}")
+for name, tables in (("float32", single), ("float64", hmm)):
+    scaled, logs = forward_scaled(tables, long_word)[1][-1].item(), forward_log(tables, long_word)[-1].item()
+    plain = probability(tables, long_word).log().item()
+    print(f"{name} plain {plain}, scaled {scaled:.9f}, log space {logs:.9f}")
+    assert abs(scaled / exact - 1) < 1e-5 and abs(logs / exact - 1) < 1e-5
+
+# %% id="draw-underflow"
+def draw_underflow():
+    """Draw log10 P(x_1, ..., x_t), scaled and plain, to where the plain product is zero."""
+    fig, ax = utils.new_figure(7.6, 3)
+    ts = range(1, T + 1)
+    ax.plot(ts, forward_scaled(single, long_word)[1] / math.log(10), color=BLUE, label="float32, scaled")
+    for name, tables, style in (("float32, plain", single, "s"), ("float64, plain", hmm, "^")):
+        digits = forward(tables, long_word).sum(-1).log10()  # -inf from the underflow on
+        last = int(digits.isfinite().sum())
+        ax.plot(ts[:last], digits[:last], color=VERMILION, linewidth=4, alpha=0.4)
+        ax.plot(last, digits[last - 1], style, color=VERMILION, label=f"{name}: ends at t = {last}")
+    ax.set(xlabel="t, letters", ylabel="$\\log_{10} P(x_1, ..., x_t)$")
+    ax.legend(frameon=False)
+    return fig
+
+draw_underflow()
+
+# %% [markdown] lang="en" id="bridge"
+# ## From the recursion to a network
+#
+# Put the forward recursion beside a recurrent layer:
+#
+# | | recursion | recurrent layer |
+# |---|---|---|
+# | state | $\boldsymbol\pi_{t+1}$, $k$ numbers: a summary of $x_1, \ldots, x_t$ | $\mathbf{H}_t$, $h$ numbers: a summary of $x_1, \ldots, x_t$ |
+# | step | $(\boldsymbol\pi_t \odot \mathbf{b}_t)\, \mathbf{A}$ | $\phi(\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{H}_{t-1} \mathbf{W}_{hh} + \mathbf{b}_h)$ |
+# | comes from | tables that somebody knows | weights, learnt from examples |
+#
+# Both are the same kind of machine: a state, updated by each new symbol in the same way. $\boldsymbol\rho$ is its mirror image, **a recurrence that starts at the end and runs backwards**. A network that has one of each, and combines their states, is a *bidirectional* recurrent network, the subject of lesson 5.
+#
+# Now let networks learn our language from examples alone. How good can they get? **Cross-entropy**, the average of $-\ln P(\text{the letter that came})$, has a lowest possible value, which the exact probabilities reach. There are two such floors:
+#
+# - from the left only, $P(x_j \mid x_1, \ldots, x_{j-1})$: the **filtering optimum**;
+# - from both sides, $P(x_j \mid x_{-j})$: the **smoothing optimum**. (Filtering and smoothing are the usual names for estimating the state at $j$ from one side and from both.)
+#
+# `exact` is `fill_in` for all $j$ of many sequences at once, scaled.
+
+# %% [markdown] lang="zh" id="bridge"
+# ## 从递推到网络
+#
+# 把前向递推和循环层放在一起看：
+#
+# | | 递推 | 循环层 |
+# |---|---|---|
+# | 状态 | $\boldsymbol\pi_{t+1}$，$k$ 个数：对 $x_1, \ldots, x_t$ 的概括 | $\mathbf{H}_t$，$h$ 个数：对 $x_1, \ldots, x_t$ 的概括 |
+# | 每一步 | $(\boldsymbol\pi_t \odot \mathbf{b}_t)\, \mathbf{A}$ | $\phi(\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{H}_{t-1} \mathbf{W}_{hh} + \mathbf{b}_h)$ |
+# | 由什么决定 | 已知的概率表 | 从样本中学到的权重 |
+#
+# 两者是同一类机器：有一个状态，每来一个符号就用同样的方式更新。$\boldsymbol\rho$ 是它的镜像：**从末尾出发、反向运行的递推**。如果一个网络两种递推各有一个，再把两个状态合并起来，就是**双向**循环神经网络，也就是第 5 课的主题。
+#
+# 现在让网络只凭样本来学习这种语言。最好能学到什么程度？**交叉熵**是 $-\ln P(\text{实际出现的字母})$ 的平均值，它有一个最小值，用精确概率预测才能达到。这样的下限有两个：
+#
+# - 只看左边，$P(x_j \mid x_1, \ldots, x_{j-1})$：**滤波最优值**；
+# - 两边都看，$P(x_j \mid x_{-j})$：**平滑最优值**。（从一侧估计 $j$ 时刻的状态通常叫滤波，从两侧估计叫平滑，名称由此而来。）
+#
+# `exact` 就是 `fill_in`，只是一次算出许多序列的所有位置 $j$，并且做了缩放。
+
+# %% id="exact"
+def exact(hmm, X):
+    """P(x_j | the letters before it) and P(x_j | all other letters), for X (T, n): (T, n, m) each."""
+    b = hmm.B.T[X]  # (T, n, k): P(x_t | h_t)
+    pi, rho = [hmm.p.expand(X.shape[1], k)], [torch.ones(X.shape[1], k, dtype=hmm.p.dtype)]  # (n, k)
+    for b_t in b[:-1]:
+        new = (pi[-1] * b_t) @ hmm.A
+        pi.append(new / new.sum(-1, keepdim=True))
+    for b_t in b[1:].flip(0):
+        new = (b_t * rho[0]) @ hmm.A.T
+        rho.insert(0, new / new.sum(-1, keepdim=True))
+    pi, rho = torch.stack(pi), torch.stack(rho)  # (T, n, k)
+    left, both = pi @ hmm.B, (pi * rho) @ hmm.B
+    return left / left.sum(-1, keepdim=True), both / both.sum(-1, keepdim=True)
+
+def cross_entropy(P, X):
+    """-ln P(x_j) at every place, (T, n), in nats; P: (T, n, m)."""
+    return -P.gather(-1, X[..., None])[..., 0].log()
+
+_, X = sample(hmm, 8000, 20, generator)  # fresh: the networks will never be trained on these
+for one, many in zip(fill_in(hmm, X[:, 5].tolist(), j=7), exact(hmm, X)):
+    torch.testing.assert_close(many[7, 5], one)
+floors = dict(zip(("left only", "both sides"), (cross_entropy(P, X) for P in exact(hmm, X))))
+for name, losses in floors.items():
+    print(f"{name}: exact optimum {losses.mean():.4f} nats, perplexity {losses.mean().exp():.2f}")
+
+# %% [markdown] lang="en" id="network-text"
+# Two things in this network deserve a look. Row $j$ of its output must not have seen $x_j$: so it is given the forward state *before* $j$ and the backward state *after* $j$, each shifted by one; where there is nothing to read, zeros. And the backward layer is an ordinary layer that gets the sequence turned round; its states are turned back afterwards.
+#
+# The states of both directions are then combined by a small output network. (With one linear layer alone it comes less close: the exact formula *multiplies* $\pi_j$ and $\rho_j$.)
+
+# %% [markdown] lang="zh" id="network-text"
+# 这个网络有两点值得细看。输出的第 $j$ 行不能见过 $x_j$，所以取 $j$ **之前**的前向状态和 $j$ **之后**的反向状态，各错开一步；没有内容可读的地方就填零。另外，反向层就是一个普通的循环层，只是读的是倒过来的序列，算完再把各个状态倒回来。
+#
+# 然后由一个小的输出网络合并两个方向的状态。（如果只用一个线性层，就没有这么接近：精确公式里 $\pi_j$ 与 $\rho_j$ 是**相乘**的。）
+
+# %% id="network"
+from torch import nn
+from torch.nn import functional as F
+
+class FillIn(nn.Module):
+    """Logits (T, n, m) for each letter of X (T, n), from the letters before it or, with both, from all others."""
+
+    def __init__(self, num_hiddens, both):
+        super().__init__()
+        self.forward_layer = nn.GRU(m, num_hiddens)
+        self.backward_layer = nn.GRU(m, num_hiddens) if both else None
+        num_features = 2 * num_hiddens if both else num_hiddens
+        self.output = nn.Sequential(nn.Linear(num_features, 32), nn.Tanh(), nn.Linear(32, m))
+
+    def forward(self, X):
+        E = F.one_hot(X, m).float()  # (T, n, m)
+        H = F.pad(self.forward_layer(E[:-1])[0], (0, 0, 0, 0, 1, 0))  # (T, n, h); row j has read x_1 to x_{j-1}
+        if self.backward_layer:
+            H_b = self.backward_layer(E[1:].flip(0))[0].flip(0)  # (T-1, n, h), for x_T down to x_{j+1}
+            H = torch.cat([H, F.pad(H_b, (0, 0, 0, 0, 0, 1))], dim=-1)  # (T, n, 2h)
+        return self.output(H)
+
+# %% id="network-check"
+for both in (False, True):
+    network, X_a = FillIn(8, both), X[:, :1]
+    X_b = X_a.clone()
+    X_b[7] = (X_b[7] + 1) % m  # another letter at j = 8
+    moved = (network(X_a) != network(X_b)).any(-1)[:, 0]  # (T,)
+    print("both sides:" if both else "left only: ", "".join("x" if place else "." for place in moved))
+    assert not moved[7], "the letter at j itself must not be visible"
+
+# %% [markdown] lang="en" id="train-text"
+# Each `x` is a place whose prediction changes when the eighth letter does: never the eighth itself.
+#
+# Train both, live. Every minibatch is freshly drawn, so nothing can be learnt by heart; the curves are measured on 8,000 other sequences, and the dashed lines are the exact optima on the same ones. **Predict:** will the curves cross their floors? How close will they come?
+
+# %% [markdown] lang="zh" id="train-text"
+# 每个 `x` 表示一个位置：第八个字母一变，那里的预测就跟着变；唯独第八个位置自己不变。
+#
+# 现在同时训练两个网络。每个小批量都是新采样的，所以无从死记硬背；曲线是在另外 8,000 个序列上测得的，虚线是同样这些序列上的精确最优值。**猜一猜：** 曲线会不会穿过自己的下限？能靠得多近？
+
+# %% id="train"
+def score(network):
+    """Cross-entropy of a network on the fresh sequences at every place, (T, n)."""
+    with torch.no_grad():
+        return cross_entropy(network(X).softmax(-1), X)
+
+def train(network, num_steps, seed):
+    """Train on so many minibatches; yields (minibatch, cross-entropy on fresh sequences, None) now and then."""
+    generator = torch.Generator().manual_seed(seed)
+    updater = torch.optim.Adam(network.parameters(), lr=0.01)
+    decay = torch.optim.lr_scheduler.LinearLR(updater, 1.0, 0.02, num_steps)  # ever smaller steps
+    for number in range(1, num_steps + 1):
+        _, batch = sample(hmm, 128, 20, generator)
+        loss = F.cross_entropy(network(batch).flatten(0, 1), batch.flatten())
+        updater.zero_grad()
+        loss.backward()
+        updater.step()
+        decay.step()
+        if number % 50 == 0 or number in (5, 10, 20, 30, 40):
+            yield number, score(network).mean().item(), None
+
+# %% id="race"
+utils.seed_everything(0)
+networks = {"left only": FillIn(32, both=False), "both sides": FillIn(32, both=True)}
+num_steps = 50 * utils.epochs(13)
+words = {"xlabel": "minibatch", "ylabel": "nats", "lines": ("network", "exact optimum")}
+plot = utils.LivePlot(num_steps, "cross-entropy on fresh sequences", ylim=(1.3, 1.8), **words)
+plot.axes.set_yscale("linear")
+for losses, colour in zip(floors.values(), plot.COLOURS):
+    plot.axes.axhline(losses.mean(), color=colour, linestyle="--")
+trainings = {name: train(network, num_steps, seed=1) for name, network in networks.items()}
+records = plot.race(trainings)
+
+# %% [markdown] lang="en" id="result-text"
+# How close is close? On the same sequences, take the difference between network and optimum, sequence by sequence: its average is the gap, and its spread divided by $\sqrt{8000}$ is how far chance may have moved that average (the **sampling error**). A gap below zero by more than a few sampling errors would mean that the network has seen something that it should not.
+
+# %% [markdown] lang="zh" id="result-text"
+# 到底有多近？在同样的序列上，逐个序列计算网络与最优值之差：平均值就是差距，标准差除以 $\sqrt{8000}$，就是这个平均值可能的随机波动（**抽样误差**）。如果差距小于零，而且超过抽样误差的好几倍，那就说明网络看到了不该看的东西。
+
+# %% id="result"
+rows, by_position = [], {}
+for name, network in networks.items():
+    losses, optimum = score(network), floors[name]  # (T, n) each
+    gap = (losses - optimum).mean(0)  # (n,), one for each sequence
+    error = gap.std() / len(gap) ** 0.5
+    share = f"{100 * gap.mean() / optimum.mean():.2f} %"
+    nats = [f"{losses.mean():.4f}", f"{optimum.mean():.4f}", f"{gap.mean():.4f} ± {error:.4f}"]
+    rows.append([name, *nats, share])
+    by_position[name] = losses.mean(1), optimum.mean(1)  # (T,) each
+utils.table(["network", "nats", "exact optimum", "gap ± sampling error", "gap"], rows)
+
+# %% id="draw-positions"
+def draw_positions():
+    """Draw the cross-entropy at each place: networks as markers, exact optima as dashed lines."""
+    fig, ax = utils.new_figure(7.6, 3)
+    for (name, (losses, optimum)), colour, marker in zip(by_position.items(), (BLUE, VERMILION), "os"):
+        ax.plot(range(1, 21), losses, marker, color=colour, label=f"network, {name}")
+        ax.plot(range(1, 21), optimum, "--", color=colour, label=f"exact optimum, {name}")
+    ax.set(xlabel="j, place of the letter", ylabel="nats", xticks=range(2, 21, 2))
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return fig
+
+draw_positions()
+
+# %% [markdown] lang="en" id="positions-look"
+# The networks have never seen a table, and yet they follow the exact recursions place by place. From the left only, every place after the first few is about equally hard. From both sides nearly every place is easier. **Two places are special**: at the first there is no left side, at the last no right side. What does that do to the two curves? Keep this picture in mind: in lesson 6 a place without a right side gives a culprit away.
+
+# %% [markdown] lang="zh" id="positions-look"
+# 网络从没见过概率表，却在每个位置上都跟上了精确的递推。只看左边时，除了开头几个位置，其余位置难度差不多。两边都看时，几乎每个位置都更容易。**有两个位置很特别**：第一个位置没有左边，最后一个位置没有右边。这对两条曲线有什么影响？请记住这幅图：到第 6 课，一个没有右边的位置会让“作弊者”露出马脚。
+
+# %% [markdown] lang="en" id="exercises"
+# ## Exercises
+#
+# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on the dots opens it.
+#
+# **1.** How many products does `probability` make for $k = 10$ states and $T = 100$ letters?
+
+# %% [markdown] lang="zh" id="exercises"
+# ## 练习
+#
+# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击省略号即可展开。
+#
+# **1.** 状态数 $k = 10$、字母数 $T = 100$ 时，`probability` 要做多少次乘法？
+
+# %% id="exercise-1"
+answer_1 = None
+
+def check_1(answer):
+    because = "each of 99 steps makes k products with B and k * k with A; k more at the end"
+    utils.check(answer, count(probability, k=10, T=100), because)
+
+check_1(answer_1)
+
+# %% tags=["solution"] id="solution-1"
+# @title Solution 1
+solution_1 = 99 * (10 + 10 * 10) + 10
+
+# %% [markdown] lang="en" id="exercise-2-text"
+# **2.** Change one thing: all three rows of `A` become `[0.2, 0.5, 0.3]`. What is now the probability that the missing letter of `ka_ta` is an `a`, given both sides? (Think first: what do the neighbours still say?)
+
+# %% [markdown] lang="zh" id="exercise-2-text"
+# **2.** 改一处：把 `A` 的三行都换成 `[0.2, 0.5, 0.3]`。这时已知两边，`ka_ta` 中缺失的字母是 `a` 的概率是多少？（先想一想：左右的字母还能说明什么？）
+
+# %% id="exercise-2"
+answer_2 = None
+
+def check_2(answer):
+    forgetful = hmm._replace(A=torch.tensor([[0.2, 0.5, 0.3]], dtype=torch.float64).expand(k, k))
+    _, P = fill_in(forgetful, [letters.index(c) for c in "kakta"], j=2)
+    because = "every state now forgets the one before it: the neighbours say nothing, A's row decides"
+    utils.check(answer, P[letters.index("a")].item(), because)
+
+check_2(answer_2)
+
+# %% tags=["solution"] id="solution-2"
+# @title Solution 2
+solution_2 = 0.2 * 0.01 + 0.5 * 0.60 + 0.3 * 0.01
+
+# %% [markdown] lang="en" id="exercise-3-text"
+# **3.** A language of 1000 letters, all equally likely in every state. The smallest number above zero in 32 bits is about $1.4 \cdot 10^{-45}$, and what lies below half of it becomes 0. After how many letters is $P(x_1, \ldots, x_T)$, computed plainly, zero?
+
+# %% [markdown] lang="zh" id="exercise-3-text"
+# **3.** 设一种语言有 1000 个字母，在每个状态下都等可能。32 位浮点数能表示的最小正数约为 $1.4 \cdot 10^{-45}$，比它的一半还小的数都变成 0。直接计算 $P(x_1, \ldots, x_T)$，到第几个字母时结果为零？
+
+# %% id="exercise-3"
+answer_3 = None
+
+def check_3(answer):
+    B = torch.full((k, 1000), 1 / 1000)
+    T = 1
+    while (forward(single._replace(B=B), [0] * T)[-1] * B[:, 0]).sum() > 0:
+        T += 1
+    utils.check(answer, T, "every letter divides by 1000: 1e-45 is still there after 15 letters, 1e-48 is not")
+
+check_3(answer_3)
+
+# %% tags=["solution"] id="solution-3"
+# @title Solution 3
+solution_3 = next(T for T in range(1, 100) if 1000.0**-T < 1.4e-45 / 2)
+
+# %% [markdown] lang="en" id="exercise-4-text"
+# **4.** What is the lowest cross-entropy, in nats, that *any* network can reach at the first place, $j = 1$, if it sees the left side only? Compute it from the tables: $-\sum_i P(x_1 = i) \ln P(x_1 = i)$.
+
+# %% [markdown] lang="zh" id="exercise-4-text"
+# **4.** 如果只看左边，在第一个位置 $j = 1$ 上，**任何**网络所能达到的最低交叉熵是多少奈特？请根据概率表计算：$-\sum_i P(x_1 = i) \ln P(x_1 = i)$。
+
+# %% id="exercise-4"
+answer_4 = None
+
+def check_4(answer):
+    left, _ = fill_in(hmm, [0], j=0)  # (m,)
+    entropy = torch.distributions.Categorical(left).entropy().item()
+    utils.check(answer, entropy, "nothing is to its left: the best guess is P(x_1), which costs its entropy")
+
+check_4(answer_4)
+
+# %% tags=["solution"] id="solution-4"
+# @title Solution 4
+P_1 = hmm.p @ hmm.B
+solution_4 = -(P_1 * P_1.log()).sum().item()
+
+# %% [markdown] lang="en" id="exercise-5-text"
+# **5.** At one of the 20 places the two optima are the same, for every sequence. Which $j$ (counted from 1)?
+
+# %% [markdown] lang="zh" id="exercise-5-text"
+# **5.** 在 20 个位置中，有一个位置上两个最优值对每个序列都相等。是哪一个 $j$（从 1 数起）？
+
+# %% id="exercise-5"
+answer_5 = None
+
+def check_5(answer):
+    left, both = exact(hmm, X)  # (T, n, m) each
+    same = [j for j, apart in enumerate((left - both).abs().amax((1, 2)), start=1) if apart < 1e-12]
+    assert len(same) == 1
+    utils.check(answer, same[0], "nothing follows the last letter: rho is 1, and both sides are the left side")
+
+check_5(answer_5)
+
+# %% tags=["solution"] id="solution-5"
+# @title Solution 5
+solution_5 = 20
+
+# %% [markdown] lang="en" id="summary"
+# ## What we saw
+#
+# - In a hidden Markov model, a sum over all $k^T$ paths becomes $T$ small steps, because what they have in common is computed once: of the order of $k^2\,T$ products.
+# - $\pi_j$ is what the letters before $j$ say about the state at $j$, $\rho_j$ what the letters after $j$ say. Multiplied, they give $P(x_j \mid x_{-j})$.
+# - Plain products underflow after dozens or hundreds of letters; dividing by the sum at every step, or logarithms, cure it.
+# - $\pi$ and $\rho$ are the hidden states of a forward and of a backward recurrence. Networks that learn such states from examples come down to the exact filtering and smoothing optima, and not below.
+#
+# {{next}}
+
+# %% [markdown] lang="zh" id="summary"
+# ## 小结
+#
+# - 在隐马尔可夫模型中，相同的部分只算一次，对全部 $k^T$ 条路径的求和就变成 $T$ 个小步骤，乘法次数是 $k^2\,T$ 的量级。
+# - $\pi_j$ 是 $j$ 之前的字母对 $j$ 时刻状态的说明，$\rho_j$ 是 $j$ 之后的字母对它的说明。两者相乘，就得到 $P(x_j \mid x_{-j})$。
+# - 直接连乘，几十个或几百个字母之后就会下溢；每步除以总和，或者用对数计算，就能解决。
+# - $\pi$ 和 $\rho$ 就是一个前向递推和一个反向递推的隐状态。网络从样本中学会这样的状态，交叉熵一直降到精确的滤波最优值和平滑最优值，而不会更低。
+#
+# {{next}}

@@ -1,0 +1,187 @@
+"""What lesson 4 teaches about hidden Markov models: against brute force, hmmlearn and exact whole numbers."""
+
+import itertools
+import math
+import re
+
+import pytest
+from hmmlearn.hmm import CategoricalHMM
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_lessons import stored
+
+from tools.lesson_code import run_cells
+from utils import torch
+
+LESSON = "04_hmm_forward_backward"
+cells = run_cells(
+    LESSON,
+    *("tables", "sample", "brute-force", "forward-loop", "forward", "backward", "sum-terms", "count-products"),
+    *("fill-in", "sum-table", "draw-lattice", "draw-blank", "underflow", "scaled", "exact", "network", "train"),
+)
+HMM, brute_force, fill_in, forward, backward = (
+    cells[name] for name in ("HMM", "brute_force", "fill_in", "forward", "backward")
+)
+
+
+@st.composite
+def models(draw, longest=5):
+    """A random hidden Markov model, as tensors and as lists, and a word of its letters."""
+    k, m = draw(st.integers(1, 4)), draw(st.integers(2, 4))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 10**6)))
+    tables = [torch.rand(*shape, generator=generator, dtype=torch.float64) for shape in ((k,), (k, k), (k, m))]
+    hmm = HMM(*(table / table.sum(-1, keepdim=True) for table in tables))
+    word = draw(st.lists(st.integers(0, m - 1), min_size=1, max_size=longest))
+    return hmm, HMM(*(table.tolist() for table in hmm)), word
+
+
+def close(found, expected):
+    expected = torch.as_tensor(expected, dtype=torch.float64)
+    torch.testing.assert_close(torch.as_tensor(found, dtype=torch.float64), expected, rtol=1e-10, atol=0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(models())
+def test_both_recursions_equal_sums_over_all_paths(model):
+    hmm, lists, x = model
+    k, T = len(hmm.p), len(x)
+    paths = list(itertools.product(range(k), repeat=T))
+    joint = torch.tensor([cells["joint"](lists, h, x) for h in paths], dtype=torch.float64)
+    pi, rho = forward(hmm, x), backward(hmm, x)
+    close(cells["forward_loop"](lists, x), pi)
+    close(cells["probability"](lists, x), joint.sum())
+    for t, state in itertools.product(range(T), range(k)):
+        here = torch.tensor([h[t] == state for h in paths])
+        close(pi[t, state] * hmm.B[state, x[t]] * rho[t, state], joint[here].sum())
+    close((pi * hmm.B[:, x].T * rho).sum(-1), joint.sum().expand(T))
+
+
+@settings(max_examples=30, deadline=None)
+@given(models(longest=4), st.data())
+def test_missing_letter_equals_brute_force_and_does_not_look_at_it(model, data):
+    hmm, lists, x = model
+    j = data.draw(st.integers(0, len(x) - 1))
+    m = hmm.B.shape[1]
+    left, both = fill_in(hmm, x, j)
+    words = [[*x[:j], letter, *x[j + 1 :]] for letter in range(m)]
+    P = torch.tensor([brute_force(lists, word) for word in words], dtype=torch.float64)
+    close(both, P / P.sum())
+    P = torch.tensor([brute_force(lists, word[: j + 1]) for word in words], dtype=torch.float64)
+    close(left, P / P.sum())
+    for word in words:
+        assert all(torch.equal(a, b) for a, b in zip(fill_in(hmm, word, j), (left, both), strict=True))
+
+
+@settings(max_examples=30, deadline=None)
+@given(models(longest=60))
+def test_against_hmmlearn(model):
+    hmm, _, x = model
+    theirs = CategoricalHMM(n_components=len(hmm.p), n_features=hmm.B.shape[1])
+    theirs.startprob_, theirs.transmat_, theirs.emissionprob_ = (table.numpy() for table in hmm)
+    letters = torch.tensor(x)[:, None].numpy()
+    scaled, log_P = cells["forward_scaled"](hmm, x)
+    close(log_P[-1], theirs.score(letters))
+    close(cells["forward_log"](hmm, x), log_P)
+    posterior = scaled * hmm.B[:, x].T * backward(hmm, x)  # (T, k), P(h_t | x)
+    close(posterior / posterior.sum(-1, keepdim=True), theirs.predict_proba(letters))
+
+
+def test_a_thousand_letters_underflow_and_the_cure_is_exact():
+    hmm, word, percent = (cells[name] for name in ("hmm", "long_word", "percent"))
+    for tables, limit in ((cells["single"], 100), (hmm, 600)):
+        gone = (forward(tables, word).sum(-1) == 0).nonzero()[0, 0]
+        assert 20 < gone < limit
+    exact = math.log(cells["probability"](percent, word)) - 2 * len(word) * math.log(100)
+    close(cells["forward_scaled"](hmm, word)[1][-1], exact)
+    close(cells["forward_log"](hmm, word)[-1], exact)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 6), st.integers(1, 5))
+def test_counted_products_are_the_formulas(k, T):
+    assert cells["count"](brute_force, k, T) == (2 * T - 1) * k**T
+    assert cells["count"](cells["probability"], k, T) == (T - 1) * (k**2 + k) + k
+
+
+@settings(max_examples=20, deadline=None)
+@given(models())
+def test_smoothing_optimum_is_never_above_the_filtering_optimum(model):
+    """In expectation, over all words of one length; on a sample it may be the other way round by chance."""
+    hmm, lists, x = model
+    words = list(itertools.product(range(hmm.B.shape[1]), repeat=min(len(x), 4)))
+    P = torch.tensor([brute_force(lists, word) for word in words], dtype=torch.float64)
+    close(P.sum(), 1.0)
+    for j in range(len(words[0])):
+        left, both = (torch.stack([fill_in(hmm, w, j)[side][w[j]] for w in words]) for side in (0, 1))
+        filtering, smoothing = (-(P * Q.log()).sum() for Q in (left, both))
+        assert smoothing <= filtering + 1e-12
+        if j == len(words[0]) - 1:
+            close(smoothing, filtering)
+
+
+def test_batched_optima_equal_the_single_ones():
+    X = cells["X"][:, :5]  # (20, 5)
+    left, both = cells["exact"](cells["hmm"], X)
+    for i, j in itertools.product(range(5), range(20)):
+        close(left[j, i], fill_in(cells["hmm"], X[:, i].tolist(), j)[0])
+        close(both[j, i], fill_in(cells["hmm"], X[:, i].tolist(), j)[1])
+
+
+@pytest.mark.parametrize("recursion", ["pi", "rho"])
+def test_lattice_adds_what_it_shows(recursion):
+    nodes = set()
+    for step in range(1, 19):
+        t, h, known, terms = cells["sum_terms"](recursion, step)
+        nodes.add((t, h))
+        if step > 3:
+            close(sum(value * b * a for *_, value, b, a in terms), known[t, h])
+            assert {(before, i) for before, i, *_ in terms} <= nodes, "a value is reused before it is computed"
+        figure, table = cells["draw_lattice"](recursion, step)
+        assert f"{known[t, h]:.5f}" in table.data or step <= 3
+    assert len(nodes) == 18
+
+
+@pytest.mark.parametrize("text", ["", "kata", "k_t_a", "ka_b", "KA_TA"])
+def test_blank_refuses_other_texts(text):
+    with pytest.raises(ValueError, match="text must be"):
+        cells["draw_blank"](text)
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_networks_do_not_see_the_letter_they_fill_in(both):
+    network, X = cells["FillIn"](8, both), cells["X"][:, :1]
+    for j in range(20):
+        changed = X.clone()
+        changed[j] = (changed[j] + 1) % 6
+        moved = (network(X) != network(changed)).any(-1)[:, 0]
+        assert moved.tolist() == [place > j or (both and place < j) for place in range(20)]
+
+
+@pytest.mark.parametrize("name", ["left only", "both sides"])
+def test_short_training_comes_near_its_floor_and_not_below(name):
+    network, optimum = cells["FillIn"](32, both=name == "both sides"), cells["floors"][name]
+    list(cells["train"](network, 250, seed=5))
+    gap = (cells["score"](network) - optimum).mean(0)  # (n,)
+    assert -3 * gap.std() / len(gap) ** 0.5 < gap.mean() < 0.01 * optimum.mean()
+
+
+def test_lesson_comes_within_half_a_percent_of_both_floors():
+    rows = re.findall(r"<tr><td>(.*?)</td><td>.*?</td><td>(.*?)</td><td>(.*?) ± (.*?)</td>", stored(LESSON, "result"))
+    assert [row[0] for row in rows] == ["left only", "both sides"]
+    optima = []
+    for _, *numbers in rows:
+        optimum, gap, error = map(float, numbers)
+        assert -3 * error < gap < 0.005 * optimum
+        optima.append(optimum)
+    assert optima[1] < 0.95 * optima[0]
+
+
+def test_sampled_words_follow_the_tables():
+    hmm = cells["hmm"]
+    H, X = cells["sample"](hmm, 4000, 12, torch.Generator().manual_seed(1))
+    first = H[0].bincount(minlength=3) / 4000
+    assert (first - hmm.p).abs().max() < 0.03
+    for state in range(3):
+        shown = X[H == state].bincount(minlength=6) / (H == state).sum()
+        then = H[1:][H[:-1] == state].bincount(minlength=3) / (H[:-1] == state).sum()
+        assert (shown - hmm.B[state]).abs().max() < 0.03 and (then - hmm.A[state]).abs().max() < 0.03

@@ -148,9 +148,20 @@ def press(page, slider, key):
 
 def output_of(page, text):
     """The output with a live figure of the code cell that contains a text."""
-    cell = page.locator(".jp-CodeCell").filter(has_text=text).filter(has=page.locator(".widget-slider"))
+    controls = page.locator(".widget-slider, .widget-text")
+    cell = page.locator(".jp-CodeCell").filter(has_text=text).filter(has=controls)
     cell.scroll_into_view_if_needed()
-    return cell.locator(".jp-OutputArea-output").filter(has=page.locator(".widget-slider"))
+    return cell.locator(".jp-OutputArea-output").filter(has=controls)
+
+
+def type_into(box, text):
+    """Type a text into the one text field of an output; return the output's figure once it is another one."""
+    figure, field = box.locator("img"), box.get_by_role("textbox").last
+    before = figure.get_attribute("src")
+    field.fill(text)
+    field.press("Tab")
+    wait_for(lambda: figure.get_attribute("src") != before, 5)
+    return figure.get_attribute("src")
 
 
 def test_lesson_1_as_a_reader_tries_it(lesson):
@@ -272,3 +283,30 @@ def test_lesson_3_as_a_reader_tries_it(lesson, lab):
 
     page.get_by_role("link", name="中文版").click()
     page.locator(".jp-Notebook h1", has_text="深度 LSTM 的简洁实现").wait_for(timeout=30_000)
+
+
+def test_lesson_4_as_a_reader_tries_it(lesson):
+    page = lesson("04_hmm_forward_backward")
+    lattice = output_of(page, "draw_lattice,")
+    step, figure = lattice.get_by_role("slider", name="step"), lattice.locator("img")
+    height = lattice.bounding_box()["height"]
+    seconds = [press(page, step, "ArrowRight") for _ in range(5)]
+    assert lattice.bounding_box()["height"] == height, "the table below the lattice moves the page"
+    lattice.get_by_text("π at t = 1 (reused)", exact=True).wait_for()
+    print("redraws:", " ".join(f"{1000 * s:.0f}" for s in seconds), "ms")
+    assert statistics.median(seconds) < 0.15
+    lattice.locator("select").select_option("rho")
+    lattice.get_by_text("ρ at t = 6 (reused)", exact=True).wait_for()
+    pictures = set()
+    lattice.locator(".widget-play button").first.click()
+    wait_for(lambda: pictures.add(figure.get_attribute("src")) or len(pictures) >= 3, 10)
+    lattice.screenshot(path=ARTIFACTS / "lattice.png")
+
+    cost = output_of(page, "explore(draw_cost")
+    press(page, cost.get_by_role("slider", name="k, states"), "ArrowRight")
+    blank = output_of(page, "explore(draw_blank")
+    before = type_into(blank, "ka_ta")
+    blank.get_by_role("textbox").fill("k_t_")
+    blank.get_by_role("textbox").press("Tab")
+    blank.get_by_text("text must be a text with exactly one _").wait_for()
+    assert blank.locator("img").get_attribute("src") == before, "a bad text must not lose the last good figure"

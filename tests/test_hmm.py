@@ -120,7 +120,7 @@ def test_smoothing_optimum_is_never_above_the_filtering_optimum(model):
 
 
 def test_batched_optima_equal_the_single_ones():
-    X = cells["X"][:, :5]  # (20, 5)
+    X = cells["fresh"][:, :5]  # (20, 5)
     left, both = cells["exact"](cells["hmm"], X)
     for i, j in itertools.product(range(5), range(20)):
         close(left[j, i], fill_in(cells["hmm"], X[:, i].tolist(), j)[0])
@@ -149,7 +149,7 @@ def test_blank_refuses_other_texts(text):
 
 @pytest.mark.parametrize("both", [False, True])
 def test_networks_do_not_see_the_letter_they_fill_in(both):
-    network, X = cells["FillIn"](8, both), cells["X"][:, :1]
+    network, X = cells["FillIn"](8, both), cells["fresh"][:, :1]
     for j in range(20):
         changed = X.clone()
         changed[j] = (changed[j] + 1) % 6

@@ -97,8 +97,8 @@ def spell(x):
 
 generator = torch.Generator().manual_seed(0)
 H, X = sample(hmm, 4, 30, generator)  # (T, n) each
-for h, x in zip(H.T, X.T):
-    print("we see", spell(x), "  hidden", "".join(str(int(i) + 1) for i in h))
+for path, x in zip(H.T, X.T):
+    print("we see", spell(x), "  hidden", "".join(str(int(i) + 1) for i in path))
 
 # %% [markdown] lang="en" id="brute-text"
 # ## Brute force
@@ -107,7 +107,7 @@ for h, x in zip(H.T, X.T):
 #
 # $$P(x_1, \ldots, x_T) = \sum_{h_1} \cdots \sum_{h_T} P(x_1, \ldots, x_T, h_1, \ldots, h_T).$$
 #
-# In code that is one line for a path and one for the sum. (It takes tables as plain lists; you will see why.)
+# In code: a function for one path, and one for the sum. (They take the tables as plain lists; you will see why.)
 
 # %% [markdown] lang="zh" id="brute-text"
 # ## 暴力求和
@@ -232,7 +232,7 @@ def backward(hmm, x):
     return torch.stack(rho)
 
 meet = (forward(hmm, word) * hmm.B[:, word].T * backward(hmm, word)).sum(-1)  # (T, k) -> (T,)
-print(meet)
+print(*(f"{P:.6f}" for P in meet))
 torch.testing.assert_close(meet, torch.full_like(meet, brute_force(lists, word)))
 
 # %% [markdown] lang="en" id="lattice-text"
@@ -270,11 +270,11 @@ assert torch.isclose(sum(value * b * a for *_, value, b, a in terms), known[t, h
 # %% id="sum-table"
 def sum_table(recursion, terms):
     """The terms of a sum in numbers, as a table."""
+    name = "π" if recursion == "pi" else "ρ"
     if not terms:
-        start = "P(h₁), from the table p" if recursion == "pi" else "1: after the last letter nothing follows"
-        return utils.table(["the recursion begins here with"], [[start]])
-    name = f"{'π' if recursion == 'pi' else 'ρ'} at t = {terms[0][0] + 1}"
-    head = ["state there", f"{name} (reused)", "P(x | state)", "P(to | from)", "product (added)"]
+        return utils.table([f"{name} begins here: no sum"], 4 * [["\u00a0"]])  # as high as the other tables
+    reused = f"{name} at t = {terms[0][0] + 1} (reused)"
+    head = ["state there", reused, "P(x | state)", "P(to | from)", "product (added)"]
     rows = []
     for _, i, value, b, a in terms:
         rows.append([i + 1, f"{value:.5f}", f"{b:.2f}", f"{a:.2f}", f"{value * b * a:.5f}"])
@@ -359,9 +359,9 @@ def count(function, k, T):
     return Counted.products
 
 for T in (2, 4, 6, 8):
-    print(f"T = {T}: brute force {count(brute_force, k, T):>7,}   recursion {count(probability, k, T):>3}")
-    assert count(brute_force, k, T) == (2 * T - 1) * k**T
-    assert count(probability, k, T) == (T - 1) * (k**2 + k) + k
+    brute, recursion = count(brute_force, k, T), count(probability, k, T)
+    print(f"T = {T}: brute force {brute:>7,}   recursion {recursion:>3}")
+    assert brute == (2 * T - 1) * k**T and recursion == (T - 1) * (k**2 + k) + k
 
 # %% id="draw-cost"
 def draw_cost(k):
@@ -381,10 +381,10 @@ def draw_cost(k):
 draw_cost(k)
 
 # %% [markdown] lang="en" id="cost-look"
-# On this logarithmic axis the brute force is a straight line upwards; the recursion stays near the floor. A laptop makes some $10^{10}$ products in a second. **Find out:** for which $T$ does brute force take longer than a day (about $10^{15}$ products), with 3 states and with 8?
+# On this logarithmic axis the brute force is a straight line upwards; the recursion stays near the floor. Suppose a computer makes $10^{10}$ products in a second. **Find out:** for which $T$ does brute force take longer than a day (about $10^{15}$ products), with 3 states and with 8?
 
 # %% [markdown] lang="zh" id="cost-look"
-# 纵轴是对数坐标，暴力求和是一条直线上升的线，递推则始终贴近底部。一台笔记本电脑每秒大约能做 $10^{10}$ 次乘法。**试一试：** 状态数为 3 和 8 时，$T$ 到多大，暴力求和就要算上一天以上（约 $10^{15}$ 次乘法）？
+# 纵轴是对数坐标，暴力求和是一条直线上升的线，递推则始终贴近底部。假设一台计算机每秒能做 $10^{10}$ 次乘法。**试一试：** 状态数为 3 和 8 时，$T$ 到多大，暴力求和就要算上一天以上（约 $10^{15}$ 次乘法）？
 
 # %% id="explore-cost"
 utils.explore(draw_cost, k=widgets.IntSlider(3, min=2, max=10, description="k, states"))
@@ -461,8 +461,7 @@ utils.explore(draw_blank, text=widgets.Text("ka_aka", description="text"))
 # **猜一猜：** 多少个字母之后会下溢？
 
 # %% id="underflow"
-_, X = sample(hmm, 1, 1000, generator)
-long_word = X[:, 0].tolist()
+long_word = sample(hmm, 1, 1000, generator)[1][:, 0].tolist()
 single = HMM(*(table.float() for table in hmm))
 for name, tables in (("float32", single), ("float64", hmm)):
     alive = (forward(tables, long_word).sum(-1) > 0).sum()  # pi_t as a whole is zero from then on
@@ -499,20 +498,19 @@ def forward_log(hmm, x):
         log_seen.append(torch.logsumexp(log_seen[-1][:, None] + log_A, dim=0) + log_B[:, x_t])
     return torch.stack(log_seen).logsumexp(-1)
 
-T = len(long_word)
-exact = math.log(probability(percent, long_word)) - 2 * T * math.log(100)
-print(f"exact   {exact:.9f}")
+log_P = math.log(probability(percent, long_word)) - 2 * len(long_word) * math.log(100)
+print(f"exact   {log_P:.9f}")
 for name, tables in (("float32", single), ("float64", hmm)):
     scaled, logs = forward_scaled(tables, long_word)[1][-1].item(), forward_log(tables, long_word)[-1].item()
     plain = probability(tables, long_word).log().item()
     print(f"{name} plain {plain}, scaled {scaled:.9f}, log space {logs:.9f}")
-    assert abs(scaled / exact - 1) < 1e-5 and abs(logs / exact - 1) < 1e-5
+    assert abs(scaled / log_P - 1) < 1e-5 and abs(logs / log_P - 1) < 1e-5
 
 # %% id="draw-underflow"
 def draw_underflow():
     """Draw log10 P(x_1, ..., x_t), scaled and plain, to where the plain product is zero."""
     fig, ax = utils.new_figure(7.6, 3)
-    ts = range(1, T + 1)
+    ts = range(1, len(long_word) + 1)
     ax.plot(ts, forward_scaled(single, long_word)[1] / math.log(10), color=BLUE, label="float32, scaled")
     for name, tables, style in (("float32, plain", single, "s"), ("float64, plain", hmm, "^")):
         digits = forward(tables, long_word).sum(-1).log10()  # -inf from the underflow on
@@ -584,10 +582,10 @@ def cross_entropy(P, X):
     """-ln P(x_j) at every place, (T, n), in nats; P: (T, n, m)."""
     return -P.gather(-1, X[..., None])[..., 0].log()
 
-_, X = sample(hmm, 8000, 20, generator)  # fresh: the networks will never be trained on these
-for one, many in zip(fill_in(hmm, X[:, 5].tolist(), j=7), exact(hmm, X)):
+_, fresh = sample(hmm, 8000, 20, generator)  # (T, n); the networks will never be trained on these
+for one, many in zip(fill_in(hmm, fresh[:, 5].tolist(), j=7), exact(hmm, fresh)):
     torch.testing.assert_close(many[7, 5], one)
-floors = dict(zip(("left only", "both sides"), (cross_entropy(P, X) for P in exact(hmm, X))))
+floors = dict(zip(("left only", "both sides"), (cross_entropy(P, fresh) for P in exact(hmm, fresh))))
 for name, losses in floors.items():
     print(f"{name}: exact optimum {losses.mean():.4f} nats, perplexity {losses.mean().exp():.2f}")
 
@@ -624,12 +622,12 @@ class FillIn(nn.Module):
         return self.output(H)
 
 # %% id="network-check"
-for both in (False, True):
-    network, X_a = FillIn(8, both), X[:, :1]
+for both_sides in (False, True):
+    network, X_a = FillIn(8, both_sides), fresh[:, :1]
     X_b = X_a.clone()
     X_b[7] = (X_b[7] + 1) % m  # another letter at j = 8
     moved = (network(X_a) != network(X_b)).any(-1)[:, 0]  # (T,)
-    print("both sides:" if both else "left only: ", "".join("x" if place else "." for place in moved))
+    print("both sides:" if both_sides else "left only: ", "".join("x" if place else "." for place in moved))
     assert not moved[7], "the letter at j itself must not be visible"
 
 # %% [markdown] lang="en" id="train-text"
@@ -646,7 +644,7 @@ for both in (False, True):
 def score(network):
     """Cross-entropy of a network on the fresh sequences at every place, (T, n)."""
     with torch.no_grad():
-        return cross_entropy(network(X).softmax(-1), X)
+        return cross_entropy(network(fresh).softmax(-1), fresh)
 
 def train(network, num_steps, seed):
     """Train on so many minibatches; yields (minibatch, cross-entropy on fresh sequences, None) now and then."""
@@ -813,7 +811,7 @@ solution_4 = -(P_1 * P_1.log()).sum().item()
 answer_5 = None
 
 def check_5(answer):
-    left, both = exact(hmm, X)  # (T, n, m) each
+    left, both = exact(hmm, fresh)  # (T, n, m) each
     same = [j for j, apart in enumerate((left - both).abs().amax((1, 2)), start=1) if apart < 1e-12]
     assert len(same) == 1
     utils.check(answer, same[0], "nothing follows the last letter: rho is 1, and both sides are the left side")

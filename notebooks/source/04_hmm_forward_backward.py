@@ -2,9 +2,9 @@
 # # 4 · Both sides at once: forward and backward in a hidden Markov model
 #
 # **The question of this lesson.** The networks of [lesson 3](03_concise_lstm.ipynb) read from left to right, and guess each letter from those before it. But when a letter is missing in the *middle*, as in `the _ime machine`, what follows it helps as well.
-# How much can one know from the left, how much from both sides, and how does one compute it exactly, without adding up more cases than there are atoms?
+# How much can one know from the left, how much from both sides, and how does one compute it exactly, without adding up more cases than there are atoms in the universe?
 #
-# Here we use a small model in which everything can be computed exactly. At the end two networks learn it from examples, and you will see them come down to the best that is possible.
+# Here we use a small model in which everything can be computed exactly. At the end two networks learn it from examples, and you will see how close they come to the best that is possible.
 #
 # **You need:** conditional probability, matrix products, and what a hidden state is (lesson 1). **Run time:** about a minute on a laptop without a GPU.
 #
@@ -14,9 +14,9 @@
 # # 4 · 同时看两边：隐马尔可夫模型的前向与反向递推
 #
 # **本课的问题。** [第 3 课](03_concise_lstm.ipynb)的网络从左往右读，根据前面的字符猜下一个字符。可是，如果缺的字符在**中间**，比如 `the _ime machine`，后面的内容同样有用。
-# 只看左边能知道多少？两边都看又能知道多少？怎样精确地算出来，而不必把多得数不清的情形逐个相加？
+# 只看左边能知道多少？两边都看又能知道多少？怎样才能精确地算出来，而不必把比宇宙中的原子还多的情形逐个相加？
 #
-# 本课用一个小模型，其中的一切都能精确计算。最后让两个网络从样本中学习它，你会看到它们一直降到理论上的最优值。
+# 本课用一个小模型，其中的一切都能精确计算。最后，两个网络从样本中学习这个模型，你会看到它们离理论上的最优值有多近。
 #
 # **预备知识：** 条件概率、矩阵乘法、隐状态的含义（第 1 课）。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
 #
@@ -28,7 +28,7 @@
 # %% [markdown] lang="en" id="model"
 # ## A hidden Markov model
 #
-# At each time step $t$ there is a **hidden state** $h_t$ that nobody sees, one of $k$, and a symbol $x_t$ that everybody sees. The state depends on the one before it only; the symbol depends on the state only:
+# At each time step $t$ there is a **hidden state** $h_t$ that nobody sees, one of $k$, and a symbol $x_t$ that everybody sees. The state depends only on the state before it; the symbol depends only on the state at its own time step:
 #
 # $$P(x_1, \ldots, x_T, h_1, \ldots, h_T) = \prod_{t=1}^{T} P(h_t \mid h_{t-1})\, P(x_t \mid h_t), \qquad \text{where } P(h_1 \mid h_0) \text{ stands for } P(h_1).$$
 #
@@ -36,7 +36,7 @@
 #
 # (One symbol, $x_j$, is missing. The row on top, $\pi$ and $\rho$, is what this lesson is about.)
 #
-# Ours is a toy language of six letters. Its states are the parts of a syllable: 1 the beginning (mostly `k`, `t`), 2 the vowel (`a`, `o`), 3 the end (`n`, `s`). The tables below say, in percent, how it begins, how one part follows another, and which letter a part shows; now and then there is a misprint.
+# Ours is a toy language of $m = 6$ letters and $k = 3$ states. The states are the parts of a syllable: 1 the beginning (mostly `k`, `t`), 2 the vowel (`a`, `o`), 3 the end (`n`, `s`). The tables below say, in percent, how a word begins, how one part follows another, and which letter a part shows; now and then there is a misprint.
 #
 # | | | shape |
 # |---|---|---|
@@ -47,15 +47,15 @@
 # %% [markdown] lang="zh" id="model"
 # ## 隐马尔可夫模型
 #
-# 每个时间步 $t$ 都有一个谁也看不见的**隐状态** $h_t$，取 $k$ 个值之一；还有一个看得见的符号 $x_t$。状态只依赖前一个状态，符号只依赖当前状态：
+# 每个时间步 $t$ 都有一个谁也看不见的**隐状态** $h_t$，取 $k$ 个值之一；还有一个看得见的符号 $x_t$。状态只依赖于前一个状态，符号只依赖于当前状态：
 #
-# $$P(x_1, \ldots, x_T, h_1, \ldots, h_T) = \prod_{t=1}^{T} P(h_t \mid h_{t-1})\, P(x_t \mid h_t), \qquad \text{其中 } P(h_1 \mid h_0) \text{ 即 } P(h_1)。$$
+# $$P(x_1, \ldots, x_T, h_1, \ldots, h_T) = \prod_{t=1}^{T} P(h_t \mid h_{t-1})\, P(x_t \mid h_t), \qquad \text{其中 } P(h_1 \mid h_0) \text{ 即 } P(h_1).$$
 #
 # ![一排隐状态 h_1、h_2 直到 h_T，由向右的箭头相连，第一个箭头标有 P(h_2 | h_1)；每个隐状态有一个箭头向下指向符号 x_t，第一个标有 P(x_1 | h_1)。缺失的符号 x_j 画成点线空框。上方一行，虚线箭头自左向右从 pi_1 到 pi_j，点线箭头自右向左从 rho_T 到 rho_j；pi_j 与 rho_j 各有一个箭头向下指向 h_j。下方的括线标出各自见过的符号：pi_j 见过 x_1 到 x_{j-1}，rho_j 见过 x_{j+1} 到 x_T。](../../assets/figures/hmm.svg)
 #
 # （图中缺了一个符号 $x_j$。最上面一行的 $\pi$ 和 $\rho$，就是本课要讲的内容。）
 #
-# 我们用的是一种只有六个字母的玩具语言，状态是音节的组成部分：1 声母（多为 `k`、`t`），2 元音（`a`、`o`），3 韵尾（`n`、`s`）。下面的表以百分数给出：一串字母如何开头，各部分如何衔接，每一部分写成什么字母；偶尔也会有错字。
+# 我们用的是一种玩具语言，有 $m = 6$ 个字母、$k = 3$ 个状态。状态是音节的组成部分：1 声母（多为 `k`、`t`），2 元音（`a`、`o`），3 韵尾（`n`、`s`）。下面的表以百分数给出：一个词如何开头，各部分如何衔接，每一部分写成什么字母；偶尔也会写错字母。
 #
 # | | | 形状 |
 # |---|---|---|
@@ -114,9 +114,9 @@ for path, x in zip(H.T, X.T):
 #
 # 一个词 $x_1, \ldots, x_T$ 的概率有多大？它的路径 $h_1, \ldots, h_T$ 未知，于是对**所有**路径求和：
 #
-# $$P(x_1, \ldots, x_T) = \sum_{h_1} \cdots \sum_{h_T} P(x_1, \ldots, x_T, h_1, \ldots, h_T)。$$
+# $$P(x_1, \ldots, x_T) = \sum_{h_1} \cdots \sum_{h_T} P(x_1, \ldots, x_T, h_1, \ldots, h_T).$$
 #
-# 写成代码，一个函数算一条路径，一个函数求和。（表用普通的列表给出，后面会看到为什么。）
+# 写成代码就是两个函数：一个算一条路径，一个求和。（概率表以普通列表的形式传入，原因后面就会看到。）
 
 # %% id="brute-force"
 import itertools
@@ -143,15 +143,15 @@ print(f"all {m**3} words of three letters together: {total:.12f}")
 #
 # ## The forward recursion
 #
-# Most of these products have beginnings in common. For $T = 3$, take out of each sum what does not depend on it:
+# Most of these products have beginnings in common. For $T = 3$, take out of each sum what does not depend on its variable:
 #
 # $$\sum_{h_3} P(x_3 \mid h_3) \underbrace{\sum_{h_2} P(h_3 \mid h_2)\, P(x_2 \mid h_2) \underbrace{\sum_{h_1} P(h_2 \mid h_1)\, P(x_1 \mid h_1)\, \overbrace{P(h_1)}^{\pi_1(h_1)}}_{\pi_2(h_2)}}_{\pi_3(h_3)}$$
 #
-# The inner sum is needed for every $h_2$, and no matter what comes later: compute it once, keep it as $\pi_2$. In general
+# The innermost sum is needed for every $h_2$, whatever comes later: compute it once, keep it as $\pi_2$. In general
 #
 # $$\pi_1(h_1) = P(h_1), \qquad \pi_{t+1}(h_{t+1}) = \sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, P(h_{t+1} \mid h_t),$$
 #
-# and $\pi_t(h_t) = P(x_1, \ldots, x_{t-1}, h_t)$: everything that the letters *before* $t$ say about the state at $t$. The letter $x_t$ itself is not in it. First as a loop that spells out each sum:
+# and $\pi_t(h_t) = P(x_1, \ldots, x_{t-1}, h_t)$: everything that the letters *before* $t$ say about the state at $t$. The letter $x_t$ itself is not in it. First we write it as a loop that spells out each sum:
 
 # %% [markdown] lang="zh" id="forward-text"
 # 同样长度的所有词，概率之和为 1，理应如此。但是每多一个字母，路径数就变成三倍。**猜一猜：** 你的电脑最多能算多少个字母？
@@ -166,7 +166,7 @@ print(f"all {m**3} words of three letters together: {total:.12f}")
 #
 # $$\pi_1(h_1) = P(h_1), \qquad \pi_{t+1}(h_{t+1}) = \sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, P(h_{t+1} \mid h_t),$$
 #
-# 并且 $\pi_t(h_t) = P(x_1, \ldots, x_{t-1}, h_t)$：它包含了 $t$ **之前**的字母所提供的、关于 $t$ 时刻状态的全部信息，而不包含字母 $x_t$ 本身。先写成把每个和都展开的循环：
+# 并且 $\pi_t(h_t) = P(x_1, \ldots, x_{t-1}, h_t)$：$t$ **之前**的字母所提供的关于 $t$ 时刻状态的信息，全在其中；字母 $x_t$ 本身不在其中。先写成循环，把每个和逐项写出来：
 
 # %% id="forward-loop"
 def forward_loop(hmm, x):
@@ -185,14 +185,14 @@ print(f"{probability(lists, word):.6f} by the recursion, {brute_force(lists, wor
 assert abs(probability(lists, word) / brute_force(lists, word) - 1) < 1e-12
 
 # %% [markdown] lang="en" id="vector-text"
-# Then as vectors. With $\boldsymbol\pi_t \in \mathbb{R}^{1 \times k}$ and $\mathbf{b}_t$ the column of $\mathbf{B}$ that belongs to the letter $x_t$, a step is an elementwise product and a product with a matrix:
+# Then as vectors. With $\boldsymbol\pi_t \in \mathbb{R}^{1 \times k}$ and $\mathbf{b}_t$ the column of $\mathbf{B}$ that belongs to the letter $x_t$, written as a row, a step is an elementwise product and a product with a matrix:
 #
 # $$\boldsymbol\pi_{t+1} = (\boldsymbol\pi_t \odot \mathbf{b}_t)\, \mathbf{A}.$$
 
 # %% [markdown] lang="zh" id="vector-text"
-# 再写成向量。记 $\boldsymbol\pi_t \in \mathbb{R}^{1 \times k}$，$\mathbf{b}_t$ 为 $\mathbf{B}$ 中字母 $x_t$ 对应的那一列，那么每一步就是一次按元素相乘，再乘一个矩阵：
+# 再写成向量。记 $\boldsymbol\pi_t \in \mathbb{R}^{1 \times k}$，$\mathbf{b}_t$ 为 $\mathbf{B}$ 中字母 $x_t$ 对应的那一列（写成行向量），那么每一步就是先按元素相乘，再乘以一个矩阵：
 #
-# $$\boldsymbol\pi_{t+1} = (\boldsymbol\pi_t \odot \mathbf{b}_t)\, \mathbf{A}。$$
+# $$\boldsymbol\pi_{t+1} = (\boldsymbol\pi_t \odot \mathbf{b}_t)\, \mathbf{A}.$$
 
 # %% id="forward"
 def forward(hmm, x):
@@ -208,20 +208,20 @@ print(forward(hmm, word))
 # %% [markdown] lang="en" id="backward-text"
 # ## The backward recursion
 #
-# The same from the other end. Let $\rho_t(h_t) = P(x_{t+1}, \ldots, x_T \mid h_t)$: what the letters *after* $t$ say about the state at $t$. After the last letter there is nothing more to say, so
+# Now the same from the other end. Let $\rho_t(h_t) = P(x_{t+1}, \ldots, x_T \mid h_t)$: what the letters *after* $t$ say about the state at $t$. After the last letter there is nothing more to say, so
 #
 # $$\rho_T(h_T) = 1, \qquad \rho_{t-1}(h_{t-1}) = \sum_{h_t} P(h_t \mid h_{t-1})\, P(x_t \mid h_t)\, \rho_t(h_t), \qquad \boldsymbol\rho_{t-1} = \mathbf{A}\,(\mathbf{b}_t \odot \boldsymbol\rho_t).$$
 #
-# The two meet at *any* time step: $\sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, \rho_t(h_t) = P(x_1, \ldots, x_T)$ for every $t$.
+# (Here $\mathbf{b}_t$ and $\boldsymbol\rho_t$ are columns, $k \times 1$.) The two recursions meet at *any* time step: $\sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, \rho_t(h_t) = P(x_1, \ldots, x_T)$ for every $t$.
 
 # %% [markdown] lang="zh" id="backward-text"
 # ## 反向递推
 #
-# 从另一端做同样的事。令 $\rho_t(h_t) = P(x_{t+1}, \ldots, x_T \mid h_t)$，即 $t$ **之后**的字母所提供的、关于 $t$ 时刻状态的信息。最后一个字母之后再没有别的信息，所以
+# 从另一端做同样的事。令 $\rho_t(h_t) = P(x_{t+1}, \ldots, x_T \mid h_t)$，即 $t$ **之后**的字母所提供的关于 $t$ 时刻状态的信息。最后一个字母之后再没有任何信息，所以
 #
-# $$\rho_T(h_T) = 1, \qquad \rho_{t-1}(h_{t-1}) = \sum_{h_t} P(h_t \mid h_{t-1})\, P(x_t \mid h_t)\, \rho_t(h_t), \qquad \boldsymbol\rho_{t-1} = \mathbf{A}\,(\mathbf{b}_t \odot \boldsymbol\rho_t)。$$
+# $$\rho_T(h_T) = 1, \qquad \rho_{t-1}(h_{t-1}) = \sum_{h_t} P(h_t \mid h_{t-1})\, P(x_t \mid h_t)\, \rho_t(h_t), \qquad \boldsymbol\rho_{t-1} = \mathbf{A}\,(\mathbf{b}_t \odot \boldsymbol\rho_t).$$
 #
-# 两个递推可以在**任意**时间步会合：对每个 $t$，都有 $\sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, \rho_t(h_t) = P(x_1, \ldots, x_T)$。
+# （这里 $\mathbf{b}_t$ 和 $\boldsymbol\rho_t$ 是 $k \times 1$ 的列向量。）两个递推可以在**任意**时间步会合：对每个 $t$，都有 $\sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, \rho_t(h_t) = P(x_1, \ldots, x_T)$。
 
 # %% id="backward"
 def backward(hmm, x):
@@ -238,14 +238,14 @@ torch.testing.assert_close(meet, torch.full_like(meet, brute_force(lists, word))
 # %% [markdown] lang="en" id="lattice-text"
 # ## The lattice
 #
-# All paths at once look like this: a column for each time step, a row for each state, and a path takes one node from every column. The picture computes one node per step. The **thick edges** are the terms that are *added* to get the node with the bold ring; the **filled nodes** hold sums from earlier steps, *reused* instead of computed again; the **bold letter** is the one that is taken in.
-# The table shows the sum in numbers. Watch the title: for how many paths does the one number stand?
+# All paths at once look like this: a column for each time step, a row for each state, and a path takes one node from every column. The picture computes one node per step. The **thick edges** are the terms that are *added* to get the node with the bold ring; the **orange nodes**, where these edges start, hold sums from earlier steps, *reused* instead of computed again; the **bold letter** is the one that is taken in.
+# The table shows the sum in numbers. Watch the title: for how many paths does this one number stand?
 
 # %% [markdown] lang="zh" id="lattice-text"
 # ## 网格图
 #
-# 把所有路径画在一起就是下面的样子：每列是一个时间步，每行是一个状态，一条路径在每一列各取一个结点。图中每走一步就算出一个结点。**粗边**是为了得到粗圈结点而**相加**的各项；**填色的结点**存着前面算好的和，直接**重复使用**，不必再算；**加粗的字母**是这一步读入的字母。
-# 表中列出了这个和的具体数值。请留意标题：这一个数代表了多少条路径？
+# 把所有路径画在一起就是下面的样子：每列是一个时间步，每行是一个状态，一条路径在每一列各取一个节点。图中每走一步，就算出一个节点。**粗边**是**相加**的各项，它们的和就是粗圈节点的值；粗边另一端的**橙色节点**存着前面算好的和，直接**重复使用**，不必再算；**加粗的字母**是这一步读入的字母。
+# 下面的表列出了这个和的具体数值。请留意标题：这一个数代表了多少条路径？
 
 # %% id="sum-terms"
 def sum_terms(recursion, step):
@@ -330,14 +330,14 @@ utils.explore(
 #
 # One column needs $k$ sums, and each of them has $k$ terms. So a recursion takes of the order of $k^2\,T$ products, **not** $k\,T$ as some texts print; brute force takes $2T-1$ products for each of $k^T$ paths.
 #
-# We need not trust a formula: this number counts how often it is multiplied. Both functions above take it as it is.
+# We need not trust a formula: the numbers defined below count their own products. Both functions above work with them unchanged.
 
 # %% [markdown] lang="zh" id="count-text"
 # ## 计算量
 #
 # 每一列有 $k$ 个和，每个和有 $k$ 项。所以一次递推的乘法次数是 $k^2\,T$ 的量级，**而不是**某些资料上写的 $k\,T$；暴力求和则有 $k^T$ 条路径，每条要做 $2T-1$ 次乘法。
 #
-# 不必只相信公式：下面这种数会记录自己被乘了多少次。前面的两个函数可以原封不动地用它来算。
+# 公式不必轻信，数一数就知道：下面定义一种数，会记下做过多少次乘法。前面的两个函数不用修改，就能用这种数来计算。
 
 # %% id="count-products"
 class Counted(float):
@@ -370,9 +370,9 @@ def draw_cost(k):
     short = [T for T in Ts if (2 * T - 1) * k**T < 20_000]
     fig, ax = utils.new_figure(8.4, 3.6)
     ax.plot(Ts, [(2 * T - 1) * k**T for T in Ts], "--", color=VERMILION, label=f"$(2T-1)\\,k^T$, k = {k}")
-    ax.plot(short, [count(brute_force, k, T) for T in short], "s", color=VERMILION, label="brute force, count")
+    ax.plot(short, [count(brute_force, k, T) for T in short], "s", color=VERMILION, label="brute force: counted")
     ax.plot(Ts, [(T - 1) * (k**2 + k) + k for T in Ts], "-", color=BLUE, label=f"$(T-1)(k^2+k)+k$, k = {k}")
-    ax.plot(Ts[::3], [count(probability, k, T) for T in Ts[::3]], "o", color=BLUE, label="recursion, counted")
+    ax.plot(Ts[::3], [count(probability, k, T) for T in Ts[::3]], "o", color=BLUE, label="recursion: counted")
     ax.plot(Ts, [k * T for T in Ts], ":", color="0.4", label="$k\\,T$: too few")
     ax.set(yscale="log", ylim=(1, 1e20), xlabel="T, letters", ylabel="products")
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
@@ -381,10 +381,10 @@ def draw_cost(k):
 draw_cost(k)
 
 # %% [markdown] lang="en" id="cost-look"
-# On this logarithmic axis the brute force is a straight line upwards; the recursion stays near the floor. Suppose a computer makes $10^{10}$ products in a second. **Find out:** for which $T$ does brute force take longer than a day (about $10^{15}$ products), with 3 states and with 8?
+# On this logarithmic axis brute force is almost a straight line upwards; the recursion stays near the floor. Suppose a computer makes $10^{10}$ products per second. **Find out:** for which $T$ does brute force take longer than a day (about $10^{15}$ products), with 3 states and with 8?
 
 # %% [markdown] lang="zh" id="cost-look"
-# 纵轴是对数坐标，暴力求和是一条直线上升的线，递推则始终贴近底部。假设一台计算机每秒能做 $10^{10}$ 次乘法。**试一试：** 状态数为 3 和 8 时，$T$ 到多大，暴力求和就要算上一天以上（约 $10^{15}$ 次乘法）？
+# 纵轴是对数坐标，暴力求和几乎沿直线上升，递推则始终贴近底部。假设一台计算机每秒能做 $10^{10}$ 次乘法。**试一试：** 状态数为 3 和 8 时，$T$ 到多大，暴力求和就要算上一天以上（约 $10^{15}$ 次乘法）？
 
 # %% id="explore-cost"
 utils.explore(draw_cost, k=widgets.IntSlider(3, min=2, max=10, description="k, states"))
@@ -396,16 +396,16 @@ utils.explore(draw_cost, k=widgets.IntSlider(3, min=2, max=10, description="k, s
 #
 # $$P(x_j \mid x_{-j}) \propto \sum_{h_j} \pi_j(h_j)\, \rho_j(h_j)\, P(x_j \mid h_j),$$
 #
-# and with the left side only, $P(x_j \mid x_1, \ldots, x_{j-1}) \propto \sum_{h_j} \pi_j(h_j)\, P(x_j \mid h_j)$. ($\propto$: divide by the sum over all letters, so that they add up to 1.)
+# and with the left side only, $P(x_j \mid x_1, \ldots, x_{j-1}) \propto \sum_{h_j} \pi_j(h_j)\, P(x_j \mid h_j)$. ($\propto$ means proportional to: divide by the sum over all letters, so that the values add up to 1.)
 
 # %% [markdown] lang="zh" id="blank-text"
 # ## 缺失的字母
 #
 # 现在回到开头的问题。第 $j$ 个字母缺失，其余所有字母记作 $x_{-j}$。$\pi_j$ 知道它之前的字母，$\rho_j$ 知道它之后的字母，两者都没有见过 $x_j$。于是
 #
-# $$P(x_j \mid x_{-j}) \propto \sum_{h_j} \pi_j(h_j)\, \rho_j(h_j)\, P(x_j \mid h_j)；$$
+# $$P(x_j \mid x_{-j}) \propto \sum_{h_j} \pi_j(h_j)\, \rho_j(h_j)\, P(x_j \mid h_j);$$
 #
-# 如果只看左边，则 $P(x_j \mid x_1, \ldots, x_{j-1}) \propto \sum_{h_j} \pi_j(h_j)\, P(x_j \mid h_j)$。（$\propto$ 表示正比于：再除以对所有字母的和，使它们加起来等于 1。）
+# 如果只看左边，则 $P(x_j \mid x_1, \ldots, x_{j-1}) \propto \sum_{h_j} \pi_j(h_j)\, P(x_j \mid h_j)$。（$\propto$ 表示“正比于”：再除以对所有字母的和，各概率加起来就等于 1。）
 
 # %% id="fill-in"
 def fill_in(hmm, x, j):
@@ -443,7 +443,7 @@ draw_blank("ka_ta")
 # **Predict**, then type: what does the left side say about `ka_`, and how do `ka_aka` and `ka_ta` change it? What is special about a blank at the very end?
 
 # %% [markdown] lang="zh" id="blank-look"
-# 先**猜一猜**，再输入：对于 `ka_`，左边能说明什么？换成 `ka_aka` 和 `ka_ta` 又如何？空格在最末尾时，有什么特别之处？
+# 先**猜一猜**，再输入：对于 `ka_`，左边能说明什么？换成 `ka_aka` 和 `ka_ta`，右边又会带来什么变化？空缺在最末尾时，有什么特别之处？
 
 # %% id="explore-blank"
 utils.explore(draw_blank, text=widgets.Text("ka_aka", description="text"))
@@ -451,13 +451,13 @@ utils.explore(draw_blank, text=widgets.Text("ka_aka", description="text"))
 # %% [markdown] lang="en" id="underflow-text"
 # ## A thousand letters
 #
-# Every step multiplies by probabilities, so $\pi_t$ shrinks to between a quarter and a fifth with each letter. A computer's numbers do not go down for ever: below $10^{-45}$ (32 bits) or $5 \cdot 10^{-324}$ (64 bits) there is only 0, an **underflow**.
-# **Predict:** after how many letters will that be?
+# Every step multiplies by probabilities, so with each letter $\pi_t$ shrinks, on average, to between a quarter and a fifth. A computer's numbers do not go down for ever: below $10^{-45}$ (32 bits) or $5 \cdot 10^{-324}$ (64 bits) there is only 0, an **underflow**.
+# **Predict:** after how many letters will that happen?
 
 # %% [markdown] lang="zh" id="underflow-text"
 # ## 一千个字母
 #
-# 每一步都要乘以概率，所以每读一个字母，$\pi_t$ 大约缩小到原来的四分之一到五分之一。而计算机里的数不能无限小：小于 $10^{-45}$（32 位）或 $5 \cdot 10^{-324}$（64 位）就只剩下 0，这叫作**下溢**。
+# 每一步都要乘以概率，所以每读一个字母，$\pi_t$ 平均缩小到原来的四分之一到五分之一。而计算机里的数不能无限小：小于 $10^{-45}$（32 位）或 $5 \cdot 10^{-324}$（64 位）就只剩下 0，这叫作**下溢**（underflow）。
 # **猜一猜：** 多少个字母之后会下溢？
 
 # %% id="underflow"
@@ -468,14 +468,14 @@ for name, tables in (("float32", single), ("float64", hmm)):
     print(f"{name}: pi_t is zero after {alive} of {len(long_word)} letters")
 
 # %% [markdown] lang="en" id="scaled-text"
-# **The cure:** divide $\pi_t$ by its sum after every step, and keep the logarithm of what was divided out. Only ratios matter for $P(x_j \mid x_{-j})$, and the logarithms add up to $\ln P(x_1, \ldots, x_T)$. The other usual cure computes with logarithms throughout (`logsumexp` is $\ln \sum \exp$ without leaving the logarithms).
+# **The cure:** divide $\pi_t$ by its sum after every step, and keep the logarithm of what was divided out. Only ratios matter for $P(x_j \mid x_{-j})$, and the logarithms add up to $\ln P(x_1, \ldots, x_T)$. The other usual cure computes with logarithms throughout (`logsumexp` is $\ln \sum \exp$, computed so that nothing underflows).
 #
 # Which of them is right? Python's whole numbers have as many digits as they need, and our tables are whole percents: so `probability(percent, x)` is *exactly* $100^{2T} P(x)$.
 
 # %% [markdown] lang="zh" id="scaled-text"
-# **解决办法：** 每一步之后把 $\pi_t$ 除以它各项之和，并记下除数的对数。计算 $P(x_j \mid x_{-j})$ 只用到比值，而这些对数加起来就是 $\ln P(x_1, \ldots, x_T)$。另一种常用办法是自始至终用对数计算（`logsumexp` 就是在对数下计算的 $\ln \sum \exp$）。
+# **解决办法：** 每一步之后把 $\pi_t$ 除以它各项之和，并记下除数的对数。计算 $P(x_j \mid x_{-j})$ 只用到比值，而这些对数加起来就是 $\ln P(x_1, \ldots, x_T)$。另一种常用办法是自始至终用对数计算（`logsumexp` 就是 $\ln \sum \exp$，只是算法上避免了下溢）。
 #
-# 哪一种算得对？Python 的整数要多少位就有多少位，而我们的表都是整数百分比，所以 `probability(percent, x)` **精确地**等于 $100^{2T} P(x)$。
+# 哪一种算得对？Python 的整数要多少位就有多少位，而我们的表里都是整数百分比，所以 `probability(percent, x)` **精确地**等于 $100^{2T} P(x)$。
 
 # %% id="scaled"
 import math
@@ -513,7 +513,8 @@ def draw_underflow():
     ts = range(1, len(long_word) + 1)
     ax.plot(ts, forward_scaled(single, long_word)[1] / math.log(10), color=BLUE, label="float32, scaled")
     for name, tables, style in (("float32, plain", single, "s"), ("float64, plain", hmm, "^")):
-        digits = forward(tables, long_word).sum(-1).log10()  # -inf from the underflow on
+        seen = forward(tables, long_word) * tables.B[:, long_word].T  # (T, k)
+        digits = seen.sum(-1).log10()  # -inf from the underflow on
         last = int(digits.isfinite().sum())
         ax.plot(ts[:last], digits[:last], color=VERMILION, linewidth=4, alpha=0.4)
         ax.plot(last, digits[last - 1], style, color=VERMILION, label=f"{name}: ends at t = {last}")
@@ -532,16 +533,16 @@ draw_underflow()
 # |---|---|---|
 # | state | $\boldsymbol\pi_{t+1}$, $k$ numbers: a summary of $x_1, \ldots, x_t$ | $\mathbf{H}_t$, $h$ numbers: a summary of $x_1, \ldots, x_t$ |
 # | step | $(\boldsymbol\pi_t \odot \mathbf{b}_t)\, \mathbf{A}$ | $\phi(\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{H}_{t-1} \mathbf{W}_{hh} + \mathbf{b}_h)$ |
-# | comes from | tables that somebody knows | weights, learnt from examples |
+# | given by | tables, known beforehand | weights, learnt from examples |
 #
 # Both are the same kind of machine: a state, updated by each new symbol in the same way. $\boldsymbol\rho$ is its mirror image, **a recurrence that starts at the end and runs backwards**. A network that has one of each, and combines their states, is a *bidirectional* recurrent network, the subject of lesson 5.
 #
 # Now let networks learn our language from examples alone. How good can they get? **Cross-entropy**, the average of $-\ln P(\text{the letter that came})$, has a lowest possible value, which the exact probabilities reach. There are two such floors:
 #
 # - from the left only, $P(x_j \mid x_1, \ldots, x_{j-1})$: the **filtering optimum**;
-# - from both sides, $P(x_j \mid x_{-j})$: the **smoothing optimum**. (Filtering and smoothing are the usual names for estimating the state at $j$ from one side and from both.)
+# - from both sides, $P(x_j \mid x_{-j})$: the **smoothing optimum**. (The names come from signal processing: filtering estimates a state from what has been seen so far, smoothing from both sides.)
 #
-# `exact` is `fill_in` for all $j$ of many sequences at once, scaled.
+# `exact` is `fill_in` for all $j$ of many sequences at once, scaled at every step.
 
 # %% [markdown] lang="zh" id="bridge"
 # ## 从递推到网络
@@ -552,16 +553,16 @@ draw_underflow()
 # |---|---|---|
 # | 状态 | $\boldsymbol\pi_{t+1}$，$k$ 个数：对 $x_1, \ldots, x_t$ 的概括 | $\mathbf{H}_t$，$h$ 个数：对 $x_1, \ldots, x_t$ 的概括 |
 # | 每一步 | $(\boldsymbol\pi_t \odot \mathbf{b}_t)\, \mathbf{A}$ | $\phi(\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{H}_{t-1} \mathbf{W}_{hh} + \mathbf{b}_h)$ |
-# | 由什么决定 | 已知的概率表 | 从样本中学到的权重 |
+# | 由什么决定 | 事先已知的概率表 | 从样本中学到的权重 |
 #
-# 两者是同一类机器：有一个状态，每来一个符号就用同样的方式更新。$\boldsymbol\rho$ 是它的镜像：**从末尾出发、反向运行的递推**。如果一个网络两种递推各有一个，再把两个状态合并起来，就是**双向**循环神经网络，也就是第 5 课的主题。
+# 两者的工作方式相同：都有一个状态，每读入一个符号，就用同样的方式更新一次。$\boldsymbol\rho$ 是它的镜像：**从末尾出发、反向进行的递推**。如果一个网络同时有这两种递推，再把两个状态合并起来，就是**双向**循环神经网络，也就是第 5 课的主题。
 #
-# 现在让网络只凭样本来学习这种语言。最好能学到什么程度？**交叉熵**是 $-\ln P(\text{实际出现的字母})$ 的平均值，它有一个最小值，用精确概率预测才能达到。这样的下限有两个：
+# 现在让网络只凭样本来学习这种语言。最好能学到什么程度？**交叉熵**是 $-\ln P(\text{实际出现的字母})$ 的平均值，它有一个最小值，用精确概率来预测时正好达到。这样的下限有两个：
 #
 # - 只看左边，$P(x_j \mid x_1, \ldots, x_{j-1})$：**滤波最优值**；
-# - 两边都看，$P(x_j \mid x_{-j})$：**平滑最优值**。（从一侧估计 $j$ 时刻的状态通常叫滤波，从两侧估计叫平滑，名称由此而来。）
+# - 两边都看，$P(x_j \mid x_{-j})$：**平滑最优值**。（名称来自信号处理：根据到目前为止的观测估计状态叫滤波，根据两侧的观测估计叫平滑。）
 #
-# `exact` 就是 `fill_in`，只是一次算出许多序列的所有位置 $j$，并且做了缩放。
+# `exact` 就是 `fill_in`，只是一次算出许多序列的所有位置 $j$，并且每步都做了缩放。
 
 # %% id="exact"
 def exact(hmm, X):
@@ -590,14 +591,14 @@ for name, losses in floors.items():
     print(f"{name}: exact optimum {losses.mean():.4f} nats, perplexity {losses.mean().exp():.2f}")
 
 # %% [markdown] lang="en" id="network-text"
-# Two things in this network deserve a look. Row $j$ of its output must not have seen $x_j$: so it is given the forward state *before* $j$ and the backward state *after* $j$, each shifted by one; where there is nothing to read, zeros. And the backward layer is an ordinary layer that gets the sequence turned round; its states are turned back afterwards.
+# Two things in this network deserve a look. Row $j$ of the output must not have seen $x_j$: so it is computed from the forward state *before* $j$ and the backward state *after* $j$, each shifted by one; where nothing has been read yet, there are zeros. And the backward layer is an ordinary layer that gets the sequence in reverse; its states are put back in order afterwards.
 #
-# The states of both directions are then combined by a small output network. (With one linear layer alone it comes less close: the exact formula *multiplies* $\pi_j$ and $\rho_j$.)
+# The states of both directions are then combined by a small output network. (A single linear layer comes less close: the exact formula *multiplies* $\pi_j$ and $\rho_j$.)
 
 # %% [markdown] lang="zh" id="network-text"
-# 这个网络有两点值得细看。输出的第 $j$ 行不能见过 $x_j$，所以取 $j$ **之前**的前向状态和 $j$ **之后**的反向状态，各错开一步；没有内容可读的地方就填零。另外，反向层就是一个普通的循环层，只是读的是倒过来的序列，算完再把各个状态倒回来。
+# 这个网络有两点值得细看。输出的第 $j$ 行不能见过 $x_j$，所以要用 $j$ **之前**的前向隐状态和 $j$ **之后**的反向隐状态，各错开一步；还没有读到内容的地方填零。另外，反向层就是一个普通的循环层，只是读入的序列是倒过来的，算完再把各个隐状态的顺序倒回来。
 #
-# 然后由一个小的输出网络合并两个方向的状态。（如果只用一个线性层，就没有这么接近：精确公式里 $\pi_j$ 与 $\rho_j$ 是**相乘**的。）
+# 然后由一个小的输出网络合并两个方向的隐状态。（如果只用一个线性层，就没有这么接近最优值：精确公式里 $\pi_j$ 与 $\rho_j$ 是**相乘**的。）
 
 # %% id="network"
 from torch import nn
@@ -631,14 +632,14 @@ for both_sides in (False, True):
     assert not moved[7], "the letter at j itself must not be visible"
 
 # %% [markdown] lang="en" id="train-text"
-# Each `x` is a place whose prediction changes when the eighth letter does: never the eighth itself.
+# Each `x` is a place whose prediction changes when the eighth letter does; the eighth place itself is never among them.
 #
-# Train both, live. Every minibatch is freshly drawn, so nothing can be learnt by heart; the curves are measured on 8,000 other sequences, and the dashed lines are the exact optima on the same ones. **Predict:** will the curves cross their floors? How close will they come?
+# Train both, live. Every minibatch is freshly drawn, so nothing can be learnt by heart; the curves are measured on 8,000 other sequences, and the dashed lines are the exact optima on those same sequences. **Predict:** will the curves cross their floors? How close will they come?
 
 # %% [markdown] lang="zh" id="train-text"
-# 每个 `x` 表示一个位置：第八个字母一变，那里的预测就跟着变；唯独第八个位置自己不变。
+# 每个 `x` 标出一个位置：第八个字母一变，那里的预测就跟着变。第八个位置本身从不在其中。
 #
-# 现在同时训练两个网络。每个小批量都是新采样的，所以无从死记硬背；曲线是在另外 8,000 个序列上测得的，虚线是同样这些序列上的精确最优值。**猜一猜：** 曲线会不会穿过自己的下限？能靠得多近？
+# 现在同时训练两个网络。每个小批量都是新采样的，所以无从死记硬背；曲线是在另外 8,000 个序列上测得的，虚线是在同样这些序列上的精确最优值。**猜一猜：** 曲线会不会穿过自己的下限？能靠得多近？
 
 # %% id="train"
 def score(network):
@@ -674,10 +675,10 @@ trainings = {name: train(network, num_steps, seed=1) for name, network in networ
 records = plot.race(trainings)
 
 # %% [markdown] lang="en" id="result-text"
-# How close is close? On the same sequences, take the difference between network and optimum, sequence by sequence: its average is the gap, and its spread divided by $\sqrt{8000}$ is how far chance may have moved that average (the **sampling error**). A gap below zero by more than a few sampling errors would mean that the network has seen something that it should not.
+# How close is close? On the same sequences, take the difference between network and optimum, sequence by sequence: its average is the gap, and its standard deviation divided by $\sqrt{8000}$ tells how far chance typically moves that average (the **sampling error**). A gap below zero by more than a few sampling errors would mean that the network has seen something that it should not.
 
 # %% [markdown] lang="zh" id="result-text"
-# 到底有多近？在同样的序列上，逐个序列计算网络与最优值之差：平均值就是差距，标准差除以 $\sqrt{8000}$，就是这个平均值可能的随机波动（**抽样误差**）。如果差距小于零，而且超过抽样误差的好几倍，那就说明网络看到了不该看的东西。
+# 到底有多近？在同样的序列上，逐个序列计算网络与最优值之差：这些差的平均值就是差距，标准差除以 $\sqrt{8000}$，则是这个平均值通常的随机波动幅度（**抽样误差**）。如果差距小于零，而且幅度是抽样误差的好几倍，就说明网络看到了不该看的东西。
 
 # %% id="result"
 rows, by_position = [], {}
@@ -705,10 +706,10 @@ def draw_positions():
 draw_positions()
 
 # %% [markdown] lang="en" id="positions-look"
-# The networks have never seen a table, and yet they follow the exact recursions place by place. From the left only, every place after the first few is about equally hard. From both sides nearly every place is easier. **Two places are special**: at the first there is no left side, at the last no right side. What does that do to the two curves? Keep this picture in mind: in lesson 6 a place without a right side gives a culprit away.
+# The networks have never seen a table, and yet they follow the exact optima place by place. From the left only, every place after the first few is about equally hard. From both sides nearly every place is easier. **Two places are special**: at the first there is no left side, at the last no right side. What does that do to the two curves? Keep this picture in mind: in lesson 6 a place without a right side gives a culprit away.
 
 # %% [markdown] lang="zh" id="positions-look"
-# 网络从没见过概率表，却在每个位置上都跟上了精确的递推。只看左边时，除了开头几个位置，其余位置难度差不多。两边都看时，几乎每个位置都更容易。**有两个位置很特别**：第一个位置没有左边，最后一个位置没有右边。这对两条曲线有什么影响？请记住这幅图：到第 6 课，一个没有右边的位置会让“作弊者”露出马脚。
+# 网络从没见过概率表，却在每个位置上都紧跟精确最优值。只看左边时，除了开头几个位置，其余位置难度差不多。两边都看时，几乎每个位置都更容易。**有两个位置很特别**：第一个位置没有左边，最后一个位置没有右边。这对两条曲线有什么影响？请记住这幅图：到第 6 课，一个没有右边的位置会让“作弊者”露出马脚。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -759,18 +760,17 @@ check_2(answer_2)
 solution_2 = 0.2 * 0.01 + 0.5 * 0.60 + 0.3 * 0.01
 
 # %% [markdown] lang="en" id="exercise-3-text"
-# **3.** A language of 1000 letters, all equally likely in every state. The smallest number above zero in 32 bits is about $1.4 \cdot 10^{-45}$, and what lies below half of it becomes 0. After how many letters is $P(x_1, \ldots, x_T)$, computed plainly, zero?
+# **3.** A language with a single state and 1000 letters, all equally likely. The smallest number above zero in 32 bits is about $1.4 \cdot 10^{-45}$, and what lies below half of it becomes 0. After how many letters is $P(x_1, \ldots, x_T)$, computed plainly, zero?
 
 # %% [markdown] lang="zh" id="exercise-3-text"
-# **3.** 设一种语言有 1000 个字母，在每个状态下都等可能。32 位浮点数能表示的最小正数约为 $1.4 \cdot 10^{-45}$，比它的一半还小的数都变成 0。直接计算 $P(x_1, \ldots, x_T)$，到第几个字母时结果为零？
+# **3.** 设一种语言只有一个状态，有 1000 个字母，各个字母等可能。32 位浮点数能表示的最小正数约为 $1.4 \cdot 10^{-45}$，比它的一半还小的数都变成 0。直接计算 $P(x_1, \ldots, x_T)$，到第几个字母时结果为零？
 
 # %% id="exercise-3"
 answer_3 = None
 
 def check_3(answer):
-    B = torch.full((k, 1000), 1 / 1000)
-    T = 1
-    while (forward(single._replace(B=B), [0] * T)[-1] * B[:, 0]).sum() > 0:
+    dull, T = HMM(torch.ones(1), torch.ones(1, 1), torch.full((1, 1000), 1 / 1000)), 1
+    while probability(dull, [0] * T) > 0:
         T += 1
     utils.check(answer, T, "every letter divides by 1000: 1e-45 is still there after 15 letters, 1e-48 is not")
 
@@ -802,7 +802,7 @@ P_1 = hmm.p @ hmm.B
 solution_4 = -(P_1 * P_1.log()).sum().item()
 
 # %% [markdown] lang="en" id="exercise-5-text"
-# **5.** At one of the 20 places the two optima are the same, for every sequence. Which $j$ (counted from 1)?
+# **5.** At one of the 20 places the two optima are equal, for every sequence. Which $j$ (counted from 1)?
 
 # %% [markdown] lang="zh" id="exercise-5-text"
 # **5.** 在 20 个位置中，有一个位置上两个最优值对每个序列都相等。是哪一个 $j$（从 1 数起）？
@@ -826,9 +826,9 @@ solution_5 = 20
 # ## What we saw
 #
 # - In a hidden Markov model, a sum over all $k^T$ paths becomes $T$ small steps, because what they have in common is computed once: of the order of $k^2\,T$ products.
-# - $\pi_j$ is what the letters before $j$ say about the state at $j$, $\rho_j$ what the letters after $j$ say. Multiplied, they give $P(x_j \mid x_{-j})$.
-# - Plain products underflow after dozens or hundreds of letters; dividing by the sum at every step, or logarithms, cure it.
-# - $\pi$ and $\rho$ are the hidden states of a forward and of a backward recurrence. Networks that learn such states from examples come down to the exact filtering and smoothing optima, and not below.
+# - $\pi_j$ is what the letters before $j$ say about the state at $j$, $\rho_j$ what the letters after $j$ say. Their product holds all that $P(x_j \mid x_{-j})$ needs from the other letters.
+# - Plain products underflow after dozens or hundreds of letters; dividing by the sum at every step, or computing with logarithms, cures it.
+# - $\pi$ and $\rho$ are the hidden states of a forward and of a backward recurrence. Networks that learn such states from examples come down almost to the exact filtering and smoothing optima, and not below.
 #
 # {{next}}
 
@@ -836,8 +836,8 @@ solution_5 = 20
 # ## 小结
 #
 # - 在隐马尔可夫模型中，相同的部分只算一次，对全部 $k^T$ 条路径的求和就变成 $T$ 个小步骤，乘法次数是 $k^2\,T$ 的量级。
-# - $\pi_j$ 是 $j$ 之前的字母对 $j$ 时刻状态的说明，$\rho_j$ 是 $j$ 之后的字母对它的说明。两者相乘，就得到 $P(x_j \mid x_{-j})$。
-# - 直接连乘，几十个或几百个字母之后就会下溢；每步除以总和，或者用对数计算，就能解决。
-# - $\pi$ 和 $\rho$ 就是一个前向递推和一个反向递推的隐状态。网络从样本中学会这样的状态，交叉熵一直降到精确的滤波最优值和平滑最优值，而不会更低。
+# - $\pi_j$ 汇集了 $j$ 之前的字母所提供的关于 $j$ 时刻状态的信息，$\rho_j$ 汇集了 $j$ 之后的字母所提供的。计算 $P(x_j \mid x_{-j})$ 所需的其他字母的信息，全在两者的乘积里。
+# - 直接连乘，几十个或几百个字母之后就会下溢；每步除以各项之和，或者用对数计算，就能避免。
+# - $\pi$ 和 $\rho$ 就是一个前向递推和一个反向递推的隐状态。网络从样本中学会这样的状态，交叉熵几乎降到精确的滤波最优值和平滑最优值，而不会更低。
 #
 # {{next}}

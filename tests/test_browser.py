@@ -310,3 +310,45 @@ def test_lesson_4_as_a_reader_tries_it(lesson):
     blank.get_by_role("textbox").press("Tab")
     blank.get_by_text("text must be a text with exactly one _").wait_for()
     assert blank.locator("img").get_attribute("src") == before, "a bad text must not lose the last good figure"
+
+
+def test_lesson_5_as_a_reader_tries_it(lesson):
+    page = lesson("05_bidirectional_rnn", "zh")
+    layout = output_of(page, "draw_layout,")
+    press(page, layout.get_by_role("slider", name="layer", exact=True), "ArrowRight")
+    layout.locator("select").select_option("forward")
+    chains = output_of(page, "draw_chains,")
+    seconds = [press(page, chains.get_by_role("slider", name=name), "ArrowRight") for name in ("layers L", "steps T")]
+    print("redraws:", " ".join(f"{1000 * s:.0f}" for s in seconds), "ms")
+
+    blank = output_of(page, "draw_blank,")
+    before = type_into(blank, "in the t_me machine")
+    field = blank.get_by_role("textbox")
+    for text, message in (
+        ("no blank", "exactly one blank"),
+        ("caf\u00e9 _", "made of letters"),
+        ("_", "more than the blank"),
+    ):
+        field.fill(text)
+        field.press("Tab")
+        blank.get_by_text(message).wait_for()
+    assert blank.locator("img").get_attribute("src") == before, "a bad text must not lose the last good figure"
+    blank.screenshot(path=ARTIFACTS / "blank.png")
+    type_into(output_of(page, "draw_ends,"), "thenextday")
+
+
+def test_lesson_6_as_a_reader_tries_it(lesson):
+    page = lesson("06_bidirectional_misuse")
+    positions = output_of(page, "explore(draw_by_position")
+    seconds = [press(page, positions.get_by_role("slider", name="T", exact=True), "ArrowLeft")]
+    future = output_of(page, "draw_future,")
+    for name in ("window", "t", "other future"):
+        seconds.append(press(page, future.get_by_role("slider", name=name, exact=True), "ArrowRight"))
+    print("redraws:", " ".join(f"{1000 * s:.0f}" for s in seconds), "ms")
+    assert statistics.median(seconds) < 0.5
+    future.screenshot(path=ARTIFACTS / "future.png")
+
+    box = page.locator(".book-playground")
+    box.scroll_into_view_if_needed()
+    assert box.get_by_label("Bidirectional", exact=True).is_checked()
+    assert box.locator(".book-table tbody tr").count() == 1

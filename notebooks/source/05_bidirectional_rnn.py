@@ -1,0 +1,1025 @@
+# %% [markdown] lang="en" id="title"
+# # 5 · Bidirectional recurrent networks
+#
+# **The question of this lesson.** A recurrent network reads from left to right, so its state knows only what has been. Often the rest of the sequence lies on the table as well.
+# How does one build a network that reads from both ends, what does it cost, and for which tasks is it worth that?
+#
+# **You need:** lessons 1 and 2 (a cell, a stack of layers) and the idea of [lesson 4](04_hmm_forward_backward.ipynb). **Run time:** about a minute on a laptop without a GPU.
+#
+# {{launch}}
+
+# %% [markdown] lang="zh" id="title"
+# # 5 · 双向循环神经网络
+#
+# **本课的问题。** 循环神经网络从左往右读，所以它的隐状态只知道前文。可是很多时候，整个序列早已摆在面前。怎样构造一个从两端读起的网络？代价是什么？哪些任务值得付这个代价？
+#
+# **预备知识：** 第 1、2 课（单元、层的堆叠），以及[第 4 课](04_hmm_forward_backward.ipynb)的想法。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
+#
+# {{launch}}
+
+# %% id="setup"
+# {{setup}}
+
+# %% [markdown] lang="en" id="recall"
+# ## From two recursions to two layers
+#
+# Lesson 4 asked for a missing symbol of a hidden Markov model, $P(x_j \mid \text{all others})$. A **forward** recursion, $\pi$, gathered what stands before $j$, a **backward** recursion, $\rho$, what stands after it, and the two were combined at $j$; two networks learnt to do the same from examples.
+# Such a **bidirectional** network is built here in general: any cell, any sizes, any number of layers.
+#
+# ![Unrolled bidirectional network, time steps 1 to T to the right. Each input X_t feeds two rows of states. In the forward row dashed arrows lead to the right, beginning with a dotted state of step 0; in the backward row above it dotted arrows lead to the left, beginning with a dotted state of step T + 1. At every step both states feed the output O_t. No arrow joins the two rows.](../../assets/figures/bidirectional_rnn.svg)
+#
+# ("Backward" is a direction of reading here. It has nothing to do with backpropagation, which runs through both directions.)
+
+# %% [markdown] lang="zh" id="recall"
+# ## 从两个递推到两个方向
+#
+# 第 4 课要在隐马尔可夫模型中推断一个缺失的符号，即求 $P(x_j \mid \text{其余全部})$。**前向**递推 $\pi$ 收集 $j$ 之前的信息，**反向**递推 $\rho$ 收集 $j$ 之后的信息，最后在 $j$ 处合并；两个网络也从样本中学会了这件事。
+# 这样的**双向**网络，本课给出一般的构造：单元任选，大小任选，层数任选。
+#
+# ![按时间展开的双向网络，时间步 1 到 T 自左向右。每个输入 X_t 同时送入两行隐状态：前向一行的虚线箭头指向右边，从第 0 步的状态（虚框）开始；上面的反向一行，点线箭头指向左边，从第 T+1 步的状态（虚框）开始。每个时间步的两个隐状态都送入输出 O_t，两行之间没有箭头。](../../assets/figures/bidirectional_rnn.svg)
+#
+# （这里的“反向”指阅读的方向，与反向传播无关；反向传播在两个方向的网络里都要进行。）
+
+# %% [markdown] lang="en" id="definition"
+# ## Definition
+#
+# The forward layer has $h_f$ hidden units, the backward layer $h_b$. Each has its own weights, and both read the same inputs $\mathbf{X}_t \in \mathbb{R}^{n \times d}$:
+
+# %% [markdown] lang="zh" id="definition"
+# ## 定义
+#
+# 前向层有 $h_f$ 个隐藏单元，反向层有 $h_b$ 个。两者各有自己的权重，读取同样的输入 $\mathbf{X}_t \in \mathbb{R}^{n \times d}$：
+
+# %% [markdown] id="equation"
+# $$\begin{aligned}
+# \overrightarrow{\mathbf{H}}_t &= \phi\big(\mathbf{X}_t \mathbf{W}_{xh}^{(f)} + \overrightarrow{\mathbf{H}}_{t-1} \mathbf{W}_{hh}^{(f)} + \mathbf{b}_h^{(f)}\big), \\
+# \overleftarrow{\mathbf{H}}_t &= \phi\big(\mathbf{X}_t \mathbf{W}_{xh}^{(b)} + \overleftarrow{\mathbf{H}}_{t+1} \mathbf{W}_{hh}^{(b)} + \mathbf{b}_h^{(b)}\big), \\
+# \mathbf{H}_t &= \big[\overrightarrow{\mathbf{H}}_t,\ \overleftarrow{\mathbf{H}}_t\big], \qquad \mathbf{O}_t = \mathbf{H}_t \mathbf{W}_{hq} + \mathbf{b}_q .
+# \end{aligned}$$
+
+# %% [markdown] lang="en" id="shapes"
+# | | shape | |
+# |---|---|---|
+# | $\overrightarrow{\mathbf{H}}_t,\ \overleftarrow{\mathbf{H}}_t$ | $n \times h_f,\ n \times h_b$ | $\overrightarrow{\mathbf{H}}_0 = \mathbf{0}$ and $\overleftarrow{\mathbf{H}}_{T+1} = \mathbf{0}$ |
+# | $\mathbf{W}_{xh}^{(f)},\ \mathbf{W}_{xh}^{(b)}$ | $d \times h_f,\ d \times h_b$ | |
+# | $\mathbf{W}_{hh}^{(f)},\ \mathbf{W}_{hh}^{(b)}$ | $h_f \times h_f,\ h_b \times h_b$ | no arrow leads from one direction to the other |
+# | $\mathbf{b}_h^{(f)},\ \mathbf{b}_h^{(b)}$ | $1 \times h_f,\ 1 \times h_b$ | |
+# | $\mathbf{H}_t$ | $n \times (h_f + h_b)$ | side by side, not added; $n \times 2h$ if both have $h$ |
+# | $\mathbf{W}_{hq},\ \mathbf{b}_q$ | $(h_f + h_b) \times q,\ 1 \times q$ | the only place where past and future meet |
+#
+# The only new thing is one index: $t + 1$ instead of $t - 1$. So we take PyTorch's cells as they are (lesson 2 opened them up) and write the directions.
+
+# %% [markdown] lang="zh" id="shapes"
+# | | 形状 | |
+# |---|---|---|
+# | $\overrightarrow{\mathbf{H}}_t,\ \overleftarrow{\mathbf{H}}_t$ | $n \times h_f,\ n \times h_b$ | $\overrightarrow{\mathbf{H}}_0 = \mathbf{0}$，$\overleftarrow{\mathbf{H}}_{T+1} = \mathbf{0}$ |
+# | $\mathbf{W}_{xh}^{(f)},\ \mathbf{W}_{xh}^{(b)}$ | $d \times h_f,\ d \times h_b$ | |
+# | $\mathbf{W}_{hh}^{(f)},\ \mathbf{W}_{hh}^{(b)}$ | $h_f \times h_f,\ h_b \times h_b$ | 两个方向之间没有箭头 |
+# | $\mathbf{b}_h^{(f)},\ \mathbf{b}_h^{(b)}$ | $1 \times h_f,\ 1 \times h_b$ | |
+# | $\mathbf{H}_t$ | $n \times (h_f + h_b)$ | 左右拼接，不是相加；两个方向都是 $h$ 个单元时为 $n \times 2h$ |
+# | $\mathbf{W}_{hq},\ \mathbf{b}_q$ | $(h_f + h_b) \times q,\ 1 \times q$ | 过去与未来只在这里相遇 |
+#
+# 新东西只有一个下标：$t - 1$ 换成了 $t + 1$。所以单元直接用 PyTorch 的（第 2 课已经拆开看过），我们只写方向。
+
+# %% id="directions"
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+def hidden(state):
+    """H of a state: an LSTM cell's state is the pair (H, C), that of the others is H itself."""
+    return state[0] if isinstance(state, tuple) else state
+
+def run_forward(cell, X, state=None):
+    """Forward states of t = 1, ..., T, (T, n, h), for X (T, n, d); and the last one made, of t = T."""
+    H = []
+    for X_t in X:
+        state = cell(X_t, state)  # (n, d), (n, h) -> (n, h); None stands for zeros
+        H.append(hidden(state))
+    return torch.stack(H), state
+
+# %% id="backward-loop"
+def run_backward_loop(cell, X, state=None):
+    """Backward states of t = 1, ..., T, (T, n, h), for X (T, n, d); and the last one made, of t = 1."""
+    H = {}
+    for t in reversed(range(len(X))):
+        state = cell(X[t], state)
+        H[t] = hidden(state)
+    return torch.stack([H[t] for t in range(len(X))]), state
+
+# %% [markdown] lang="en" id="flip-text"
+# The backward loop is an ordinary recurrence in a mirror: reverse the inputs, run forward, **reverse the states**. In this form every layer that can run forward, also a fast one from a library, can run backward.
+
+# %% [markdown] lang="zh" id="flip-text"
+# 反向的循环就是镜子里的普通循环：把输入倒过来，前向运行，再**把隐状态倒回去**。这样一来，凡是能前向运行的层，包括库里的快速实现，都能反向运行。
+
+# %% id="flip"
+def run_backward(cell, X, state=None):
+    """As run_backward_loop: X_T comes first, and the states are put back into the order of time."""
+    H, state = run_forward(cell, X.flip(0), state)
+    return H.flip(0), state
+
+# %% id="check-flip"
+utils.seed_everything(0)
+n, T, d, h = 2, 6, 3, 4
+X, cell = torch.randn(T, n, d), nn.GRUCell(d, h)
+for slow, fast in zip(run_backward_loop(cell, X), run_backward(cell, X)):
+    torch.testing.assert_close(slow, fast, rtol=0, atol=1e-6)
+print("the loop from T to 1 and the two flips agree, in all states and in the final one,", tuple(fast.shape))
+
+# %% [markdown] lang="en" id="bug-text"
+# The classic bug is to forget the second flip. All shapes are right, nothing complains, and a network trained with it still learns, from its forward half. The bug is found by asking what a state may know. Change one input, $\mathbf{X}_5$ of $T = 6$, and see which states move.
+# **Predict** the three lists.
+
+# %% [markdown] lang="zh" id="bug-text"
+# 最常见的错误是忘了第二次翻转。形状全都对，程序不报错，训练时靠前向的一半照样能学到东西。要发现这个错误，就得问：每个隐状态可以知道什么？只改动一个输入，即 $T = 6$ 中的 $\mathbf{X}_5$，看看哪些隐状态会变。
+# **猜一猜**下面三个列表。
+
+# %% id="bug"
+def forgotten_flip(cell, X, state=None):
+    """WRONG: the states stay in the order in which they were computed."""
+    return run_forward(cell, X.flip(0), state)
+
+def steps_that_move(run, cell, X, t):
+    """The time steps whose states change when X_t does."""
+    changed = X.clone()
+    changed[t - 1] += 1
+    moved = (run(cell, X)[0] != run(cell, changed)[0]).flatten(1).any(dim=1)  # (T,)
+    return [s for s in range(1, len(X) + 1) if moved[s - 1]]
+
+for run in (run_forward, run_backward, forgotten_flip):
+    print(f"X_5 changed, {run.__name__:<14} states that move:", steps_that_move(run, cell, X, 5))
+
+# %% [markdown] lang="en" id="bug-look"
+# Forward: step 5 and all later ones. Backward: step 5 and all earlier ones. The third list is neither: the output layer would be given, at step $t$, the backward state of step $T + 1 - t$. Such a test takes five lines; write it for every network that reads in two directions.
+
+# %% [markdown] lang="zh" id="bug-look"
+# 前向：第 5 步及之后的各步。反向：第 5 步及之前的各步。第三个列表两者都不是：输出层在第 $t$ 步拿到的，其实是第 $T + 1 - t$ 步的反向隐状态。这样的测试只要五行；凡是双向阅读的网络，都值得写一个。
+
+# %% [markdown] lang="en" id="deep-text"
+# ## The layer, and a stack of them
+#
+# Both directions side by side are one bidirectional layer. In a **deep** bidirectional network the next layer reads *both* halves, in both of its directions. **Predict:** how many numbers does layer 2 read per time step if $d = 3$, $h_f = 5$, $h_b = 2$?
+
+# %% [markdown] lang="zh" id="deep-text"
+# ## 双向层，以及层的堆叠
+#
+# 两个方向并排，就是一个双向层。在**深度**双向网络中，下一层的两个方向都读取这**两半**。**猜一猜：** 若 $d = 3$，$h_f = 5$，$h_b = 2$，第 2 层在每个时间步读取多少个数？
+
+# %% id="bi-rnn"
+class BiRNN(nn.Module):
+    """Bidirectional layers: X (T, n, d) -> the last one's states (T, n, h_f + h_b), and 2 L final states."""
+
+    def __init__(self, Cell, num_inputs, h_f, h_b, num_layers=1):
+        super().__init__()
+        widths = [num_inputs] + (num_layers - 1) * [h_f + h_b]  # what each layer reads
+        self.forward_cells = nn.ModuleList(Cell(width, h_f) for width in widths)
+        self.backward_cells = nn.ModuleList(Cell(width, h_b) for width in widths)
+
+    def forward(self, X, states=None):
+        """states: 2 L initial ones: forward and backward of layer 1, of layer 2, ...; or None for zeros."""
+        states = iter(states or 2 * len(self.forward_cells) * [None])
+        H, finals = X, []
+        for cell_f, cell_b in zip(self.forward_cells, self.backward_cells):
+            H_f, final_f = run_forward(cell_f, H, next(states))  # (T, n, h_f)
+            H_b, final_b = run_backward(cell_b, H, next(states))  # (T, n, h_b)
+            H = torch.cat([H_f, H_b], dim=-1)  # (T, n, h_f + h_b)
+            finals += [final_f, final_b]
+        return H, finals
+
+# %% id="bi-rnn-shapes"
+rnn = BiRNN(nn.GRUCell, num_inputs=3, h_f=5, h_b=2, num_layers=2)
+H, finals = rnn(X)
+print("H", tuple(H.shape), "  final states", [tuple(s.shape) for s in finals])
+for l, both in enumerate(zip(rnn.forward_cells, rnn.backward_cells), start=1):
+    sizes = [f"{one.input_size} x {one.hidden_size}" for one in both]
+    print(f"layer {l}: W_xh of each of the GRU's 3 sums: forward {sizes[0]}, backward {sizes[1]}")
+
+# %% [markdown] lang="en" id="sizes-text"
+# The two sizes may differ, for instance where the past matters more than the future. PyTorch's own layers do not offer that: there $h_f = h_b = h$. With equal sizes we can let PyTorch judge our code, in all layers: **outputs, final states and every gradient**, in double precision, from initial states that are not zero.
+
+# %% [markdown] lang="zh" id="sizes-text"
+# 两个方向的大小可以不同，比如前文比后文更重要的时候。PyTorch 自带的层做不到这一点，那里总是 $h_f = h_b = h$。大小相同时，就可以让 PyTorch 当裁判，检查所有层的**输出、最终状态和每一个梯度**：双精度，初始状态不为零。
+
+# %% id="copy-weights"
+def named_pairs(ours, theirs):
+    """Our parameters beside PyTorch's: there weight_ih_l0 is forward, weight_ih_l0_reverse backward."""
+    for l, cells in enumerate(zip(ours.forward_cells, ours.backward_cells)):
+        for direction_cell, suffix in zip(cells, ("", "_reverse")):
+            for name, parameter in direction_cell.named_parameters():  # weight_ih, weight_hh, two biases
+                yield parameter, getattr(theirs, f"{name}_l{l}{suffix}")
+
+def copy_weights(ours, theirs):
+    with torch.no_grad():
+        for mine, yours in named_pairs(ours, theirs):
+            mine.copy_(yours)
+
+# %% id="largest-difference"
+def largest_difference(Cell, their_class, L, h, d, n, T):
+    """The largest difference between our layers and PyTorch's, in outputs, final states and all gradients."""
+    theirs = their_class(d, h, num_layers=L, bidirectional=True).double()
+    ours = BiRNN(Cell, d, h, h, L).double()
+    copy_weights(ours, theirs)
+    num_states = 2 if Cell is nn.LSTMCell else 1  # H and C, or H
+    start = [torch.randn(T, n, d).double()] + [torch.randn(2 * L, n, h).double() for _ in range(num_states)]
+    results = []
+    for rnn in (ours, theirs):
+        X, *S = inputs = [x.clone().requires_grad_() for x in start]
+        if rnn is ours:  # a list of 2 L states, (n, h) each; or of pairs of them
+            H, finals = rnn(X, list(zip(*S)) if num_states == 2 else list(S[0]))
+            finals = [torch.stack(s) for s in (zip(*finals) if num_states == 2 else [finals])]
+        else:  # (2 L, n, h); or a pair
+            H, finals = rnn(X, tuple(S) if num_states == 2 else S[0])
+            finals = list(finals) if num_states == 2 else [finals]
+        sum((i * x.square()).sum() for i, x in enumerate((H, *finals), 1)).backward()  # reaches everything
+        results.append([H, *finals, *(x.grad for x in inputs)])
+    pairs = [*zip(*results), *((mine.grad, yours.grad) for mine, yours in named_pairs(ours, theirs))]
+    return max((a - b).abs().max().item() for a, b in pairs)
+
+# %% id="check-equal"
+for Cell, their_class in ((nn.RNNCell, nn.RNN), (nn.GRUCell, nn.GRU), (nn.LSTMCell, nn.LSTM)):
+    differences = [largest_difference(Cell, their_class, L, h=4, d=3, n=2, T=6) for L in (1, 2, 3)]
+    numbers = " ".join(f"{x:.0e}" for x in differences)
+    print(f"{their_class.__name__:<5} 1, 2, 3 layers: largest difference {numbers}")
+    assert max(differences) < 1e-10
+
+# %% [markdown] lang="en" id="layout-text"
+# ## Which number stands where?
+#
+# This is where most programs with bidirectional layers go wrong. `output, h_n = nn.GRU(..., bidirectional=True)(X)` gives two tensors, and with more than one layer neither contains the other (`nn.LSTM` adds `c_n`, laid out as `h_n`):
+#
+# | | shape | holds |
+# |---|---|---|
+# | `output` | `(T, n, 2h)` | **last layer, all time steps**: `output[..., :h]` forward, `output[..., h:]` backward |
+# | `h_n` | `(2L, n, h)` | **all layers, final states**: layer $l$ forward at index $2(l - 1)$, backward at $2(l - 1) + 1$ |
+#
+# ![For two layers. Left: the tensor output as a strip of T columns that holds the states of layer 2, forward in the upper half and backward in the lower half. Right: h_n and c_n as four numbered slices each: 0 layer 1 forward, 1 layer 1 backward, 2 layer 2 forward, 3 layer 2 backward. A bold wire joins h_n[2] with the forward half of output's last column, another h_n[3] with the backward half of its first column.](../../assets/figures/bidirectional_layout.svg)
+#
+# The backward direction *ends at the first time step*. **Predict:** in a network of one layer, how many inputs has the backward half of `output[-1]` read?
+
+# %% [markdown] lang="zh" id="layout-text"
+# ## 哪个数放在哪里？
+#
+# 用双向层的程序，大多错在这里。`output, h_n = nn.GRU(..., bidirectional=True)(X)` 给出两个张量；层数大于 1 时，谁也不包含谁（`nn.LSTM` 还有 `c_n`，排列与 `h_n` 相同）：
+#
+# | | 形状 | 内容 |
+# |---|---|---|
+# | `output` | `(T, n, 2h)` | **最后一层、所有时间步**：`output[..., :h]` 是前向，`output[..., h:]` 是反向 |
+# | `h_n` | `(2L, n, h)` | **所有层、最终状态**：第 $l$ 层的前向在下标 $2(l - 1)$ 处，反向在 $2(l - 1) + 1$ 处 |
+#
+# ![两层的情形。左：张量 output 画成 T 列的长条，存放第 2 层的隐状态，上半是前向，下半是反向。右：h_n 和 c_n 各有四片，0 为第 1 层前向，1 为第 1 层反向，2 为第 2 层前向，3 为第 2 层反向。一条粗线把 h_n[2] 与 output 最后一列的前向一半相连，另一条把 h_n[3] 与第一列的反向一半相连。](../../assets/figures/bidirectional_layout.svg)
+#
+# 反向**结束于第一个时间步**。**猜一猜：** 在单层网络里，`output[-1]` 的反向那一半读过几个输入？
+
+# %% id="layout"
+L, h = 3, 4
+layers = nn.LSTM(d, h, num_layers=L, bidirectional=True)
+output, (h_n, c_n) = layers(X)
+print("output", tuple(output.shape), "  h_n", tuple(h_n.shape), "  c_n", tuple(c_n.shape))
+
+below = X  # what the layer reads
+for l in range(1, L + 1):  # layer by layer, in our own code
+    one = BiRNN(nn.LSTMCell, below.shape[-1], h, h)
+    with torch.no_grad():
+        for k, direction_cell in enumerate((one.forward_cells[0], one.backward_cells[0])):
+            for mine, yours in zip(direction_cell.parameters(), layers.all_weights[2 * (l - 1) + k]):
+                mine.copy_(yours)
+    below, finals = one(below)
+    for k in (0, 1):  # forward, backward
+        torch.testing.assert_close(h_n[2 * (l - 1) + k], finals[k][0])
+        torch.testing.assert_close(c_n[2 * (l - 1) + k], finals[k][1])
+torch.testing.assert_close(output, below)
+print("h_n and c_n: layer l at 2(l - 1) forward and 2(l - 1) + 1 backward, for l = 1, 2, 3; output: layer 3")
+
+# %% [markdown] lang="en" id="trap-text"
+# And the two places where `output` and `h_n` meet, in the last layer:
+
+# %% [markdown] lang="zh" id="trap-text"
+# 再看 `output` 与 `h_n` 在最后一层重合的两处：
+
+# %% id="trap"
+assert torch.equal(h_n[-2], output[-1, :, :h])  # forward: it ends at t = T
+assert torch.equal(h_n[-1], output[0, :, h:])  # backward: it ends at t = 1
+assert not torch.isclose(h_n[-1], output[-1, :, h:]).any()  # the trap: here it has only begun
+
+by_layer = h_n.reshape(L, 2, n, h)  # (layer, direction, n, h)
+assert torch.equal(by_layer[-1, 1], h_n[-1])
+
+one_layer, changed = nn.GRU(d, h, bidirectional=True), X.clone()
+changed[:-1] = torch.randn(T - 1, n, d)  # everything but X_T is another text
+same = one_layer(X)[0][-1, :, h:] == one_layer(changed)[0][-1, :, h:]
+print("output[-1], backward half, after all inputs but the last are replaced: unchanged is", bool(same.all()))
+
+# %% [markdown] lang="en" id="trap-look"
+# One input: $\mathbf{X}_T$. `output[-1]` looks like "the final state", and in a unidirectional network it is. Here its backward half has made a single step. For a summary of the whole sequence take the last two slices of `h_n`.
+#
+# Look for it in the picture below: the number in a box counts the steps that its direction has made when it writes this state. Thick frames are final states; the chosen one is filled. (An LSTM's `c_n` is indexed alike.)
+
+# %% [markdown] lang="zh" id="trap-look"
+# 只有一个：$\mathbf{X}_T$。`output[-1]` 看上去像“最终状态”，在单向网络里也确实是。但在这里，它的反向那一半只走了一步。要概括整个序列，应取 `h_n` 的最后两片。
+#
+# 在下图中找一找：方框里的数是该方向写下这个隐状态时已经走过的步数；粗框是最终状态，选中的那个涂了颜色。（LSTM 的 `c_n` 下标相同。）
+
+# %% id="draw-layout"
+from matplotlib.patches import Rectangle
+
+FORWARD, BACKWARD = utils.LivePlot.COLOURS[1:3]
+
+def draw_layout(layers, layer, direction, T=6):
+    """Draw all states of a bidirectional network, and which of them is a slice of h_n."""
+    utils.require(layer <= layers, "layer", layer, f"at most the number of layers, {layers}")
+    fig, ax = utils.new_figure(8.4, 1 + 0.95 * layers, bare=True)
+    for l in range(1, layers + 1):
+        for k, (name, colour) in enumerate((("forward", FORWARD), ("backward", BACKWARD))):
+            y, last, chosen = l - 0.45 * k, (T if k == 0 else 1), (l, name) == (layer, direction)
+            ax.plot([1, T], [y, y], "--" if k == 0 else ":", color=colour, zorder=0)
+            ax.text(0.4, y, f"layer {l}, {name} {'→←'[k]}", ha="right", va="center", color=colour)
+            ax.text(T + 0.7, y, f"h_n[{2 * (l - 1) + k}]", va="center", family="monospace", color=colour)
+            for t in range(1, T + 1):
+                inside, ink = (colour, "white") if chosen and t == last else ("white", "black")
+                box = {"boxstyle": "square", "ec": colour, "fc": inside, "lw": 2.5 if t == last else 0.7}
+                steps = t if k == 0 else T + 1 - t
+                ax.text(t, y, steps, ha="center", va="center", color=ink, bbox=box)
+    for t in range(1, T + 1):
+        ax.text(t, 0.15, f"t = {t}", ha="center")
+    ax.add_patch(Rectangle((T - 0.38, layers - 0.7), 0.76, 0.98, fill=False, linestyle="--"))
+    ax.text(T, layers + 0.36, "output[-1]", ha="center", family="monospace")
+    index, step = (0, "-1, :, :h") if direction == "forward" else (1, "0, :, h:")
+    where = f" = output[{step}]" if layer == layers else "   (not in output: that holds the last layer only)"
+    ax.text(0.8, layers + 0.65, f"h_n[{2 * (layer - 1) + index}]{where}", family="monospace", weight="bold")
+    ax.set(xlim=(-1.6, T + 1.7), ylim=(0, layers + 0.95))
+    return fig
+
+draw_layout(2, 2, "backward")
+
+# %% id="explore-layout"
+import ipywidgets as widgets
+
+utils.explore(
+    draw_layout,
+    layers=widgets.IntSlider(2, min=1, max=3, description="layers"),
+    layer=widgets.IntSlider(1, min=1, max=3, description="layer"),
+    direction=widgets.Dropdown(options=["forward", "backward"], value="backward", description="direction"),
+)
+
+# %% [markdown] lang="en" id="cost-text"
+# ## What it costs
+#
+# Two comparisons are fair, in different ways: **equal $h$** (each direction is as large as the single one, which doubles the parameters), and **equal parameters** (both directions are made smaller until the count fits).
+# We measure the time of forward and backward pass, and the memory that autograd keeps between the two: the intermediate results that `backward()` will need. PyTorch lets us count them as they are saved. **Predict** the ratios before you run it.
+
+# %% [markdown] lang="zh" id="cost-text"
+# ## 代价
+#
+# 有两种公平的比法：**$h$ 相同**（每个方向都和单向网络一样大，参数加倍），或**参数量相同**（把两个方向都缩小，直到总数相符）。
+# 我们测量前向加反向传播的时间，以及两者之间自动微分要保存的内存，也就是 `backward()` 会用到的中间结果；PyTorch 允许我们在保存时逐个清点。运行之前，先**猜一猜**各项的比值。
+
+# %% id="cost-tools"
+import statistics
+
+def num_parameters(module):
+    return sum(p.numel() for p in module.parameters())
+
+def size_for(build, budget):
+    """The largest num_hiddens for which build(num_hiddens) has at most so many parameters."""
+    k = 1
+    while num_parameters(build(k + 1)) <= budget:
+        k += 1
+    return k
+
+# %% id="bytes-kept"
+def bytes_kept(module, X):
+    """Bytes that autograd keeps for backward() after module(X), each storage once, parameters and X apart."""
+    given = {x.untyped_storage().data_ptr() for x in (X, *module.parameters())}
+    kept = {}
+
+    def pack(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in given:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        result = module(X)
+    assert result[0].requires_grad  # the graph, and all that it keeps, was alive until here
+    return sum(kept.values())
+
+# %% id="cost"
+utils.seed_everything(0)
+inputs = torch.randn(35, 32, 128)  # (T, n, d)
+single = nn.GRU(128, 128)
+smaller = size_for(lambda k: nn.GRU(128, k, bidirectional=True), num_parameters(single))
+networks = {
+    "one direction, h = 128": single,
+    "both, h = 128 each": nn.GRU(128, 128, bidirectional=True),
+    f"both, h = {smaller} each": nn.GRU(128, smaller, bidirectional=True),
+}
+forms = {name: lambda net=net: net(inputs)[0].sum().backward() for name, net in networks.items()}
+seconds = {name: statistics.median(s) for name, s in utils.seconds_each(forms, utils.epochs(14)).items()}
+costs = {name: (num_parameters(m), seconds[name], bytes_kept(m, inputs)) for name, m in networks.items()}
+base, rows = costs["one direction, h = 128"], []
+for name, (count, s, kept) in costs.items():
+    ratios = [f"{x / y:.2f} ×" for x, y in zip((count, s, kept), base)]
+    rows.append([name, f"{count:,}", ratios[0], f"{1000 * s:.1f}", ratios[1], f"{kept / 1e6:.2f}", ratios[2]])
+utils.table(["one layer of GRU", "parameters", "", "ms", "", "MB kept", ""], rows)
+
+# %% [markdown] lang="en" id="cost-look"
+# At equal $h$ everything doubles, the time too: on a CPU PyTorch runs one direction after the other, although they do not need each other. At equal parameters the memory does not come down to that of one direction: the weights grow with $h^2$, but the stored states only with $h$, so two smaller networks keep more numbers than one large one of the same parameter count.
+
+# %% [markdown] lang="zh" id="cost-look"
+# $h$ 相同时，各项都加倍，时间也一样：两个方向虽然互不依赖，PyTorch 在 CPU 上却是先算完一个再算另一个。参数量相同时，内存也回不到单向网络的水平：权重随 $h^2$ 增长，保存的隐状态却只随 $h$ 增长，所以两个较小的网络要比参数量相同的一个大网络保存更多的数。
+
+# %% [markdown] lang="en" id="chain-text"
+# ### The chain
+#
+# The deeper cost is order. In lesson 1 a state of layer 2 could be computed as soon as the two states before it were there, so the longest chain of steps, one waiting for the other, had $T + L - 1$ links. That is also the longest way that a gradient has to go.
+# **Predict** the longest chain of a *bidirectional* network with $L$ layers.
+#
+# We count it with the lesson's own code, by putting a cell in that computes nothing: it adds 1 to the longest chain among what it reads.
+
+# %% [markdown] lang="zh" id="chain-text"
+# ### 依赖链
+#
+# 更深一层的代价在于先后次序。第 1 课里，只要前面两个隐状态算好了，第 2 层的隐状态就能算；一步等一步的最长链条有 $T + L - 1$ 环，这也是梯度要走的最长路程。
+# **猜一猜：** $L$ 层的**双向**网络，最长的链条有多长？
+#
+# 我们用本课自己的代码来数：换上一个什么也不算的单元，它只在所读内容的最长链条上加 1。
+
+# %% id="chain"
+class ChainCounter(nn.Module):
+    """Stands in for a cell; its "state" (n, 1) is the length in steps of the longest chain to it."""
+
+    def __init__(self, num_inputs, num_hiddens):
+        super().__init__()
+
+    def forward(self, X_t, state):
+        longest = X_t.amax(dim=1, keepdim=True)  # (n, d) -> (n, 1)
+        return 1 + (longest if state is None else torch.maximum(longest, state))
+
+def chains(L, T, bidirectional):
+    """The longest chain of steps that leads to the output at each t = 1, ..., T, (T,)."""
+    H = torch.zeros(T, 1, 1)  # the inputs: no step yet
+    if bidirectional:
+        return BiRNN(ChainCounter, 1, 1, 1, L)(H)[0].amax(dim=(1, 2))
+    for _ in range(L):
+        H, _ = run_forward(ChainCounter(1, 1), H)
+    return H.amax(dim=(1, 2))
+
+for bidirectional in (False, True):
+    counted = {L: int(chains(L, 35, bidirectional).max()) for L in (1, 2, 3, 4)}
+    assert all(longest == (L * 35 if bidirectional else 35 + L - 1) for L, longest in counted.items())
+    print(f"T = 35, bidirectional={bidirectional!s:<6} layers: longest chain {counted}")
+
+# %% [markdown] lang="en" id="chain-look"
+# $L \cdot T$: layer 2 cannot make its first step before *both* directions of layer 1 have come to their ends. Depth, which cost next to nothing in one direction, now costs a whole sweep per layer. And nothing at all can be put out before the **last input has arrived**: a bidirectional network cannot caption speech while you speak.
+
+# %% [markdown] lang="zh" id="chain-look"
+# 是 $L \cdot T$：第 1 层的**两个**方向都走到头之前，第 2 层一步也走不了。单向时几乎不花代价的深度，现在每多一层就要完整地多扫一遍。而且，**最后一个输入到来之前**，网络什么也不能输出：双向网络没法在你说话的同时给出字幕。
+
+# %% id="draw-chains"
+def draw_chains(L, T):
+    """Draw the longest chain that leads to the output of each time step."""
+    fig, ax = utils.new_figure(7.5, 2.8)
+    for bidirectional, style in ((True, "s--"), (False, "o-")):
+        length = chains(L, T, bidirectional)
+        label = f"{'bidirectional' if bidirectional else 'unidirectional'}: at most {int(length.max())}"
+        colour = utils.LivePlot.COLOURS[int(bidirectional)]
+        ax.plot(range(1, T + 1), length, style, color=colour, markersize=3, label=label)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_title(f"longest chain that leads to $O_t$   (L = {L}, T = {T})")
+    ax.set(xlabel="t", ylabel="steps", ylim=(0, None))
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    return fig
+
+draw_chains(L=3, T=20)
+
+# %% id="explore-chains"
+utils.explore(
+    draw_chains,
+    L=widgets.IntSlider(2, min=1, max=6, description="layers L"),
+    T=widgets.IntSlider(20, min=2, max=60, description="steps T"),
+)
+
+# %% [markdown] lang="en" id="fill-text"
+# ## Use 1: fill in the blank
+#
+# `the _ime traveller`: which letter is missing? What stands on the left leaves it open; the right side says more. This time all of *The Time Machine* serves, its lines joined with a space (the D2L text of the other lessons joins them without one); the last 10,000 characters are held out.
+#
+# The network must not see the character that it is asked for. So at step $j$ the output layer gets the forward state *before* $j$ and the backward state *after* $j$, as in lesson 4:
+#
+# $$\mathbf{O}_j = \big[\overrightarrow{\mathbf{H}}_{j-1},\ \overleftarrow{\mathbf{H}}_{j+1}\big] \mathbf{W}_{hq} + \mathbf{b}_q .$$
+#
+# That is the same as cutting $x_j$ out and reading up to the hole from both sides, but one run of both directions asks for every $j$ of the window at once. Without the backward half it is the language model of lesson 2.
+
+# %% [markdown] lang="zh" id="fill-text"
+# ## 用途一：填空
+#
+# `the _ime traveller`：缺了哪个字母？左边的文字决定不了，右边说得更多。这次用《时间机器》全书，各行之间用空格连接（其他各课的 D2L 文本不加空格）；最后 10,000 个字符作为留出文本。
+#
+# 网络不能看到要它猜的那个字符。所以与第 4 课一样，在第 $j$ 步，输出层拿到的是 $j$ **之前**的前向隐状态和 $j$ **之后**的反向隐状态：
+#
+# $$\mathbf{O}_j = \big[\overrightarrow{\mathbf{H}}_{j-1},\ \overleftarrow{\mathbf{H}}_{j+1}\big] \mathbf{W}_{hq} + \mathbf{b}_q .$$
+#
+# 这等于挖掉 $x_j$，从两边一直读到空缺处为止；但只要两个方向各运行一遍，窗口里的每个 $j$ 就都问到了。去掉反向的一半，它就是第 2 课的语言模型。
+
+# %% id="fill-data"
+from d2l import torch as d2l
+
+text = " ".join(line for line in d2l.read_time_machine() if line)
+characters = sorted(set(text))  # the space and 26 letters
+q = len(characters)
+ids = torch.tensor([characters.index(c) for c in text])
+train_windows, held_out_windows = (part.unfold(0, 31, 1) for part in (ids[:-10_000], ids[-10_000:]))
+print(q, "characters;", *(f"windows {tuple(w.shape)}" for w in (train_windows, held_out_windows)))
+print(repr("".join(characters[i] for i in held_out_windows[500])))
+
+# %% id="fill-in"
+class FillIn(nn.Module):
+    """Scores for the character at every step, from the others only: token indices (T, n) -> (T, n, q)."""
+
+    def __init__(self, num_hiddens, bidirectional):
+        super().__init__()
+        self.past = nn.GRU(q, num_hiddens)
+        self.future = nn.GRU(q, num_hiddens) if bidirectional else None
+        self.output = nn.Linear(num_hiddens * (2 if bidirectional else 1), q)  # W_hq, b_q
+
+    def forward(self, tokens):
+        X = F.one_hot(tokens, q).float()  # (T, n, q)
+        zero = X.new_zeros(1, X.shape[1], self.past.hidden_size)
+        H = torch.cat([zero, self.past(X[:-1])[0]])  # (T, n, h): at j the forward state of j - 1
+        if self.future is not None:
+            H_b = self.future(X[1:].flip(0))[0].flip(0)  # (T - 1, n, h): the backward states of 2, ..., T
+            H = torch.cat([H, torch.cat([H_b, zero])], dim=-1)  # at j also the backward state of j + 1
+        return self.output(H)
+
+# %% [markdown] lang="en" id="fill-check-text"
+# The slow form asks for one $j$ at a time: read what is left of the hole from the left, what is right of it from the right, and combine the two final states. They must agree. The second check is the important one: change the hidden character, and nothing may move.
+
+# %% [markdown] lang="zh" id="fill-check-text"
+# 慢的写法一次只问一个 $j$：空缺左边的从左往右读，右边的从右往左读，再合并两个最终状态。两种写法必须一致。第二项检查更要紧：改动被挖掉的字符，结果一点都不能变。
+
+# %% id="fill-check"
+utils.seed_everything(0)
+model, tokens = FillIn(16, bidirectional=True), train_windows[:4].T  # (T, n)
+O, X_hot = model(tokens), F.one_hot(tokens, q).float()
+for j in range(1, 30):  # counted from 0; both sides have at least one character
+    H_f, H_b = model.past(X_hot[:j])[1][-1], model.future(X_hot[j + 1 :].flip(0))[1][-1]  # (n, h) each
+    torch.testing.assert_close(O[j], model.output(torch.cat([H_f, H_b], dim=-1)))
+
+for j in (14, 15, 16):
+    changed = tokens.clone()
+    changed[j] = (changed[j] + 1) % q
+    moved = (model(changed)[15] - O[15]).abs().max()
+    print(f"x_{j + 1} changed: the scores for x_16 move by {moved:.3f}")
+
+# %% [markdown] lang="en" id="fill-train-text"
+# Now a race between two networks with the same minibatches and **the same number of parameters** (as nearly as whole hidden units allow; the bidirectional one never has more): 128 hidden units in one direction, or fewer in each of two. They train on every position of windows of 31 characters; the plot shows how well they guess the one in the centre, with 15 on each side.
+# **Predict:** on held-out text, how many centre characters out of 100 does each get right?
+
+# %% [markdown] lang="zh" id="fill-train-text"
+# 现在让两个网络赛跑，小批量相同，**参数量也相同**（隐藏单元数只能取整数，取双向网络不超过单向网络的最大值）：一个是单向的 128 个隐藏单元，另一个分成两个方向、各自少一些。训练用到 31 个字符的窗口中的每个位置；图中画的是猜中央字符的水平，左右各有 15 个字符可看。
+# **猜一猜：** 在留出文本上，100 个中央字符，两个网络各能猜对几个？
+
+# %% id="centre-scores"
+import math
+
+def centre_scores(model, windows):
+    """Perplexity and accuracy for the centre characters of windows (windows, 31)."""
+    with torch.no_grad():
+        O = torch.cat([model(part.T)[15] for part in windows.split(500)])  # (windows, q), in small portions
+    Y = windows[:, 15]
+    return F.cross_entropy(O, Y).exp().item(), (O.argmax(dim=1) == Y).float().mean().item()
+
+# %% id="train-fill-in"
+def train_fill_in(model, lr=0.01, num_records=18):
+    """Train on minibatches of 32 windows; yields (minibatch, perplexity, held-out) every 30 of them."""
+    updater, generator = torch.optim.Adam(model.parameters(), lr), torch.Generator().manual_seed(0)
+    losses = []
+    for record in range(1, utils.epochs(num_records) + 1):
+        for _ in range(30):
+            tokens = train_windows[torch.randint(len(train_windows), (32,), generator=generator)].T  # (T, n)
+            O = model(tokens)  # (T, n, q)
+            updater.zero_grad()
+            F.cross_entropy(O.flatten(0, 1), tokens.flatten()).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            updater.step()
+            losses.append(F.cross_entropy(O[15].detach(), tokens[15]).item())
+        held_out, _ = centre_scores(model, held_out_windows[::10])
+        yield 30 * record, math.exp(statistics.mean(losses[-30:])), held_out
+
+# %% id="fill-race"
+utils.seed_everything(0)
+one_side = FillIn(128, bidirectional=False)
+half = size_for(lambda k: FillIn(k, bidirectional=True), num_parameters(one_side))
+both_sides = FillIn(half, bidirectional=True)
+fillers = {"unidirectional": one_side, "bidirectional": both_sides}
+for name, model in fillers.items():
+    print(f"{name}: {num_parameters(model):,} parameters, h = {model.past.hidden_size}")
+plot = utils.LivePlot(540, "perplexity of the centre character", xlabel="minibatch")
+fill_records = plot.race({name: train_fill_in(model) for name, model in fillers.items()})
+
+# %% id="fill-result"
+rows = []
+for name, model in fillers.items():
+    ppl, accuracy = centre_scores(model, held_out_windows)
+    best = min(fill_records[name], key=lambda r: r[2])[0]  # the minibatch at which the dashed curve is lowest
+    rows.append([name, f"{num_parameters(model):,}", f"{ppl:.2f}", f"{100 * accuracy:.1f} %", best])
+share = (held_out_windows[:, 15] == 0).float().mean()
+rows.append(["always the space", "0", "", f"{100 * share:.1f} %", ""])
+utils.table(["held-out, centre character", "parameters", "perplexity", "right", "curve lowest at"], rows)
+
+# %% [markdown] lang="en" id="fill-look"
+# Same text, same minibatches, no more parameters; only the right half of the window was added. (The training has seen about three times as many characters as the book has, and the dashed curves still lie near the solid ones: hardly anything is learnt by heart yet, so early stopping has nothing to do.)
+#
+# Now type a text with one blank, `_`, in it. **Predict** first: what will each network say to `i could see the d_stance`, `he _ooked at us`, `in the t_me machine`, `he said that _e was`?
+
+# %% [markdown] lang="zh" id="fill-look"
+# 文本相同，小批量相同，参数也没有更多；只是加上了窗口的右半边。（训练中读过的字符总共约为全书的三倍，虚线仍与实线靠得很近：几乎还没有死记硬背，用不着提前停止。）
+#
+# 现在输入一段文字，缺的那个字符写成 `_`（只能有一个）。先**猜一猜**：对 `i could see the d_stance`、`he _ooked at us`、`in the t_me machine`、`he said that _e was`，两个网络各会怎么填？
+
+# %% id="draw-blank"
+def fill_blank(model, sentence):
+    """P(character at the blank | the rest), (q,), for a text with one _ in it."""
+    sentence = sentence.lower()
+    utils.require(sentence.count("_") == 1, "sentence", sentence, "a text with exactly one blank, _")
+    utils.require(len(sentence) > 1, "sentence", sentence, "more than the blank alone")
+    unknown = sorted(set(sentence) - set(characters) - {"_"})
+    utils.require(not unknown, "sentence", sentence, f"made of letters, spaces and one _ (not {unknown})")
+    tokens = torch.tensor([[0 if c == "_" else characters.index(c)] for c in sentence])  # (T, 1)
+    with torch.no_grad():
+        return torch.softmax(model(tokens)[sentence.index("_"), 0], dim=0)
+
+def draw_blank(sentence):
+    """Draw what both networks think of the blank."""
+    fig, ax = utils.new_figure(8.4, 2.8)
+    for i, (name, model) in enumerate(fillers.items()):
+        P = fill_blank(model, sentence)
+        best = characters[P.argmax()].replace(" ", "␣")
+        places = [k + 0.4 * i - 0.2 for k in range(q)]
+        look = {"color": utils.LivePlot.COLOURS[i], "hatch": "//" * i, "edgecolor": "white"}
+        ax.bar(places, P.tolist(), 0.4, label=f"{name}: {best}, {P.max():.2f}", **look)
+    ax.set(ylim=(0, 1), ylabel="P", title=f"P( _ | {sentence.lower()!r} )")
+    ax.set_xticks(range(q), [c.replace(" ", "␣") for c in characters])
+    ax.legend(frameon=False)
+    return fig
+
+draw_blank("the _ime traveller")
+
+# %% id="explore-blank"
+utils.explore(
+    draw_blank,
+    sentence=widgets.Text("i could see the d_stance", description="text", layout={"width": "480px"}),
+)
+
+# %% [markdown] lang="en" id="tag-text"
+# ## Use 2: tag every token
+#
+# Chinese and Thai are written without spaces, so the first step of many programs is to find the words. We can pose the same task here: take the spaces out of the book, and **tag** each letter: does a word end here, yes (1) or no (0)? Input and output are equally long, and the letter itself may be read, so this is the plain bidirectional network, $\mathbf{O}_t$ from $\mathbf{H}_t$.
+
+# %% [markdown] lang="zh" id="tag-text"
+# ## 用途二：给每个词元做标注
+#
+# 中文和泰文书写时词与词之间没有空格，所以许多程序的第一步就是分词。这里可以出同样的题：去掉书中的空格，给每个字母做**标注**：一个单词是否在此结束，是（1）或否（0）？输入与输出一样长，当前字母本身也可以读，所以用的就是普通的双向网络，由 $\mathbf{H}_t$ 算出 $\mathbf{O}_t$。
+
+# %% id="tag-data"
+def without_spaces(text):
+    """Letters as indices 0 to 25 and tags (1 where a word ends), two LongTensors of the same length."""
+    words = text.split()
+    tags = [int(i == len(word) - 1) for word in words for i in range(len(word))]
+    return torch.tensor([ord(c) - ord("a") for c in "".join(words)]), torch.tensor(tags)
+
+def with_bars(letters, tags, bar="|"):
+    """The text with a bar after every letter that is tagged 1."""
+    return "".join(chr(ord("a") + c) + bar * t for c, t in zip(letters.tolist(), tags.tolist()))
+
+# %% id="check-tags"
+cut = text.index(" ", len(text) - 10_000)  # between two words
+train_letters, train_tags = without_spaces(text[:cut])
+held_out_letters, held_out_tags = without_spaces(text[cut:])
+assert with_bars(held_out_letters, held_out_tags, " ").split() == text[cut:].split()
+print(f"{len(train_letters):,} letters to train on, {len(held_out_letters):,} held out")
+print(with_bars(held_out_letters[90:176], held_out_tags[90:176]))
+
+# %% [markdown] lang="en" id="tag-why"
+# Why is one side not enough? After `the` in the unspaced text a word may end; but if `re` follows, it may be `there` or the beginning of `the red`, and if `nex` follows it was `the next` or `then ex`... The tag of a letter is decided by letters to its **right**.
+# **Predict:** how often is a tagger right that always says no?
+
+# %% [markdown] lang="zh" id="tag-why"
+# 为什么只看一边不够？在没有空格的文本里，读到 `the` 时单词可能结束了；可是如果后面是 `re`，它也许是 `there`，也许是 `the red` 的开头；如果后面是 `nex`，它也许是 `the next`，也许是 `then ex`……一个字母的标注取决于它**右边**的字母。
+# **猜一猜：** 一律回答“否”，正确率是多少？
+
+# %% id="tagger"
+class Tagger(nn.Module):
+    """Two scores for every letter, "no word ends here" and "one does": (T, n) -> (T, n, 2)."""
+
+    def __init__(self, num_hiddens, bidirectional):
+        super().__init__()
+        self.rnn = nn.GRU(26, num_hiddens, bidirectional=bidirectional)
+        self.output = nn.Linear(num_hiddens * (2 if bidirectional else 1), 2)
+
+    def forward(self, letters):
+        H, _ = self.rnn(F.one_hot(letters, 26).float())  # (T, n, h) or (T, n, 2h)
+        return self.output(H)
+
+# %% [markdown] lang="en" id="tag-f1"
+# Accuracy flatters here, because most letters end no word. **F1** counts only the word ends: twice the number of correctly found ones, divided by the number of those found plus the number of those there are. It is 1 if the two agree and 0 if nothing is found.
+#
+# The race is set up as before: the same minibatches, and no more parameters for the bidirectional network. **Watch** the dashed curves, the share of held-out letters that are tagged wrongly.
+
+# %% [markdown] lang="zh" id="tag-f1"
+# 在这里，正确率显得过于好看，因为大多数字母后面都没有词界。**F1** 只看词尾：正确找到的个数乘以 2，除以“找到的个数加上真实的个数”。两者完全一致为 1，一个也没找到为 0。
+#
+# 比法与前面一样：小批量相同，双向网络的参数不多于单向网络。**请盯住**虚线，即留出字母中标错的比例。
+
+# %% id="tag-scores"
+def scores(predicted, tags):
+    """Accuracy, and F1 of the tag 1."""
+    found = (predicted & tags).sum().item()  # word ends that were tagged as such
+    return (predicted == tags).float().mean().item(), 2 * found / (predicted.sum() + tags.sum()).item()
+
+def tag(model, letters):
+    with torch.no_grad():
+        return model(letters[:, None])[:, 0].argmax(dim=1)  # (T, 1, 2) -> (T,)
+
+# %% id="wrong-in-windows"
+def wrong_in_windows(model):
+    """The share of held-out letters tagged wrongly, read in windows of 50 letters as in training."""
+    X, Y = (part.unfold(0, 50, 50) for part in (held_out_letters, held_out_tags))  # (windows, 50)
+    with torch.no_grad():
+        return (model(X.T).argmax(dim=-1) != Y.T).float().mean().item()
+
+# %% id="train-tagger"
+def train_tagger(model, lr=0.01, num_records=20):
+    """Train on minibatches of 32 windows of 50 letters; yields (minibatch, wrong in training, held-out)."""
+    updater, generator = torch.optim.Adam(model.parameters(), lr), torch.Generator().manual_seed(0)
+    X, Y = (part.unfold(0, 50, 1) for part in (train_letters, train_tags))  # (windows, 50)
+    for record in range(1, utils.epochs(num_records) + 1):
+        right = []
+        for _ in range(20):
+            chosen = torch.randint(len(X), (32,), generator=generator)
+            O, tags = model(X[chosen].T), Y[chosen].T  # (T, n, 2), (T, n)
+            updater.zero_grad()
+            F.cross_entropy(O.flatten(0, 1), tags.flatten()).backward()
+            updater.step()
+            right.append((O.argmax(dim=-1) == tags).float().mean().item())
+        yield 20 * record, 1 - statistics.mean(right), wrong_in_windows(model)
+
+# %% id="tag-race"
+utils.seed_everything(0)
+one_way = Tagger(64, bidirectional=False)
+both_ways = Tagger(size_for(lambda k: Tagger(k, True), num_parameters(one_way)), bidirectional=True)
+taggers = {"unidirectional": one_way, "bidirectional": both_ways}
+plot = utils.LivePlot(400, "letters tagged wrongly", xlabel="minibatch", ylabel="share", ylim=(0.03, 0.4))
+plot.race({name: train_tagger(model) for name, model in taggers.items()});
+
+# %% id="tag-result"
+predictions = {name: tag(model, held_out_letters) for name, model in taggers.items()}
+for name, tags in {**predictions, "the book": held_out_tags}.items():
+    print(f"{name:<15}", with_bars(held_out_letters[90:176], tags[90:176]))
+predictions["always no"] = torch.zeros_like(held_out_tags)
+letters = with_bars(held_out_letters, 0 * held_out_tags)
+after_the = torch.tensor([i for i in range(2, len(letters)) if letters[i - 2 : i + 1] == "the"])
+rows = []
+for name, predicted in predictions.items():
+    accuracy, f1 = scores(predicted, held_out_tags)
+    right = (predicted == held_out_tags)[after_the].float().mean()
+    size = f"{num_parameters(taggers[name]):,}" if name in taggers else ""
+    rows.append([name, size, f"{100 * accuracy:.1f} %", f"{f1:.3f}", f"{100 * right:.1f} %"])
+utils.table(["held-out letters", "parameters", "right", "F1", f"right at {len(after_the)} times t-h-e"], rows)
+
+# %% [markdown] lang="en" id="tag-look"
+# The last column looks only at places where the letters t, h, e follow each other: the word `the`, or the beginning of `then`, `there`, `they`. The unidirectional tagger has to decide at the `e`, before it has seen the rest, and no training can mend that.
+# See in the printed lines what each of them made of `then`. In the picture you can try letters of your own; a bar is the probability that a word ends there.
+
+# %% [markdown] lang="zh" id="tag-look"
+# 最后一列只看 t、h、e 三个字母相连的地方：可能是单词 `the`，也可能是 `then`、`there`、`they` 的开头。单向网络读到 `e` 就得决定，而后面的字母还没看到；这一点靠训练是补不回来的。
+# 看看上面几行里，两个网络各是怎样处理 `then` 的。下图可以输入自己的字母，柱高表示单词在此结束的概率。
+
+# %% id="draw-ends"
+def draw_ends(letters):
+    """Draw, for every letter of an unspaced text, the probability that a word ends there."""
+    letters = letters.lower().replace(" ", "")
+    wanted = "1 to 40 letters a to z"
+    utils.require(0 < len(letters) <= 40 and set(letters) <= set(characters), "letters", letters, wanted)
+    fig, ax = utils.new_figure(8.4, 2.8)
+    for i, (name, model) in enumerate(taggers.items()):
+        with torch.no_grad():
+            P = torch.softmax(model(without_spaces(letters)[0][:, None])[:, 0], dim=1)[:, 1]  # (T,)
+        places = [k + 0.4 * i - 0.2 for k in range(len(letters))]
+        look = {"color": utils.LivePlot.COLOURS[i], "hatch": "//" * i, "edgecolor": "white"}
+        ax.bar(places, P.tolist(), 0.4, label=name, **look)
+    ax.axhline(0.5, color="0.3", linestyle=":")
+    ax.set(ylim=(0, 1.3), ylabel="P(a word ends here)", yticks=(0, 0.5, 1))
+    ax.set_xticks(range(len(letters)), letters)
+    ax.legend(loc="upper right", ncols=2, frameon=False)
+    return fig
+
+draw_ends("thereweretheredflowers")
+
+# %% id="explore-ends"
+utils.explore(
+    draw_ends,
+    letters=widgets.Text("andthenhesawthenextmorning", description="letters", layout={"width": "480px"}),
+)
+
+# %% [markdown] lang="en" id="encode-text"
+# ## Use 3: encode a sequence
+#
+# A classifier, or the decoder of a machine translation system, wants *one* vector that stands for the whole sequence. Three candidates of $2h$ numbers are common: both directions' **final states** (the last two slices of `h_n`), the **mean** of `output` over time, and, by mistake, **`output[-1]`**.
+#
+# The test: sequences of 30 random letters out of 8. From the one vector, say which letter was the **first**, and which the **last**. Blind guessing has 1/8. **Predict** the six accuracies after a few seconds of training.
+
+# %% [markdown] lang="zh" id="encode-text"
+# ## 用途三：对序列编码
+#
+# 分类器，或机器翻译系统的解码器，想要的是代表整个序列的**一个**向量。常见的候选有三种，都是 $2h$ 个数：两个方向的**最终状态**（`h_n` 的最后两片）、`output` 对时间的**平均**，以及误用的 **`output[-1]`**。
+#
+# 测试方法：从 8 个字母中随机取 30 个组成序列，只凭这一个向量，说出**第一个**字母和**最后一个**字母各是什么。盲猜的正确率是 1/8。**猜一猜：** 训练几秒钟以后，六个正确率各是多少？
+
+# %% id="encode-tools"
+READOUTS = {
+    "h_n[-2], h_n[-1]": lambda output, h_n: torch.cat([h_n[-2], h_n[-1]], dim=-1),  # (n, 2h)
+    "output.mean(0)": lambda output, h_n: output.mean(dim=0),
+    "output[-1]": lambda output, h_n: output[-1],
+}
+
+def train_encoder(readout, num_steps=30, num_letters=8, num_minibatches=120):
+    """Train to name first and last letter; return how often each was right in the last ten minibatches."""
+    utils.seed_everything(0)
+    rnn, W = nn.GRU(num_letters, 32, bidirectional=True), nn.Linear(64, 2 * num_letters)
+    updater = torch.optim.Adam([*rnn.parameters(), *W.parameters()], 0.01)
+    right = []
+    for _ in range(utils.epochs(num_minibatches)):
+        tokens = torch.randint(num_letters, (num_steps, 64))  # (T, n), new ones every time
+        O = W(readout(*rnn(F.one_hot(tokens, num_letters).float()))).unflatten(1, (2, -1))  # (n, 2, 8)
+        ends = torch.stack([tokens[0], tokens[-1]], dim=1)  # (n, 2)
+        right.append((O.argmax(dim=-1) == ends).float().mean(dim=0))  # (2,), before it learns from them
+        updater.zero_grad()
+        F.cross_entropy(O.flatten(0, 1), ends.flatten()).backward()
+        updater.step()
+    return torch.stack(right[-10:]).mean(dim=0).tolist()
+
+# %% id="encode"
+rows = [[name, *(f"{100 * a:.0f} %" for a in train_encoder(readout))] for name, readout in READOUTS.items()]
+utils.table(["one vector", "first letter right", "last letter right"], rows)
+
+# %% [markdown] lang="en" id="encode-look"
+# `output[-1]` has not forgotten the first letter: its backward half has never seen it, and its forward half would have to carry it through 29 more steps, which takes far longer to learn. In `h_n` the backward direction has read that letter in its very last step. The mean contains both ends, each as one of $T$ terms, and is learnt more slowly.
+#
+# An encoder for machine translation has one more thing to watch. In a minibatch of sentences of different lengths the short ones are padded, and **the backward direction begins in the padding**. `pack_padded_sequence` tells the layer where each sequence ends:
+
+# %% [markdown] lang="zh" id="encode-look"
+# `output[-1]` 并不是忘了第一个字母：它的反向一半从没见过那个字母，前向一半则要带着它再走 29 步，学会这件事需要长得多的训练。而在 `h_n` 里，反向在最后一步刚刚读过它。平均值也包含两端，但各只是 $T$ 项中的一项，学得慢一些。
+#
+# 机器翻译的编码器还有一点要当心：小批量里的句子长短不一，短句要补齐，而**反向正是从补齐的部分开始读的**。`pack_padded_sequence` 会告诉循环层每个序列在哪里结束：
+
+# %% id="padding"
+from torch.nn.utils.rnn import pack_padded_sequence
+
+utils.seed_everything(0)
+encoder, lengths = nn.GRU(3, 4, bidirectional=True), torch.tensor([6, 4])
+padded = torch.randn(6, 2, 3)  # (T, n, d)
+padded[4:, 1] = 0  # the second sequence has only four steps
+alone = encoder(padded[:4, 1:])[1][:, 0]  # (2, h), without padding: what we want
+naive = encoder(padded)[1][:, 1]
+packed = encoder(pack_padded_sequence(padded, lengths))[1][:, 1]
+for name, states in (("padded", naive), ("packed", packed)):
+    same_as_alone = [torch.allclose(a, b, atol=1e-6) for a, b in zip(states, alone)]
+    print(f"{name}: forward and backward final state as without padding: {same_as_alone}")
+
+# %% [markdown] lang="en" id="exercises"
+# ## Exercises
+#
+# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on the dots opens it.
+#
+# **1.** Change one thing: `nn.LSTM(28, 64, num_layers=2)` gets `bidirectional=True`. By which factor does the number of parameters grow? (It is not 2.)
+
+# %% [markdown] lang="zh" id="exercises"
+# ## 练习
+#
+# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击省略号即可展开。
+#
+# **1.** 改一处：给 `nn.LSTM(28, 64, num_layers=2)` 加上 `bidirectional=True`，参数量变成原来的几倍？（不是 2 倍。）
+
+# %% id="exercise-1"
+answer_1 = None
+
+def check_1(answer):
+    before, after = (num_parameters(nn.LSTM(28, 64, 2, bidirectional=b)) for b in (False, True))
+    utils.check(answer, after / before, "each layer counts twice, and layer 2 reads 2h = 128 numbers")
+
+check_1(answer_1)
+
+# %% tags=["solution"] id="solution-1"
+# @title Solution 1
+solution_1 = 2 * ((28 + 64 + 2) + (2 * 64 + 64 + 2)) / ((28 + 64 + 2) + (64 + 64 + 2))
+
+# %% [markdown] lang="en" id="exercise-2-text"
+# **2.** `output, h_n = nn.GRU(5, 7, num_layers=3, bidirectional=True)(X)`. For which index `i`, counted from 0, is `h_n[i]` the final state of the backward direction in layer 2?
+
+# %% [markdown] lang="zh" id="exercise-2-text"
+# **2.** `output, h_n = nn.GRU(5, 7, num_layers=3, bidirectional=True)(X)`。从 0 数起，`h_n[i]` 是第 2 层反向的最终状态，`i` 是多少？
+
+# %% id="exercise-2"
+answer_2 = None
+
+def check_2(answer):
+    rnn = nn.GRU(5, 7, num_layers=3, bidirectional=True)
+    for name, parameter in rnn.named_parameters():
+        if name.endswith("_l1_reverse"):  # layer 2 (PyTorch counts from 0), backward: now its states are 0
+            nn.init.zeros_(parameter)
+    (index,) = [i for i, state in enumerate(rnn(torch.randn(4, 2, 5))[1]) if not state.any()]
+    utils.check(answer, index, "the order is: layer 1 forward, backward, layer 2 forward, backward, ...")
+
+check_2(answer_2)
+
+# %% tags=["solution"] id="solution-2"
+# @title Solution 2
+solution_2 = 2 * (2 - 1) + 1
+
+# %% [markdown] lang="en" id="exercise-3-text"
+# **3.** A bidirectional layer reads $T = 10$ inputs, and $\mathbf{X}_4$ is changed. At how many time steps does the forward half of the output move, and at how many the backward half? Give a tuple of two numbers.
+
+# %% [markdown] lang="zh" id="exercise-3-text"
+# **3.** 一个双向层读取 $T = 10$ 个输入，现在改动 $\mathbf{X}_4$。输出的前向一半在几个时间步上发生变化，反向一半呢？请写成含两个数的元组。
+
+# %% id="exercise-3"
+answer_3 = None
+
+def check_3(answer):
+    cell, X = nn.GRUCell(d, h), torch.randn(10, n, d)
+    counts = tuple(len(steps_that_move(run, cell, X, 4)) for run in (run_forward, run_backward))
+    because = "forward: steps 4 to 10; backward: steps 4 to 1. In a second layer all 10 would move"
+    utils.check(answer, counts, because)
+
+check_3(answer_3)
+
+# %% tags=["solution"] id="solution-3"
+# @title Solution 3
+solution_3 = (10 - 4 + 1, 4)
+
+# %% [markdown] lang="en" id="exercise-4-text"
+# **4.** Three bidirectional layers, $T = 20$. The longest chain has $3 \cdot 20$ steps and leads to the first and the last output. How long is the longest chain that leads to $\mathbf{O}_{10}$?
+
+# %% [markdown] lang="zh" id="exercise-4-text"
+# **4.** 三个双向层，$T = 20$。最长的链条有 $3 \cdot 20$ 步，通向第一个和最后一个输出。通向 $\mathbf{O}_{10}$ 的最长链条有多长？
+
+# %% id="exercise-4"
+answer_4 = None
+
+def check_4(answer):
+    longest = int(chains(3, 20, bidirectional=True)[10 - 1])
+    because = "two whole sweeps, and in layer 3 ten steps from the left or eleven from the right"
+    utils.check(answer, longest, because)
+
+check_4(answer_4)
+
+# %% tags=["solution"] id="solution-4"
+# @title Solution 4
+solution_4 = 2 * 20 + max(10, 20 - 10 + 1)
+
+# %% [markdown] lang="en" id="exercise-5-text"
+# **5.** A tagger says "a word ends here" at *every* letter. What is its F1 on the held-out letters? (`held_out_tags.float().mean()` is the share of letters that end a word.)
+
+# %% [markdown] lang="zh" id="exercise-5-text"
+# **5.** 一个标注器对**每个**字母都说“单词在此结束”。它在留出字母上的 F1 是多少？（`held_out_tags.float().mean()` 是词尾字母所占的比例。）
+
+# %% id="exercise-5"
+answer_5 = None
+
+def check_5(answer):
+    _, f1 = scores(torch.ones_like(held_out_tags), held_out_tags)
+    because = "it finds all p T word ends and claims T of them: 2 p / (1 + p). Compare with the table"
+    utils.check(answer, f1, because)
+
+check_5(answer_5)
+
+# %% tags=["solution"] id="solution-5"
+# @title Solution 5
+p_end = held_out_tags.float().mean().item()
+solution_5 = 2 * p_end / (1 + p_end)
+
+# %% [markdown] lang="en" id="summary"
+# ## What we saw
+#
+# - A bidirectional layer is two recurrences over the same inputs, one from each end, with their own weights; their states stand side by side, $n \times (h_f + h_b)$.
+# - Backward means flip, run forward, flip back. Forgetting the second flip breaks no shape; changing one input finds it.
+# - `output` is the last layer at all steps, `h_n` all layers at their last step, with index $2(l - 1)$ forward and $2(l - 1) + 1$ backward. The backward direction ends at $t = 1$: `output[-1]` is not its final state.
+# - At equal $h$ it costs twice the time and memory; $L$ layers make a chain of $L \cdot T$ steps; and nothing comes out before the last input is in.
+# - Where the whole sequence is there, it pays: at the same number of parameters, both blanks and word ends are guessed far better from two sides.
+# - The blank must be hidden from the network. What happens if one forgets that is the next lesson.
+#
+# {{next}}
+
+# %% [markdown] lang="zh" id="summary"
+# ## 小结
+#
+# - 双向层就是对同样输入的两个递推，从两端各读一遍，各有自己的权重；两个隐状态左右拼接，形状为 $n \times (h_f + h_b)$。
+# - 反向就是：翻转，前向运行，再翻回来。忘了第二次翻转，形状不会出错；改动一个输入就能发现。
+# - `output` 是最后一层的所有时间步，`h_n` 是所有层的最后一步，下标 $2(l - 1)$ 为前向，$2(l - 1) + 1$ 为反向。反向结束于 $t = 1$，所以 `output[-1]` 不是它的最终状态。
+# - $h$ 相同时，时间和内存都加倍；$L$ 层的链条有 $L \cdot T$ 步；最后一个输入到来之前，什么也输出不了。
+# - 只要整个序列都在手边，就值得用：参数量相同，从两边看，填空和分词都准得多。
+# - 要填的空必须对网络藏好。忘了这一点会怎样，就是下一课的内容。
+#
+# {{next}}

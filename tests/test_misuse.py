@@ -1,0 +1,247 @@
+"""Lesson 6, tried beyond its own examples: what leaks and what cannot, on the lesson's own functions and numbers."""
+
+import ast
+import json
+import re
+import statistics
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_lessons import stored
+
+import utils
+from tools.lesson_code import run_cells
+from utils import d2l, torch
+
+ROOT = Path(utils.__file__).parent
+NAME = "06_bidirectional_misuse"
+LESSON = run_cells(
+    NAME,
+    *("load-data", "suspects", "by-position", "predict", "gradient-norms", "read", "initial-states"),
+    *("ocr", "tagger", "train-tagger", "vowels", "lineup"),
+)
+UNI, BI, WINDOWS = LESSON["uni"], LESSON["bi"], LESSON["windows"]  # two untrained networks; (n, T)
+both = pytest.mark.parametrize("model", [UNI, BI], ids=["unidirectional", "bidirectional"])
+
+
+@settings(deadline=None, max_examples=25)
+@given(t=st.integers(1, 34), shift=st.integers(1, 200))
+def test_the_future_moves_no_forward_prediction_and_every_bidirectional_one(t, shift):
+    X, changed = WINDOWS[:4], LESSON["other_future"](WINDOWS, t, shift)[:4]
+    assert torch.equal(X[:, :t], changed[:, :t])
+    before, after = (LESSON["predict"](UNI, x)[:t] for x in (X, changed))
+    assert torch.equal(before, after)
+    before, after = (LESSON["predict"](BI, x)[t - 1] for x in (X, changed))
+    for row in torch.nonzero(X[:, t] != changed[:, t]).flatten():
+        assert not torch.equal(before[row], after[row])
+
+
+@both
+@settings(deadline=None, max_examples=10)
+@given(n=st.integers(1, 3), T=st.integers(1, 6))
+def test_heat_map_is_the_norm_of_torchs_jacobian(model, n, T):
+    X = WINDOWS[:n, :T]
+    G = LESSON["gradient_norms"](model, X)
+    one_hot = torch.nn.functional.one_hot(X.T, 28).float()  # (T, n, q)
+    J = torch.autograd.functional.jacobian(lambda E: model.linear(model.rnn(E)[0]), one_hot)  # (T, n, q, T, n, q)
+    expected = torch.stack([J[:, i, :, :, i].square().sum(dim=(1, 3)).sqrt() for i in range(n)]).mean(dim=0)
+    torch.testing.assert_close(G, expected, rtol=1e-4, atol=1e-7)
+
+
+def test_heat_map_is_a_triangle_and_a_square():
+    above = torch.ones(12, 12).triu(1).bool()
+    forward, bidirectional = (LESSON["gradient_norms"](model, WINDOWS[:3, :12]) for model in (UNI, BI))
+    assert (forward[above] == 0).all() and (forward[~above] > 0).all()
+    assert (bidirectional > 0).all()
+
+
+@settings(deadline=None, max_examples=10)
+@given(T=st.integers(2, 40))
+def test_prefixes_score_a_forward_network_as_the_whole_window_does(T):
+    ids = WINDOWS.flatten()[:400]
+    full, prefix = (utils.perplexity(UNI, ids, T, prefix_only=only) for only in (False, True))
+    assert prefix == pytest.approx(full, rel=1e-5)
+    full, prefix = (utils.perplexity(BI, ids, T, prefix_only=only) for only in (False, True))
+    assert abs(prefix / full - 1) > 1e-5
+
+
+@pytest.mark.parametrize("cell", [torch.nn.LSTM], ids=["LSTM"])
+@settings(deadline=None, max_examples=15)
+@given(T=st.integers(1, 12), n=st.integers(1, 4), seed=st.integers(0, 100))
+def test_true_backward_state_is_what_reading_on_gives(cell, T, n, seed):
+    """A window that starts from the state of the window after it reads as both windows written in one."""
+    torch.manual_seed(seed)
+    model = d2l.RNNModel(cell(28, 9, bidirectional=True), 28)
+    X = torch.randint(1, 28, (n, 2 * T))
+    zero, read, only = model.begin_state(batch_size=n, device="cpu"), LESSON["read"], LESSON["only"]
+    Y = X.roll(-1, 1)
+    whole, _ = read(model, X, Y, zero)  # (2 T, n)
+    _, following = read(model, X[:, T:], Y[:, T:], zero)
+    first, past = read(model, X[:, :T], Y[:, :T], only(1, following))
+    torch.testing.assert_close(first, whole[:T], rtol=0, atol=1e-5)
+    second, _ = read(model, X[:, T:], Y[:, T:], only(0, past))  # and the forward direction is right to carry
+    torch.testing.assert_close(second, whole[T:], rtol=0, atol=1e-5)
+
+
+def test_only_keeps_one_direction():
+    state = tuple(torch.rand(2, 3, 4) + 1 for _ in range(2))
+    for direction in (0, 1):
+        for kept, before in zip(LESSON["only"](direction, state), state, strict=True):
+            assert torch.equal(kept[direction], before[direction]) and not kept[1 - direction].any()
+
+
+def test_initial_states_by_position():
+    forward, backward = LESSON["forward"], LESSON["backward"]
+    assert list(backward) == ["zeros", "carried", "of another row", "true"] and list(forward) == list(backward)[:3]
+    assert all(p.shape == (35,) for p in (*forward.values(), *backward.values()))
+    rows = torch.cat([X for X, _ in LESSON["minibatches"]], dim=1)  # (8, all steps)
+    assert all(torch.equal(X[:, 1:], Y[:, :-1]) for X, Y in LESSON["minibatches"])
+    book = LESSON["pages"].unfold(0, rows.shape[1], 1)
+    assert all((row == book).all(dim=1).any() for row in rows), "each row is one piece of the book"
+
+
+@given(rate=st.floats(0, 1), seed=st.integers(0, 1000))
+@settings(deadline=None, max_examples=20)
+def test_a_bad_scan_changes_only_letters_to_their_lookalikes(rate, seed):
+    ids, look = WINDOWS, LESSON["LOOKALIKE"]
+    noisy = LESSON["scan"](ids, torch.Generator().manual_seed(seed), rate)
+    assert noisy.shape == ids.shape
+    assert torch.equal(look[look], torch.arange(28)), "being mistaken for each other goes both ways"
+    hit, can = noisy != ids, look[ids] != ids
+    assert torch.equal(noisy[hit], look[ids][hit]) and not (hit & ~can).any()
+    assert hit.sum() / can.sum() == pytest.approx(rate, abs=0.02)
+
+
+@given(st.text(alphabet="aeioubcdthn ", max_size=40))
+def test_vowels_come_back(line):
+    skeleton, vowels = LESSON["remove_vowels"](line)
+    assert len(skeleton) == len(vowels) and skeleton[0] == " "
+    assert not set("aeiou") & set("".join(skeleton)) and set("".join(vowels)) <= set("aeiou")
+    assert LESSON["restore_vowels"](skeleton, vowels) == line
+
+
+@pytest.mark.parametrize("num_tags", [28, 42])
+def test_both_taggers_have_the_same_size_and_only_one_sees_the_right_side(num_tags):
+    uni, bi = (LESSON["Tagger"](bidirectional, num_tags) for bidirectional in (False, True))
+    sizes = [sum(p.numel() for p in tagger.parameters()) for tagger in (uni, bi)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.01)
+    X, changed = WINDOWS[:3], LESSON["other_future"](WINDOWS, 20, 1)[:3]
+    assert uni(X).shape == bi(X).shape == (35, 3, num_tags)
+    assert torch.equal(uni(X)[:20], uni(changed)[:20]) and not torch.equal(bi(X)[:20], bi(changed)[:20])
+
+
+def test_a_tagger_learns_and_is_scored_on_text_it_has_not_seen():
+    generator = torch.Generator().manual_seed(0)
+    places = LESSON["draw_windows"](torch.arange(100), generator, n=50, T=7)
+    assert places.shape == (50, 7) and places.min() >= 0 and places.max() < 100
+    assert (places[:, 1:] - places[:, :-1] == 1).all()
+    torch.manual_seed(0)
+    tagger, Y = LESSON["Tagger"](True, 28), WINDOWS[:30]
+
+    def minibatch(generator):  # the easiest of tasks: the tag is the character itself
+        X = WINDOWS[100 + torch.randint(185, (16,), generator=generator)]
+        return X, X
+
+    step, training, held_out = next(LESSON["train_tagger"](tagger, minibatch, Y, Y))
+    assert step == 25 and training < 0.2 and 0 < held_out < 0.2
+    wrong = tagger(Y).argmax(dim=2) != Y.T  # (T, n)
+    assert held_out == pytest.approx(wrong.sum().item() / Y.numel())
+
+
+def test_exactly_one_of_the_lineup_leaks():
+    X, changed = WINDOWS[:8], LESSON["other_future"](WINDOWS, 20, 1)[:8]
+    leaks = {k for k, net in LESSON["lineup"].items() if not torch.equal(net(X)[:20], net(changed)[:20])}
+    assert leaks == {"C"} and all(net(X).shape == (35, 8, 28) for net in LESSON["lineup"].values())
+
+
+def test_recorded_run_is_the_notes_run_and_says_so():
+    run = json.loads((ROOT / "assets" / "runs" / "bidirectional_lstm.json").read_text("utf-8"))
+    assert run["about"]["origin"] == "recorded run" and run["about"]["seed"] == 0
+    assert run["epoch"] == list(range(1, 501))
+    assert all(len(run[key]) == 500 for key in ("perplexity", "held_out", "tokens_per_sec"))
+    assert run["perplexity"][-1] < 1.2 and run["held_out"][-1] < run["perplexity"][-1]
+    assert all(line.endswith("erererererererererer") for line in run["generated"])
+    assert stored(NAME, "train-notes").startswith("recorded run: 500 epochs"), "what is recorded is called so"
+
+
+def test_lesson_6_teaches_the_cells_of_the_notes():
+    """Every statement of the notes' last cell stands in lesson 6, to the letter."""
+
+    def statements(code):
+        return [ast.unparse(node) for node in ast.walk(ast.parse(code)) if isinstance(node, ast.stmt)]
+
+    notes = (ROOT / "tests" / "notes_cells.py").read_text("utf-8").split("# %%\n")[-1]
+    lesson = statements((ROOT / "notebooks" / "source" / f"{NAME}.py").read_text("utf-8"))
+    assert not [s for s in statements(notes) if s not in lesson]
+
+
+# ------------------------------------------------------------------ what the stored page prints, and its prose says
+
+
+def numbers(cell_id):
+    """The numbers of each line that a stored cell prints, by the line's first word."""
+    lines = stored(NAME, cell_id).splitlines()
+    return {line.split()[0]: [float(x) for x in re.findall(r"\d+\.\d+|\b\d+\b", line)] for line in lines}
+
+
+def test_stored_held_out_perplexity_is_near_1_for_both_directions_only():
+    (_, _, one), (_, _, both_directions) = numbers("plot-held-out").values()
+    assert both_directions < 1.2 and one > 28
+
+
+def test_stored_spike_is_at_the_last_position_alone():
+    first, median, before_last, last = numbers("spike")["bidirectional"]
+    assert last > 5 * median and before_last < 1.5 and median < 1.2 and first < 1.2
+    first, median, before_last, last = numbers("spike")["unidirectional"]
+    assert max(first, median, before_last, last) / min(first, median, before_last, last) < 2.5
+    assert first == max(first, median, before_last, last)
+
+
+def test_stored_prefix_only_scores():
+    full, prefix, ratio = numbers("prefix-only")["unidirectional"]
+    assert full == prefix and ratio == 1
+    leaking_full, leaking_prefix, _ = numbers("prefix-only")["bidirectional"]
+    assert leaking_full < 1.3 and leaking_prefix > prefix, "the honest score of the leaking network is the worse one"
+
+
+def test_stored_changed_future_is_read_out():
+    rows = re.findall(r"<td>(\w+)</td><td>([\d.e-]+)</td><td>(\d+)%</td><td>(\d+)%</td>", stored(NAME, "future-counts"))
+    moves = {name: (float(move), int(old), int(new)) for name, move, old, new in rows}
+    assert moves["unidirectional"][0] == 0
+    move, old, new = moves["bidirectional"]
+    assert move > 0.9 and new > 85 and old < 10
+
+
+def test_stored_heat_map_is_brightest_one_step_ahead():
+    forward, bidirectional = stored(NAME, "gradient-norms").splitlines()
+    assert "190 of 190" in forward and "at s = t in 20 rows" in forward
+    assert ": 0 of 190" in bidirectional and "at s = t + 1 in 18 rows" in bidirectional
+
+
+def test_stored_carried_states():
+    cells = re.findall(r"<td>(.*?)</td>", stored(NAME, "initial-states-table"))
+    zeros, carried, other_row = (float(x) for x in cells[1:4])
+    assert carried < zeros < other_row, "the forward state is worth carrying, that of another place is not"
+    zeros, carried, other_row, true = (float(x) for x in cells[6:10])
+    assert true < 1.2 and min(carried, other_row) > 5 * zeros > 25
+    assert statistics.mean([carried / other_row, other_row / carried]) < 1.5, "no better than another row's"
+    right, echo = re.findall(r"(\d+)%", stored(NAME, "echo"))
+    assert int(echo) > 80 > 30 > int(right)
+    for line in stored(NAME, "echo-lines").splitlines():
+        assert line[-18:] == line[-20:-2], "what it writes repeats with period two"
+
+
+def test_stored_decoders():
+    lines = stored(NAME, "decode").splitlines()
+    assert len(lines) == 8
+    written = [line.partition("  time traveller")[2] for line in lines]
+    assert written[0] == written[2] and written[1] == written[3], "both decoders agree where no future is read"
+    assert written[4] != written[6] and written[4].startswith("ererer")
+
+
+def test_stored_verdict():
+    for cell_id in ("train-ocr", "train-vowels"):
+        nothing, uni, bi = (float(x) for x in re.findall(r"([\d.]+)%", stored(NAME, cell_id)))
+        assert bi < 0.8 * uni < uni < nothing

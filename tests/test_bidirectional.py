@@ -1,8 +1,10 @@
 """Lesson 5, tried beyond its own examples: two directions against torch's, layout, chains, blanks, word ends."""
 
 import math
+import re
 
 import jupytext
+import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -363,3 +365,28 @@ def test_final_states_name_both_ends_and_output_minus_one_only_the_last():
     assert min(LESSON["train_encoder"](ends, num_minibatches=80)) > 0.95
     first, last = LESSON["train_encoder"](trap, num_minibatches=80)
     assert first < 0.3 and last > 0.95
+
+
+def stored_table(cell_id):
+    """A stored table's rows: {first column: [the other columns as numbers]}."""
+    notebook = nbformat.read(SOURCES.parent / "en" / f"{NAME}.ipynb", as_version=4)
+    (cell,) = [cell for cell in notebook.cells if cell.id == cell_id]
+    (table,) = [output["data"]["text/html"] for output in cell.outputs if "text/html" in output.get("data", {})]
+    rows = [re.findall("<td>(.*?)</td>", row) for row in table.split("<tr>")[2:]]
+    return {name: [float(re.sub("[,%×]", "", x) or "nan") for x in numbers] for name, *numbers in rows}
+
+
+def test_stored_numbers_say_what_the_prose_says():
+    filled, tagged, encoded, cost = map(stored_table, ("fill-result", "tag-result", "encode", "cost"))
+    for table in (filled, tagged):
+        assert 0.9 < table["bidirectional"][0] / table["unidirectional"][0] <= 1, "about as many parameters, never more"
+    (_, one, right, _), (_, two, right_too, _) = filled["unidirectional"], filled["bidirectional"]
+    assert two < 0.7 * one and right_too > right + 10 > filled["always the space"][2]
+    assert tagged["bidirectional"][1] > tagged["unidirectional"][1] > tagged["always no"][1]
+    assert tagged["bidirectional"][2] > tagged["unidirectional"][2] + 0.05
+    assert tagged["bidirectional"][3] > tagged["unidirectional"][3], "at t-h-e"
+    assert min(encoded["h_n[-2], h_n[-1]"]) == encoded["output[-1]"][1] == 100 and encoded["output[-1]"][0] < 25
+    assert min(encoded["h_n[-2], h_n[-1]"]) >= min(encoded["output.mean(0)"]) > 25
+    _, equal_h, equal_parameters = cost.values()
+    assert equal_h[1] == equal_h[5] == 2 and 1.5 < equal_h[3] < 2.5
+    assert equal_parameters[1] == 1 and equal_parameters[5] > 1.1

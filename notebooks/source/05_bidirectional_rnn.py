@@ -424,10 +424,10 @@ for name, (count, s, kept) in costs.items():
 utils.table(["one layer of GRU", "parameters", "", "ms", "", "MB kept", ""], rows)
 
 # %% [markdown] lang="en" id="cost-look"
-# At equal $h$ everything doubles, the time too: on a CPU PyTorch runs one direction after the other, although they do not need each other. At equal parameters the memory does not come down to that of one direction: the weights grow with $h^2$, but the stored states only with $h$, so two smaller networks keep more numbers than one large one of the same parameter count.
+# At equal $h$ parameters and memory double, and so, about, does the time: on a CPU PyTorch runs one direction after the other, although they do not need each other. At equal parameters the memory does not come down to that of one direction: the weights grow with $h^2$, but the stored states only with $h$, so two smaller networks keep more numbers than one large one of the same parameter count.
 
 # %% [markdown] lang="zh" id="cost-look"
-# $h$ 相同时，各项都加倍，时间也一样：两个方向虽然互不依赖，PyTorch 在 CPU 上却是先算完一个再算另一个。参数量相同时，内存也回不到单向网络的水平：权重随 $h^2$ 增长，保存的隐状态却只随 $h$ 增长，所以两个较小的网络要比参数量相同的一个大网络保存更多的数。
+# $h$ 相同时，参数量和内存都加倍，时间也大致加倍：两个方向虽然互不依赖，PyTorch 在 CPU 上却是先算完一个再算另一个。参数量相同时，内存也回不到单向网络的水平：权重随 $h^2$ 增长，保存的隐状态却只随 $h$ 增长，所以两个较小的网络要比参数量相同的一个大网络保存更多的数。
 
 # %% [markdown] lang="en" id="chain-text"
 # ### The chain
@@ -1006,7 +1006,7 @@ solution_5 = 2 * p_end / (1 + p_end)
 # - A bidirectional layer is two recurrences over the same inputs, one from each end, with their own weights; their states stand side by side, $n \times (h_f + h_b)$.
 # - Backward means flip, run forward, flip back. Forgetting the second flip breaks no shape; changing one input finds it.
 # - `output` is the last layer at all steps, `h_n` all layers at their last step, with index $2(l - 1)$ forward and $2(l - 1) + 1$ backward. The backward direction ends at $t = 1$: `output[-1]` is not its final state.
-# - At equal $h$ it costs twice the time and memory; $L$ layers make a chain of $L \cdot T$ steps; and nothing comes out before the last input is in.
+# - At equal $h$ it costs twice the memory and about twice the time; $L$ layers make a chain of $L \cdot T$ steps; and nothing comes out before the last input is in.
 # - Where the whole sequence is there, it pays: at the same number of parameters, both blanks and word ends are guessed far better from two sides.
 # - The blank must be hidden from the network. What happens if one forgets that is the next lesson.
 #
@@ -1018,7 +1018,7 @@ solution_5 = 2 * p_end / (1 + p_end)
 # - 双向层就是对同样输入的两个递推，从两端各读一遍，各有自己的权重；两个隐状态左右拼接，形状为 $n \times (h_f + h_b)$。
 # - 反向就是：翻转，前向运行，再翻回来。忘了第二次翻转，形状不会出错；改动一个输入就能发现。
 # - `output` 是最后一层的所有时间步，`h_n` 是所有层的最后一步，下标 $2(l - 1)$ 为前向，$2(l - 1) + 1$ 为反向。反向结束于 $t = 1$，所以 `output[-1]` 不是它的最终状态。
-# - $h$ 相同时，时间和内存都加倍；$L$ 层的链条有 $L \cdot T$ 步；最后一个输入到来之前，什么也输出不了。
+# - $h$ 相同时，内存加倍，时间也大致加倍；$L$ 层的链条有 $L \cdot T$ 步；最后一个输入到来之前，什么也输出不了。
 # - 只要整个序列都在手边，就值得用：参数量相同，从两边看，填空和分词都准得多。
 # - 要填的空必须对网络藏好。忘了这一点会怎样，就是下一课的内容。
 #

@@ -38,27 +38,13 @@ ROOT = Path(__file__).resolve().parent
 
 # ----------------------------------------------------------------------------------------------- 1  Environment
 
-
-def cpus_allowed():
-    """Return how many CPUs this process may use: its affinity mask, cut down to its cgroup's quota (at least 1).
-
-    A container on Binder or on a hub sees all the cores of its host and may use one or two of them.
-    """
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with contextlib.suppress(OSError, ValueError):  # not Linux, or no quota
-        group = Path("/proc/self/cgroup").read_text().rsplit("0::", 1)[-1].strip().lstrip("/")
-        for folder in (Path("/sys/fs/cgroup", group), *Path("/sys/fs/cgroup", group).parents[:-3]):
-            if (folder / "cpu.max").exists():
-                quota, period = (folder / "cpu.max").read_text().split()
-                cpus = cpus if quota == "max" else min(cpus, int(quota) // int(period))
-    return max(1, cpus)
-
-
-# libgomp reads these once, when torch loads it: idle threads must sleep, or kernels on one machine starve each other
+# One thread: for networks of this size a second one made training up to seven times slower on two cores, and a hub's
+# cores are shared. Who asks for more (OMP_NUM_THREADS) gets threads that sleep while they wait: spinning ones starve
+# the other kernels. libgomp reads both variables once, when torch loads it.
 if "torch" in sys.modules:
     warnings.warn("torch was imported before utils: threads may spin; restart and import utils first", stacklevel=2)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("OMP_NUM_THREADS", str(cpus_allowed()))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch  # noqa: E402
 

@@ -98,12 +98,12 @@ print(utils.d2l.transforms.here, sys.modules["torchvision"].__file__ is not None
     assert run_python(code, tmp_path).strip() == "True True"
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no CPU affinity")
-def test_one_allowed_cpu_means_one_thread(tmp_path):
+@pytest.mark.parametrize(("wish", "threads"), [("", "1"), ("os.environ['OMP_NUM_THREADS'] = '2'", "2")])
+def test_one_thread_unless_the_reader_asks_for_more(tmp_path, wish, threads):
     code = f"""
 import os, sys; sys.path.insert(0, {str(ROOT)!r})
-os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+{wish}
 import utils, torch
-print(utils.cpus_allowed(), torch.get_num_threads(), os.environ["OMP_WAIT_POLICY"])
+print(torch.get_num_threads(), os.environ["OMP_NUM_THREADS"], os.environ["OMP_WAIT_POLICY"])
 """
-    assert run_python(code, tmp_path).split() == ["1", "1", "PASSIVE"]
+    assert run_python(code, tmp_path).split() == [threads, threads, "PASSIVE"]

@@ -1,8 +1,8 @@
 # %% [markdown] lang="en" id="title"
 # # 5 · Bidirectional recurrent networks
 #
-# **The question of this lesson.** A recurrent network reads from left to right, so its state knows only what has been. Often the rest of the sequence lies on the table as well.
-# How does one build a network that reads from both ends, what does it cost, and for which tasks is it worth that?
+# **The question of this lesson.** A recurrent network reads from left to right, so its state knows only what came before. Often, though, the rest of the sequence is there as well.
+# How does one build a network that reads from both ends, what does it cost, and for which tasks is it worth the price?
 #
 # **You need:** lessons 1 and 2 (a cell, a stack of layers) and the idea of [lesson 4](04_hmm_forward_backward.ipynb). **Run time:** about a minute on a laptop without a GPU.
 #
@@ -11,9 +11,9 @@
 # %% [markdown] lang="zh" id="title"
 # # 5 · 双向循环神经网络
 #
-# **本课的问题。** 循环神经网络从左往右读，所以它的隐状态只知道前文。可是很多时候，整个序列早已摆在面前。怎样构造一个从两端读起的网络？代价是什么？哪些任务值得付这个代价？
+# **本课的问题。** 循环神经网络从左往右读，所以它的隐状态只知道前文。可是很多时候，整个序列早已摆在面前。怎样构造一个从两端阅读的网络？代价是什么？哪些任务值得付出这个代价？
 #
-# **预备知识：** 第 1、2 课（单元、层的堆叠），以及[第 4 课](04_hmm_forward_backward.ipynb)的想法。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
+# **预备知识：** 第 1、2 课（单元、层的堆叠），以及[第 4 课](04_hmm_forward_backward.ipynb)的思路。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
 #
 # {{launch}}
 
@@ -23,7 +23,7 @@
 # %% [markdown] lang="en" id="recall"
 # ## From two recursions to two layers
 #
-# Lesson 4 asked for a missing symbol of a hidden Markov model, $P(x_j \mid \text{all others})$. A **forward** recursion, $\pi$, gathered what stands before $j$, a **backward** recursion, $\rho$, what stands after it, and the two were combined at $j$; two networks learnt to do the same from examples.
+# Lesson 4 asked for a missing symbol of a hidden Markov model, $P(x_j \mid \text{all others})$. A **forward** recursion, $\pi$, gathered what stands before $j$, a **backward** recursion, $\rho$, what stands after it, and the two were combined at $j$; a network with one recurrent layer for each direction learnt to do the same from examples.
 # Such a **bidirectional** network is built here in general: any cell, any sizes, any number of layers.
 #
 # ![Unrolled bidirectional network, time steps 1 to T to the right. Each input X_t feeds two rows of states. In the forward row dashed arrows lead to the right, beginning with a dotted state of step 0; in the backward row above it dotted arrows lead to the left, beginning with a dotted state of step T + 1. At every step both states feed the output O_t. No arrow joins the two rows.](../../assets/figures/bidirectional_rnn.svg)
@@ -31,14 +31,14 @@
 # ("Backward" is a direction of reading here. It has nothing to do with backpropagation, which runs through both directions.)
 
 # %% [markdown] lang="zh" id="recall"
-# ## 从两个递推到两个方向
+# ## 从两个递推到两个循环层
 #
-# 第 4 课要在隐马尔可夫模型中推断一个缺失的符号，即求 $P(x_j \mid \text{其余全部})$。**前向**递推 $\pi$ 收集 $j$ 之前的信息，**反向**递推 $\rho$ 收集 $j$ 之后的信息，最后在 $j$ 处合并；两个网络也从样本中学会了这件事。
-# 这样的**双向**网络，本课给出一般的构造：单元任选，大小任选，层数任选。
+# 第 4 课要在隐马尔可夫模型中推断一个缺失的符号，即求 $P(x_j \mid \text{其余全部})$。**前向**递推 $\pi$ 收集 $j$ 之前的信息，**反向**递推 $\rho$ 收集 $j$ 之后的信息，最后在 $j$ 处合并；一个在两个方向上各有一个循环层的网络，也从样本中学会了这件事。
+# 本课就来构造一般的**双向**网络：单元、大小和层数都可以任选。
 #
 # ![按时间展开的双向网络，时间步 1 到 T 自左向右。每个输入 X_t 同时送入两行隐状态：前向一行的虚线箭头指向右边，从第 0 步的状态（虚框）开始；上面的反向一行，点线箭头指向左边，从第 T+1 步的状态（虚框）开始。每个时间步的两个隐状态都送入输出 O_t，两行之间没有箭头。](../../assets/figures/bidirectional_rnn.svg)
 #
-# （这里的“反向”指阅读的方向，与反向传播无关；反向传播在两个方向的网络里都要进行。）
+# （这里的“反向”指阅读的方向，与反向传播无关；反向传播要经过两个方向。）
 
 # %% [markdown] lang="en" id="definition"
 # ## Definition
@@ -48,7 +48,7 @@
 # %% [markdown] lang="zh" id="definition"
 # ## 定义
 #
-# 前向层有 $h_f$ 个隐藏单元，反向层有 $h_b$ 个。两者各有自己的权重，读取同样的输入 $\mathbf{X}_t \in \mathbb{R}^{n \times d}$：
+# 前向层有 $h_f$ 个隐藏单元，反向层有 $h_b$ 个。两者各有自己的权重，但读取同样的输入 $\mathbf{X}_t \in \mathbb{R}^{n \times d}$：
 
 # %% [markdown] id="equation"
 # $$\begin{aligned}
@@ -79,7 +79,7 @@
 # | $\mathbf{H}_t$ | $n \times (h_f + h_b)$ | 左右拼接，不是相加；两个方向都是 $h$ 个单元时为 $n \times 2h$ |
 # | $\mathbf{W}_{hq},\ \mathbf{b}_q$ | $(h_f + h_b) \times q,\ 1 \times q$ | 过去与未来只在这里相遇 |
 #
-# 新东西只有一个下标：$t - 1$ 换成了 $t + 1$。所以单元直接用 PyTorch 的（第 2 课已经拆开看过），我们只写方向。
+# 新的地方只有一个下标：$t - 1$ 换成了 $t + 1$。所以单元直接用 PyTorch 的（第 2 课已经拆开看过），我们只需写出两个方向。
 
 # %% id="directions"
 import torch
@@ -108,10 +108,10 @@ def run_backward_loop(cell, X, state=None):
     return torch.stack([H[t] for t in range(len(X))]), state
 
 # %% [markdown] lang="en" id="flip-text"
-# The backward loop is an ordinary recurrence in a mirror: reverse the inputs, run forward, **reverse the states**. In this form every layer that can run forward, also a fast one from a library, can run backward.
+# The backward loop is an ordinary recurrence in a mirror: reverse the inputs, run forward, **reverse the states**. In this form every layer that can run forward, even a fast one from a library, can run backward.
 
 # %% [markdown] lang="zh" id="flip-text"
-# 反向的循环就是镜子里的普通循环：把输入倒过来，前向运行，再**把隐状态倒回去**。这样一来，凡是能前向运行的层，包括库里的快速实现，都能反向运行。
+# 反向循环不过是镜子里的普通循环：把输入倒过来，前向运行一遍，再**把隐状态倒回去**。这样一来，凡是能前向运行的层，包括库里的快速实现，都能反向运行。
 
 # %% id="flip"
 def run_backward(cell, X, state=None):
@@ -132,7 +132,7 @@ print("the loop from T to 1 and the two flips agree, in all states and in the fi
 # **Predict** the three lists.
 
 # %% [markdown] lang="zh" id="bug-text"
-# 最常见的错误是忘了第二次翻转。形状全都对，程序不报错，训练时靠前向的一半照样能学到东西。要发现这个错误，就得问：每个隐状态可以知道什么？只改动一个输入，即 $T = 6$ 中的 $\mathbf{X}_5$，看看哪些隐状态会变。
+# 最常见的错误是忘了第二次翻转。形状全都对，程序不报错，训练时靠前向的一半照样能学到东西。要发现这个错误，就要问：每个隐状态能够知道哪些输入？只改动一个输入，即 $T = 6$ 中的 $\mathbf{X}_5$，看看哪些隐状态会变。
 # **猜一猜**下面三个列表。
 
 # %% id="bug"
@@ -164,7 +164,7 @@ for run in (run_forward, run_backward, forgotten_flip):
 # %% [markdown] lang="zh" id="deep-text"
 # ## 双向层，以及层的堆叠
 #
-# 两个方向并排，就是一个双向层。在**深度**双向网络中，下一层的两个方向都读取这**两半**。**猜一猜：** 若 $d = 3$，$h_f = 5$，$h_b = 2$，第 2 层在每个时间步读取多少个数？
+# 两个方向并排，就是一个双向层。在**深度**双向网络中，下一层的两个方向都要读取这**两半**。**猜一猜：** 设 $d = 3$，$h_f = 5$，$h_b = 2$，第 2 层在每个时间步读取多少个数？
 
 # %% id="bi-rnn"
 class BiRNN(nn.Module):
@@ -199,7 +199,7 @@ for l, both in enumerate(zip(rnn.forward_cells, rnn.backward_cells), start=1):
 # The two sizes may differ, for instance where the past matters more than the future. PyTorch's own layers do not offer that: there $h_f = h_b = h$. With equal sizes we can let PyTorch judge our code, in all layers: **outputs, final states and every gradient**, in double precision, from initial states that are not zero.
 
 # %% [markdown] lang="zh" id="sizes-text"
-# 两个方向的大小可以不同，比如前文比后文更重要的时候。PyTorch 自带的层做不到这一点，那里总是 $h_f = h_b = h$。大小相同时，就可以让 PyTorch 当裁判，检查所有层的**输出、最终状态和每一个梯度**：双精度，初始状态不为零。
+# 两个方向的隐藏单元数可以不同，比如前文比后文更重要的时候。PyTorch 自带的层做不到这一点，总是 $h_f = h_b = h$。两者相同时，就可以让 PyTorch 当裁判，在所有层上比较**输出、最终状态和每一个梯度**：用双精度，初始状态也不为零。
 
 # %% id="copy-weights"
 def named_pairs(ours, theirs):
@@ -246,7 +246,7 @@ for Cell, their_class in ((nn.RNNCell, nn.RNN), (nn.GRUCell, nn.GRU), (nn.LSTMCe
 # %% [markdown] lang="en" id="layout-text"
 # ## Which number stands where?
 #
-# This is where most programs with bidirectional layers go wrong. `output, h_n = nn.GRU(..., bidirectional=True)(X)` gives two tensors, and with more than one layer neither contains the other (`nn.LSTM` adds `c_n`, laid out as `h_n`):
+# This is where a bidirectional layer is most easily misused. `output, h_n = nn.GRU(..., bidirectional=True)(X)` gives two tensors, and with more than one layer neither contains the other (`nn.LSTM` adds `c_n`, laid out as `h_n`):
 #
 # | | shape | holds |
 # |---|---|---|
@@ -260,16 +260,16 @@ for Cell, their_class in ((nn.RNNCell, nn.RNN), (nn.GRUCell, nn.GRU), (nn.LSTMCe
 # %% [markdown] lang="zh" id="layout-text"
 # ## 哪个数放在哪里？
 #
-# 用双向层的程序，大多错在这里。`output, h_n = nn.GRU(..., bidirectional=True)(X)` 给出两个张量；层数大于 1 时，谁也不包含谁（`nn.LSTM` 还有 `c_n`，排列与 `h_n` 相同）：
+# 双向层最容易在这里用错。`output, h_n = nn.GRU(..., bidirectional=True)(X)` 给出两个张量；层数大于 1 时，谁也不包含谁（`nn.LSTM` 还有 `c_n`，排列与 `h_n` 相同）：
 #
 # | | 形状 | 内容 |
 # |---|---|---|
 # | `output` | `(T, n, 2h)` | **最后一层、所有时间步**：`output[..., :h]` 是前向，`output[..., h:]` 是反向 |
 # | `h_n` | `(2L, n, h)` | **所有层、最终状态**：第 $l$ 层的前向在下标 $2(l - 1)$ 处，反向在 $2(l - 1) + 1$ 处 |
 #
-# ![两层的情形。左：张量 output 画成 T 列的长条，存放第 2 层的隐状态，上半是前向，下半是反向。右：h_n 和 c_n 各有四片，0 为第 1 层前向，1 为第 1 层反向，2 为第 2 层前向，3 为第 2 层反向。一条粗线把 h_n[2] 与 output 最后一列的前向一半相连，另一条把 h_n[3] 与第一列的反向一半相连。](../../assets/figures/bidirectional_layout.svg)
+# ![两层的情形。左：张量 output 画成 T 列的长条，存放第 2 层的隐状态，上半是前向，下半是反向。右：h_n 和 c_n 各有四个切片，0 为第 1 层前向，1 为第 1 层反向，2 为第 2 层前向，3 为第 2 层反向。一条粗线把 h_n[2] 与 output 最后一列的前向一半相连，另一条把 h_n[3] 与第一列的反向一半相连。](../../assets/figures/bidirectional_layout.svg)
 #
-# 反向**结束于第一个时间步**。**猜一猜：** 在单层网络里，`output[-1]` 的反向那一半读过几个输入？
+# 反向**结束于第一个时间步**。**猜一猜：** 在单层网络里，`output[-1]` 的反向一半读过几个输入？
 
 # %% id="layout"
 L, h = 3, 4
@@ -313,12 +313,12 @@ print("output[-1], backward half, after all inputs but the last are replaced: un
 # %% [markdown] lang="en" id="trap-look"
 # One input: $\mathbf{X}_T$. `output[-1]` looks like "the final state", and in a unidirectional network it is. Here its backward half has made a single step. For a summary of the whole sequence take the last two slices of `h_n`.
 #
-# Look for it in the picture below: the number in a box counts the steps that its direction has made when it writes this state. Thick frames are final states; the chosen one is filled. (An LSTM's `c_n` is indexed alike.)
+# Compare the picture below: the number in a box counts the steps that its direction has made when it writes this state. Thick frames are final states; the chosen one is filled. (An LSTM's `c_n` is indexed alike.)
 
 # %% [markdown] lang="zh" id="trap-look"
-# 只有一个：$\mathbf{X}_T$。`output[-1]` 看上去像“最终状态”，在单向网络里也确实是。但在这里，它的反向那一半只走了一步。要概括整个序列，应取 `h_n` 的最后两片。
+# 只有一个：$\mathbf{X}_T$。`output[-1]` 看上去像“最终状态”，在单向网络里也确实是。但在这里，它的反向一半只走了一步。要概括整个序列，应取 `h_n` 的最后两个切片。
 #
-# 在下图中找一找：方框里的数是该方向写下这个隐状态时已经走过的步数；粗框是最终状态，选中的那个涂了颜色。（LSTM 的 `c_n` 下标相同。）
+# 在下图中对照一下：方框里的数，是该方向算出这个隐状态时已经走过的步数；粗框是最终状态，选中的那个涂了颜色。（LSTM 的 `c_n`，下标规则相同。）
 
 # %% id="draw-layout"
 from matplotlib.patches import Rectangle
@@ -328,13 +328,14 @@ FORWARD, BACKWARD = utils.LivePlot.COLOURS[1:3]
 def draw_layout(layers, layer, direction, T=6):
     """Draw all states of a bidirectional network, and which of them is a slice of h_n."""
     utils.require(layer <= layers, "layer", layer, f"at most the number of layers, {layers}")
-    fig, ax = utils.new_figure(8.4, 1 + 0.95 * layers, bare=True)
+    fig, ax = utils.new_figure(8.4, 3.8, bare=True)
     for l in range(1, layers + 1):
         for k, (name, colour) in enumerate((("forward", FORWARD), ("backward", BACKWARD))):
             y, last, chosen = l - 0.45 * k, (T if k == 0 else 1), (l, name) == (layer, direction)
             ax.plot([1, T], [y, y], "--" if k == 0 else ":", color=colour, zorder=0)
-            ax.text(0.4, y, f"layer {l}, {name} {'→←'[k]}", ha="right", va="center", color=colour)
-            ax.text(T + 0.7, y, f"h_n[{2 * (l - 1) + k}]", va="center", family="monospace", color=colour)
+            ax.text(-0.4, y, f"layer {l}, {name} {'→←'[k]}", ha="right", va="center", color=colour)
+            x, side = (T + 0.45, "left") if k == 0 else (0.55, "right")  # beside the final state
+            ax.text(x, y, f"h_n[{2 * (l - 1) + k}]", ha=side, va="center", family="monospace", color=colour)
             for t in range(1, T + 1):
                 inside, ink = (colour, "white") if chosen and t == last else ("white", "black")
                 box = {"boxstyle": "square", "ec": colour, "fc": inside, "lw": 2.5 if t == last else 0.7}
@@ -347,7 +348,7 @@ def draw_layout(layers, layer, direction, T=6):
     index, step = (0, "-1, :, :h") if direction == "forward" else (1, "0, :, h:")
     where = f" = output[{step}]" if layer == layers else "   (not in output: that holds the last layer only)"
     ax.text(0.8, layers + 0.65, f"h_n[{2 * (layer - 1) + index}]{where}", family="monospace", weight="bold")
-    ax.set(xlim=(-1.6, T + 1.7), ylim=(0, layers + 0.95))
+    ax.set(xlim=(-2.3, T + 1.3), ylim=(layers - 3, layers + 0.95))  # always as high as three layers
     return fig
 
 draw_layout(2, 2, "backward")
@@ -366,13 +367,13 @@ utils.explore(
 # ## What it costs
 #
 # Two comparisons are fair, in different ways: **equal $h$** (each direction is as large as the single one, which doubles the parameters), and **equal parameters** (both directions are made smaller until the count fits).
-# We measure the time of forward and backward pass, and the memory that autograd keeps between the two: the intermediate results that `backward()` will need. PyTorch lets us count them as they are saved. **Predict** the ratios before you run it.
+# We measure the time of a forward and backward pass, and the memory that autograd keeps between the two: the intermediate results that `backward()` will need. PyTorch lets us count them as they are saved. **Predict** the ratios before you run it.
 
 # %% [markdown] lang="zh" id="cost-text"
 # ## 代价
 #
 # 有两种公平的比法：**$h$ 相同**（每个方向都和单向网络一样大，参数加倍），或**参数量相同**（把两个方向都缩小，直到总数相符）。
-# 我们测量前向加反向传播的时间，以及两者之间自动微分要保存的内存，也就是 `backward()` 会用到的中间结果；PyTorch 允许我们在保存时逐个清点。运行之前，先**猜一猜**各项的比值。
+# 我们测量前向传播加反向传播的时间，以及自动微分在两者之间占用的内存，也就是 `backward()` 要用的中间结果；PyTorch 允许我们在保存时逐个清点。运行之前，先**猜一猜**各项的比值。
 
 # %% id="cost-tools"
 import statistics
@@ -424,26 +425,26 @@ for name, (count, s, kept) in costs.items():
 utils.table(["one layer of GRU", "parameters", "", "ms", "", "MB kept", ""], rows)
 
 # %% [markdown] lang="en" id="cost-look"
-# At equal $h$ parameters and memory double, and so, about, does the time: on a CPU PyTorch runs one direction after the other, although they do not need each other. At equal parameters the memory does not come down to that of one direction: the weights grow with $h^2$, but the stored states only with $h$, so two smaller networks keep more numbers than one large one of the same parameter count.
+# At equal $h$, parameters and memory double, and the time roughly does too: on a CPU PyTorch runs one direction after the other, although they do not need each other. At equal parameters, the memory does not come down to that of one direction: the weights $\mathbf{W}_{hh}$ grow with $h^2$, but the stored results only with $h$, so two smaller networks keep more numbers than one large one of the same parameter count.
 
 # %% [markdown] lang="zh" id="cost-look"
-# $h$ 相同时，参数量和内存都加倍，时间也大致加倍：两个方向虽然互不依赖，PyTorch 在 CPU 上却是先算完一个再算另一个。参数量相同时，内存也回不到单向网络的水平：权重随 $h^2$ 增长，保存的隐状态却只随 $h$ 增长，所以两个较小的网络要比参数量相同的一个大网络保存更多的数。
+# $h$ 相同时，参数量和内存都加倍，时间也大致加倍：两个方向虽然互不依赖，PyTorch 在 CPU 上却是先算完一个再算另一个。参数量相同时，内存也回不到单向网络的水平：权重 $\mathbf{W}_{hh}$ 随 $h^2$ 增长，保存的中间结果却只随 $h$ 增长，所以参数量相同时，两个小网络要比一个大网络保存更多的数。
 
 # %% [markdown] lang="en" id="chain-text"
 # ### The chain
 #
-# The deeper cost is order. In lesson 1 a state of layer 2 could be computed as soon as the two states before it were there, so the longest chain of steps, one waiting for the other, had $T + L - 1$ links. That is also the longest way that a gradient has to go.
+# The less visible cost is order. In lesson 1 a state of layer 2 could be computed as soon as the two states before it were there, so the longest chain of steps, each waiting for the one before it, had $T + L - 1$ links. That is also the longest way that a gradient has to go.
 # **Predict** the longest chain of a *bidirectional* network with $L$ layers.
 #
-# We count it with the lesson's own code, by putting a cell in that computes nothing: it adds 1 to the longest chain among what it reads.
+# We count it with the lesson's own code, by putting in a cell that computes nothing: it adds 1 to the longest chain among what it reads.
 
 # %% [markdown] lang="zh" id="chain-text"
-# ### 依赖链
+# ### 最长的链
 #
-# 更深一层的代价在于先后次序。第 1 课里，只要前面两个隐状态算好了，第 2 层的隐状态就能算；一步等一步的最长链条有 $T + L - 1$ 环，这也是梯度要走的最长路程。
-# **猜一猜：** $L$ 层的**双向**网络，最长的链条有多长？
+# 还有一种代价不那么显眼：先后次序。在第 1 课里，第 2 层的隐状态只要等它所需的两个隐状态算好，就能计算；一步等一步，最长的链有 $T + L - 1$ 环，这也是梯度要走的最长的路。
+# **猜一猜：** $L$ 层的**双向**网络，最长的链有多长？
 #
-# 我们用本课自己的代码来数：换上一个什么也不算的单元，它只在所读内容的最长链条上加 1。
+# 我们用本课自己的代码来数：换上一个什么也不算的单元，它只把读到的最长链长加 1。
 
 # %% id="chain"
 class ChainCounter(nn.Module):
@@ -471,10 +472,10 @@ for bidirectional in (False, True):
     print(f"T = 35, bidirectional={bidirectional!s:<6} layers: longest chain {counted}")
 
 # %% [markdown] lang="en" id="chain-look"
-# $L \cdot T$: layer 2 cannot make its first step before *both* directions of layer 1 have come to their ends. Depth, which cost next to nothing in one direction, now costs a whole sweep per layer. And nothing at all can be put out before the **last input has arrived**: a bidirectional network cannot caption speech while you speak.
+# $L \cdot T$: in either direction, the first step of layer 2 reads what the *opposite* direction of layer 1 makes in its last step. Each further layer, which lengthened the unidirectional chain by one link, now costs a whole sweep. And there can be no output at all before the **last input has arrived**: a bidirectional network cannot caption speech while you speak.
 
 # %% [markdown] lang="zh" id="chain-look"
-# 是 $L \cdot T$：第 1 层的**两个**方向都走到头之前，第 2 层一步也走不了。单向时几乎不花代价的深度，现在每多一层就要完整地多扫一遍。而且，**最后一个输入到来之前**，网络什么也不能输出：双向网络没法在你说话的同时给出字幕。
+# 是 $L \cdot T$：第 2 层无论哪个方向，第一步都要用到第 1 层**相反**方向的最后一步。单向时每多一层，链只长一环；现在每多一层，就要从头到尾再扫一遍。而且，**最后一个输入到来之前**，网络什么也不能输出：双向网络没法一边听你说话，一边给出字幕。
 
 # %% id="draw-chains"
 def draw_chains(L, T):
@@ -503,24 +504,24 @@ utils.explore(
 # %% [markdown] lang="en" id="fill-text"
 # ## Use 1: fill in the blank
 #
-# `the _ime traveller`: which letter is missing? What stands on the left leaves it open; the right side says more. This time all of *The Time Machine* serves, its lines joined with a space (the D2L text of the other lessons joins them without one); the last 10,000 characters are held out.
+# `the _ime traveller`: which letter is missing? What stands on the left leaves it open; the right side says more. This time we use all of *The Time Machine*, its lines joined with a space (the D2L text of the other lessons joins them without one); the last 10,000 characters are held out.
 #
 # The network must not see the character that it is asked for. So at step $j$ the output layer gets the forward state *before* $j$ and the backward state *after* $j$, as in lesson 4:
 #
 # $$\mathbf{O}_j = \big[\overrightarrow{\mathbf{H}}_{j-1},\ \overleftarrow{\mathbf{H}}_{j+1}\big] \mathbf{W}_{hq} + \mathbf{b}_q .$$
 #
-# That is the same as cutting $x_j$ out and reading up to the hole from both sides, but one run of both directions asks for every $j$ of the window at once. Without the backward half it is the language model of lesson 2.
+# That is the same as cutting $x_j$ out and reading up to the hole from both sides, but one run in each direction answers for every $j$ of the window at once. Without the backward half the network predicts the next character, as in lesson 2.
 
 # %% [markdown] lang="zh" id="fill-text"
 # ## 用途一：填空
 #
-# `the _ime traveller`：缺了哪个字母？左边的文字决定不了，右边说得更多。这次用《时间机器》全书，各行之间用空格连接（其他各课的 D2L 文本不加空格）；最后 10,000 个字符作为留出文本。
+# `the _ime traveller`：缺了哪个字母？只看左边定不下来，右边透露得更多。这次用《时间机器》全书，各行之间用空格连接（其他各课的 D2L 文本不加空格）；最后 10,000 个字符作为留出文本。
 #
 # 网络不能看到要它猜的那个字符。所以与第 4 课一样，在第 $j$ 步，输出层拿到的是 $j$ **之前**的前向隐状态和 $j$ **之后**的反向隐状态：
 #
 # $$\mathbf{O}_j = \big[\overrightarrow{\mathbf{H}}_{j-1},\ \overleftarrow{\mathbf{H}}_{j+1}\big] \mathbf{W}_{hq} + \mathbf{b}_q .$$
 #
-# 这等于挖掉 $x_j$，从两边一直读到空缺处为止；但只要两个方向各运行一遍，窗口里的每个 $j$ 就都问到了。去掉反向的一半，它就是第 2 课的语言模型。
+# 这等于挖掉 $x_j$，从两边一直读到空缺处为止；不过只要两个方向各运行一遍，窗口里的每个 $j$ 就都有了答案。去掉反向的一半，就和第 2 课一样，是在预测下一个字符。
 
 # %% id="fill-data"
 from d2l import torch as d2l
@@ -553,10 +554,10 @@ class FillIn(nn.Module):
         return self.output(H)
 
 # %% [markdown] lang="en" id="fill-check-text"
-# The slow form asks for one $j$ at a time: read what is left of the hole from the left, what is right of it from the right, and combine the two final states. They must agree. The second check is the important one: change the hidden character, and nothing may move.
+# The slow form asks for one $j$ at a time: read what is left of the hole from the left, what is right of it from the right, and combine the two final states. Both forms must agree. The second check is the important one: change the hidden character, and nothing may move.
 
 # %% [markdown] lang="zh" id="fill-check-text"
-# 慢的写法一次只问一个 $j$：空缺左边的从左往右读，右边的从右往左读，再合并两个最终状态。两种写法必须一致。第二项检查更要紧：改动被挖掉的字符，结果一点都不能变。
+# 慢的写法一次只问一个 $j$：空缺左边的部分从左往右读，右边的部分从右往左读，再合并两个最终状态。两种写法的结果必须一致。第二项检查更要紧：改动被挖掉的字符，结果一点也不能变。
 
 # %% id="fill-check"
 utils.seed_everything(0)
@@ -573,12 +574,12 @@ for j in (14, 15, 16):
     print(f"x_{j + 1} changed: the scores for x_16 move by {moved:.3f}")
 
 # %% [markdown] lang="en" id="fill-train-text"
-# Now a race between two networks with the same minibatches and **the same number of parameters** (as nearly as whole hidden units allow; the bidirectional one never has more): 128 hidden units in one direction, or fewer in each of two. They train on every position of windows of 31 characters; the plot shows how well they guess the one in the centre, with 15 on each side.
+# Now a race between two networks with the same minibatches and **the same number of parameters** (as nearly as whole hidden units allow; the bidirectional one never has more): 128 hidden units in one direction, or fewer in each of the two. They train on every position of windows of 31 characters; the plot shows how well they guess the one in the centre, with 15 on each side.
 # **Predict:** on held-out text, how many centre characters out of 100 does each get right?
 
 # %% [markdown] lang="zh" id="fill-train-text"
-# 现在让两个网络赛跑，小批量相同，**参数量也相同**（隐藏单元数只能取整数，取双向网络不超过单向网络的最大值）：一个是单向的 128 个隐藏单元，另一个分成两个方向、各自少一些。训练用到 31 个字符的窗口中的每个位置；图中画的是猜中央字符的水平，左右各有 15 个字符可看。
-# **猜一猜：** 在留出文本上，100 个中央字符，两个网络各能猜对几个？
+# 现在让两个网络比赛，小批量相同，**参数量也相同**（隐藏单元数只能取整数，所以只能尽量接近，而且双向网络的参数绝不更多）：一个是单向，128 个隐藏单元；另一个是双向，每个方向少一些。窗口长 31 个字符，其中每个位置都用来训练；图中画的是正中那个字符猜得怎么样，它的左右各有 15 个字符。
+# **猜一猜：** 在留出文本上，每 100 个正中的字符，两个网络各能猜对几个？
 
 # %% id="centre-scores"
 import math
@@ -634,7 +635,7 @@ utils.table(["held-out, centre character", "parameters", "perplexity", "right", 
 # Now type a text with one blank, `_`, in it. **Predict** first: what will each network say to `i could see the d_stance`, `he _ooked at us`, `in the t_me machine`, `he said that _e was`?
 
 # %% [markdown] lang="zh" id="fill-look"
-# 文本相同，小批量相同，参数也没有更多；只是加上了窗口的右半边。（训练中读过的字符总共约为全书的三倍，虚线仍与实线靠得很近：几乎还没有死记硬背，用不着提前停止。）
+# 文本相同，小批量相同，参数也不比对手多；只是加上了窗口的右半边。（训练中读过的字符总共约为全书的三倍，虚线仍与实线靠得很近：几乎还没有死记硬背，用不着提前停止。）
 #
 # 现在输入一段文字，缺的那个字符写成 `_`（只能有一个）。先**猜一猜**：对 `i could see the d_stance`、`he _ooked at us`、`in the t_me machine`、`he said that _e was`，两个网络各会怎么填？
 
@@ -675,12 +676,12 @@ utils.explore(
 # %% [markdown] lang="en" id="tag-text"
 # ## Use 2: tag every token
 #
-# Chinese and Thai are written without spaces, so the first step of many programs is to find the words. We can pose the same task here: take the spaces out of the book, and **tag** each letter: does a word end here, yes (1) or no (0)? Input and output are equally long, and the letter itself may be read, so this is the plain bidirectional network, $\mathbf{O}_t$ from $\mathbf{H}_t$.
+# Chinese and Thai are written without spaces between words, so the first step of many programs is to find the words. We can pose the same task here: take the spaces out of the book, and **tag** each letter: does a word end here, yes (1) or no (0)? Input and output are equally long, and the letter itself may be read, so this is the plain bidirectional network, $\mathbf{O}_t$ from $\mathbf{H}_t$.
 
 # %% [markdown] lang="zh" id="tag-text"
 # ## 用途二：给每个词元做标注
 #
-# 中文和泰文书写时词与词之间没有空格，所以许多程序的第一步就是分词。这里可以出同样的题：去掉书中的空格，给每个字母做**标注**：一个单词是否在此结束，是（1）或否（0）？输入与输出一样长，当前字母本身也可以读，所以用的就是普通的双向网络，由 $\mathbf{H}_t$ 算出 $\mathbf{O}_t$。
+# 中文和泰文书写时词与词之间没有空格，所以许多程序的第一步就是分词。这里也可以出一道同样的题：去掉书中的空格，给每个字母做**标注**：一个单词是否在此结束，是（1）或否（0）？输入与输出一样长，当前字母本身也可以读，所以用的就是普通的双向网络，由 $\mathbf{H}_t$ 算出 $\mathbf{O}_t$。
 
 # %% id="tag-data"
 def without_spaces(text):
@@ -702,11 +703,11 @@ print(f"{len(train_letters):,} letters to train on, {len(held_out_letters):,} he
 print(with_bars(held_out_letters[90:176], held_out_tags[90:176]))
 
 # %% [markdown] lang="en" id="tag-why"
-# Why is one side not enough? After `the` in the unspaced text a word may end; but if `re` follows, it may be `there` or the beginning of `the red`, and if `nex` follows it was `the next` or `then ex`... The tag of a letter is decided by letters to its **right**.
-# **Predict:** how often is a tagger right that always says no?
+# Why is one side not enough? After `the` in the unspaced text a word may end; but if `re` follows, it may be `there` or the beginning of `the red`, and if `nex` follows, it may be `the next` or `then ex`... The tag of a letter often depends on the letters to its **right**.
+# **Predict:** how often would a tagger be right if it always said no?
 
 # %% [markdown] lang="zh" id="tag-why"
-# 为什么只看一边不够？在没有空格的文本里，读到 `the` 时单词可能结束了；可是如果后面是 `re`，它也许是 `there`，也许是 `the red` 的开头；如果后面是 `nex`，它也许是 `the next`，也许是 `then ex`……一个字母的标注取决于它**右边**的字母。
+# 为什么只看一边不够？在没有空格的文本里，读到 `the` 时单词可能结束了；可是如果后面是 `re`，它也许是 `there`，也许是 `the red` 的开头；如果后面是 `nex`，它也许是 `the next`，也许是 `then ex`……一个字母该怎么标，常常取决于它**右边**的字母。
 # **猜一猜：** 一律回答“否”，正确率是多少？
 
 # %% id="tagger"
@@ -723,12 +724,12 @@ class Tagger(nn.Module):
         return self.output(H)
 
 # %% [markdown] lang="en" id="tag-f1"
-# Accuracy flatters here, because most letters end no word. **F1** counts only the word ends: twice the number of correctly found ones, divided by the number of those found plus the number of those there are. It is 1 if the two agree and 0 if nothing is found.
+# Accuracy flatters here, because most letters end no word. **F1** looks only at the word ends: twice the number found correctly, divided by the number tagged plus the number that are really there. It is 1 if the two agree everywhere and 0 if no word end is found.
 #
 # The race is set up as before: the same minibatches, and no more parameters for the bidirectional network. **Watch** the dashed curves, the share of held-out letters that are tagged wrongly.
 
 # %% [markdown] lang="zh" id="tag-f1"
-# 在这里，正确率显得过于好看，因为大多数字母后面都没有词界。**F1** 只看词尾：正确找到的个数乘以 2，除以“找到的个数加上真实的个数”。两者完全一致为 1，一个也没找到为 0。
+# 在这里，正确率显得过于好看，因为大多数字母都不是词尾。**F1** 只看词尾：正确找到的个数乘以 2，再除以标出的个数与真实个数之和。两者处处一致时为 1，一个词尾也没找到时为 0。
 #
 # 比法与前面一样：小批量相同，双向网络的参数不多于单向网络。**请盯住**虚线，即留出字母中标错的比例。
 
@@ -789,12 +790,12 @@ for name, predicted in predictions.items():
 utils.table(["held-out letters", "parameters", "right", "F1", f"right at {len(after_the)} times t-h-e"], rows)
 
 # %% [markdown] lang="en" id="tag-look"
-# The last column looks only at places where the letters t, h, e follow each other: the word `the`, or the beginning of `then`, `there`, `they`. The unidirectional tagger has to decide at the `e`, before it has seen the rest, and no training can mend that.
-# See in the printed lines what each of them made of `then`. In the picture you can try letters of your own; a bar is the probability that a word ends there.
+# The last column looks only at the `e` where the letters t, h, e follow each other: mostly the word `the`, but also part of `then`, `there`, `other`. The unidirectional tagger has to decide at the `e`, before it has seen the rest, and no training can mend that.
+# See in the printed lines what each of the two made of `then`. Below the next picture you can try letters of your own; a bar is the probability that a word ends there.
 
 # %% [markdown] lang="zh" id="tag-look"
-# 最后一列只看 t、h、e 三个字母相连的地方：可能是单词 `the`，也可能是 `then`、`there`、`they` 的开头。单向网络读到 `e` 就得决定，而后面的字母还没看到；这一点靠训练是补不回来的。
-# 看看上面几行里，两个网络各是怎样处理 `then` 的。下图可以输入自己的字母，柱高表示单词在此结束的概率。
+# 最后一列只看 t、h、e 三个字母相连时的那个 `e`：多数是单词 `the`，也有 `then`、`there`、`other` 的一部分。单向网络读到 `e` 就得决定，而后面的字母还没看到；这一点靠训练是补不回来的。
+# 看看上面打印的几行里，两个网络各是怎样处理 `then` 的。在下一幅图的下面，可以输入自己的字母；柱高表示单词在此结束的概率。
 
 # %% id="draw-ends"
 def draw_ends(letters):
@@ -828,14 +829,14 @@ utils.explore(
 #
 # A classifier, or the decoder of a machine translation system, wants *one* vector that stands for the whole sequence. Three candidates of $2h$ numbers are common: both directions' **final states** (the last two slices of `h_n`), the **mean** of `output` over time, and, by mistake, **`output[-1]`**.
 #
-# The test: sequences of 30 random letters out of 8. From the one vector, say which letter was the **first**, and which the **last**. Blind guessing has 1/8. **Predict** the six accuracies after a few seconds of training.
+# The test: sequences of 30 random letters out of 8. From the one vector, say which letter was the **first**, and which the **last**. Blind guessing gets 1/8 right. **Predict** the six accuracies after a few seconds of training.
 
 # %% [markdown] lang="zh" id="encode-text"
 # ## 用途三：对序列编码
 #
-# 分类器，或机器翻译系统的解码器，想要的是代表整个序列的**一个**向量。常见的候选有三种，都是 $2h$ 个数：两个方向的**最终状态**（`h_n` 的最后两片）、`output` 对时间的**平均**，以及误用的 **`output[-1]`**。
+# 分类器，或机器翻译系统的解码器，需要用**一个**向量来代表整个序列。常见的候选有三种，都是 $2h$ 个数：两个方向的**最终状态**（`h_n` 的最后两个切片）、`output` 对时间的**平均**，以及误用的 **`output[-1]`**。
 #
-# 测试方法：从 8 个字母中随机取 30 个组成序列，只凭这一个向量，说出**第一个**字母和**最后一个**字母各是什么。盲猜的正确率是 1/8。**猜一猜：** 训练几秒钟以后，六个正确率各是多少？
+# 测试方法：序列由 30 个随机字母组成，字母共有 8 种；只凭这一个向量，说出**第一个**字母和**最后一个**字母各是什么。盲猜的正确率是 1/8。**猜一猜：** 训练几秒钟以后，六个正确率各是多少？
 
 # %% id="encode-tools"
 READOUTS = {
@@ -865,14 +866,14 @@ rows = [[name, *(f"{100 * a:.0f} %" for a in train_encoder(readout))] for name, 
 utils.table(["one vector", "first letter right", "last letter right"], rows)
 
 # %% [markdown] lang="en" id="encode-look"
-# `output[-1]` has not forgotten the first letter: its backward half has never seen it, and its forward half would have to carry it through 29 more steps, which takes far longer to learn. In `h_n` the backward direction has read that letter in its very last step. The mean contains both ends, each as one of $T$ terms, and is learnt more slowly.
+# Why does `output[-1]` not know the first letter? Its backward half has never seen it, and its forward half would have to carry it through 29 more steps, which takes far longer to learn. In `h_n` the backward direction has read that letter in its very last step. The mean contains both ends, each as one of $T$ terms, and is learnt more slowly.
 #
-# An encoder for machine translation has one more thing to watch. In a minibatch of sentences of different lengths the short ones are padded, and **the backward direction begins in the padding**. `pack_padded_sequence` tells the layer where each sequence ends:
+# An encoder for machine translation has one more thing to watch. In a minibatch of sentences of different lengths, the short ones are padded (filled up to the same length), so the forward direction ends in the padding, and **the backward direction even begins there**. `pack_padded_sequence` tells the layer where each sequence ends:
 
 # %% [markdown] lang="zh" id="encode-look"
-# `output[-1]` 并不是忘了第一个字母：它的反向一半从没见过那个字母，前向一半则要带着它再走 29 步，学会这件事需要长得多的训练。而在 `h_n` 里，反向在最后一步刚刚读过它。平均值也包含两端，但各只是 $T$ 项中的一项，学得慢一些。
+# `output[-1]` 为什么不知道第一个字母？它的反向一半从没见过那个字母，前向一半则要带着它再走 29 步，要学会这件事，训练得长得多。而在 `h_n` 里，反向在最后一步刚刚读过它。平均值也包含两端，但每一端只是 $T$ 项中的一项，学得慢一些。
 #
-# 机器翻译的编码器还有一点要当心：小批量里的句子长短不一，短句要补齐，而**反向正是从补齐的部分开始读的**。`pack_padded_sequence` 会告诉循环层每个序列在哪里结束：
+# 机器翻译的编码器还有一点要当心：小批量里的句子长短不一，短句要填充到同样的长度，于是前向最后读的是填充的部分，**反向更是从填充的部分读起**。`pack_padded_sequence` 会告诉循环层每个序列在哪里结束：
 
 # %% id="padding"
 from torch.nn.utils.rnn import pack_padded_sequence
@@ -893,7 +894,7 @@ for name, states in (("padded", naive), ("packed", packed)):
 #
 # Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on the dots opens it.
 #
-# **1.** Change one thing: `nn.LSTM(28, 64, num_layers=2)` gets `bidirectional=True`. By which factor does the number of parameters grow? (It is not 2.)
+# **1.** Change one thing: `nn.LSTM(28, 64, num_layers=2)` gets `bidirectional=True`. By what factor does the number of parameters grow? (It is not 2.)
 
 # %% [markdown] lang="zh" id="exercises"
 # ## 练习
@@ -919,7 +920,7 @@ solution_1 = 2 * ((28 + 64 + 2) + (2 * 64 + 64 + 2)) / ((28 + 64 + 2) + (64 + 64
 # **2.** `output, h_n = nn.GRU(5, 7, num_layers=3, bidirectional=True)(X)`. For which index `i`, counted from 0, is `h_n[i]` the final state of the backward direction in layer 2?
 
 # %% [markdown] lang="zh" id="exercise-2-text"
-# **2.** `output, h_n = nn.GRU(5, 7, num_layers=3, bidirectional=True)(X)`。从 0 数起，`h_n[i]` 是第 2 层反向的最终状态，`i` 是多少？
+# **2.** `output, h_n = nn.GRU(5, 7, num_layers=3, bidirectional=True)(X)`。要使 `h_n[i]` 是第 2 层反向的最终状态，下标 `i`（从 0 数起）是多少？
 
 # %% id="exercise-2"
 answer_2 = None
@@ -960,10 +961,10 @@ check_3(answer_3)
 solution_3 = (10 - 4 + 1, 4)
 
 # %% [markdown] lang="en" id="exercise-4-text"
-# **4.** Three bidirectional layers, $T = 20$. The longest chain has $3 \cdot 20$ steps and leads to the first and the last output. How long is the longest chain that leads to $\mathbf{O}_{10}$?
+# **4.** Three bidirectional layers, $T = 20$. The longest chains have $3 \cdot 20$ steps and lead to the first and the last output. How many steps does the longest chain to $\mathbf{O}_{10}$ have?
 
 # %% [markdown] lang="zh" id="exercise-4-text"
-# **4.** 三个双向层，$T = 20$。最长的链条有 $3 \cdot 20$ 步，通向第一个和最后一个输出。通向 $\mathbf{O}_{10}$ 的最长链条有多长？
+# **4.** 三个双向层，$T = 20$。最长的链有 $3 \cdot 20$ 步，通向第一个和最后一个输出。通向 $\mathbf{O}_{10}$ 的链，最长有多少步？
 
 # %% id="exercise-4"
 answer_4 = None
@@ -1006,20 +1007,20 @@ solution_5 = 2 * p_end / (1 + p_end)
 # - A bidirectional layer is two recurrences over the same inputs, one from each end, with their own weights; their states stand side by side, $n \times (h_f + h_b)$.
 # - Backward means flip, run forward, flip back. Forgetting the second flip breaks no shape; changing one input finds it.
 # - `output` is the last layer at all steps, `h_n` all layers at their last step, with index $2(l - 1)$ forward and $2(l - 1) + 1$ backward. The backward direction ends at $t = 1$: `output[-1]` is not its final state.
-# - At equal $h$ it costs twice the memory and about twice the time; $L$ layers make a chain of $L \cdot T$ steps; and nothing comes out before the last input is in.
+# - At equal $h$ it costs twice the memory and about twice the time; with $L$ layers the longest chain has $L \cdot T$ steps; and nothing comes out before the last input is in.
 # - Where the whole sequence is there, it pays: at the same number of parameters, both blanks and word ends are guessed far better from two sides.
-# - The blank must be hidden from the network. What happens if one forgets that is the next lesson.
+# - The character to be filled in must be hidden from the network. What happens if one forgets that? See the next lesson.
 #
 # {{next}}
 
 # %% [markdown] lang="zh" id="summary"
 # ## 小结
 #
-# - 双向层就是对同样输入的两个递推，从两端各读一遍，各有自己的权重；两个隐状态左右拼接，形状为 $n \times (h_f + h_b)$。
+# - 双向层就是在同样的输入上做两个递推，从两端各读一遍，各有自己的权重；两个隐状态左右拼接，形状为 $n \times (h_f + h_b)$。
 # - 反向就是：翻转，前向运行，再翻回来。忘了第二次翻转，形状不会出错；改动一个输入就能发现。
-# - `output` 是最后一层的所有时间步，`h_n` 是所有层的最后一步，下标 $2(l - 1)$ 为前向，$2(l - 1) + 1$ 为反向。反向结束于 $t = 1$，所以 `output[-1]` 不是它的最终状态。
-# - $h$ 相同时，内存加倍，时间也大致加倍；$L$ 层的链条有 $L \cdot T$ 步；最后一个输入到来之前，什么也输出不了。
-# - 只要整个序列都在手边，就值得用：参数量相同，从两边看，填空和分词都准得多。
-# - 要填的空必须对网络藏好。忘了这一点会怎样，就是下一课的内容。
+# - `output` 是最后一层在所有时间步的隐状态，`h_n` 是所有层走完最后一步的隐状态，下标 $2(l - 1)$ 为前向，$2(l - 1) + 1$ 为反向。反向结束于 $t = 1$，所以 `output[-1]` 不是它的最终状态。
+# - $h$ 相同时，内存加倍，时间也大致加倍；$L$ 层网络最长的链有 $L \cdot T$ 步；最后一个输入到来之前，什么也输出不了。
+# - 只要整个序列都在手边，就值得用：参数量相同时，从两边看，填空和找词尾都准得多。
+# - 要填的字符绝不能让网络看到。忘了这一点会怎样？这就是下一课的内容。
 #
 # {{next}}

@@ -2,7 +2,7 @@
 # # 6 · The wrong use of a bidirectional network
 #
 # **The question of this lesson.** Replace `nn.LSTM` in [lesson 3](03_concise_lstm.ipynb) by a bidirectional one, train it as a language model, and the perplexity falls to almost 1, **on text that it has never seen**. Yet what it writes is
-# `time travellererererer`. One of the two must be lying. Which, and how would you have noticed without looking at the text?
+# `time travellererererer`. One of the two must be lying. Which, and how would you have noticed without looking at what it writes?
 #
 # **You need:** perplexity and held-out text (lesson 3), the forward and the backward direction ([lesson 5](05_bidirectional_rnn.ipynb)). **Run time:** about a minute on a laptop without a GPU.
 #
@@ -11,8 +11,8 @@
 # %% [markdown] lang="zh" id="title"
 # # 6 · 双向循环神经网络的错误应用
 #
-# **本课的问题。** 把[第 3 课](03_concise_lstm.ipynb)中的 `nn.LSTM` 换成双向的，照样当作语言模型来训练，困惑度会降到几乎为 1，**而且是在它从未见过的文本上**。可它写出来的却是 `time travellererererer`。
-# 两者之中必有一个在骗人。是哪一个？如果不看它写的文字，你能发现吗？
+# **本课的问题。** 把[第 3 课](03_concise_lstm.ipynb)中的 `nn.LSTM` 换成双向的，照样当作语言模型来训练，困惑度会降到接近 1，**而且是在它从未见过的文本上**。可它写出来的却是 `time travellererererer`。
+# 两者之中必有一个在骗人。是哪一个？如果不看它写的文字，怎样才能发现？
 #
 # **预备知识：** 困惑度和留出文本（第 3 课）；前向与反向两个方向（[第 5 课](05_bidirectional_rnn.ipynb)）。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
 #
@@ -25,13 +25,13 @@
 # ## The scene
 #
 # In a bidirectional network every output reads two states, $\mathbf{H}_t = [\overrightarrow{\mathbf{H}}_t, \overleftarrow{\mathbf{H}}_t] \in \mathbb{R}^{n \times 2h}$: one has read the text from the left up to $t$, the other from the right. Lesson 5 filled blanks with it, and it was much better than one direction alone.
-# So why not let it predict the next character as well? Here is the experiment of *Dive into Deep Learning* (D2L). Only one argument differs from lesson 3, and the learning rate is 1.
+# So why not let it predict the next character as well? Here is the experiment of *Dive into Deep Learning* (D2L). Compared with lesson 3 only one argument is new, `bidirectional=True`, and the learning rate is 1 instead of 2.
 
 # %% [markdown] lang="zh" id="scene"
 # ## 案发现场
 #
 # 在双向网络中，每个输出都读取两个隐状态，$\mathbf{H}_t = [\overrightarrow{\mathbf{H}}_t, \overleftarrow{\mathbf{H}}_t] \in \mathbb{R}^{n \times 2h}$：一个从左边读到 $t$，另一个从右边读到 $t$。第 5 课用它来填空，效果比单向好得多。
-# 那么，为什么不让它也来预测下一个字符呢？下面是《动手学深度学习》（D2L）中的实验，与第 3 课相比，只多了一个参数，学习率改为 1。
+# 那么，为什么不让它也来预测下一个字符呢？下面是《动手学深度学习》（D2L）中的实验：与第 3 课相比，只多了一个参数 `bidirectional=True`，学习率由 2 改为 1。
 
 # %% id="load-data"
 import torch
@@ -72,16 +72,16 @@ print(run)
 # 2. **Memory.** It knows the 10,000 training characters by heart, as lesson 3's network did.
 # 3. **A leak.** It need not predict, because it is shown the answer.
 #
-# Memory is easy to test, and we know how: by text that it has never seen. There lesson 3's network went above 50. **Predict:** where does the held-out curve of this one end?
+# Memory is easy to test, and we know how: with text that it has never seen. There, the perplexity of lesson 3's network rose above 50. **Predict:** where does the held-out curve of this one end?
 
 # %% [markdown] lang="zh" id="hypotheses"
-# 困惑度 1.1，写出的却是 `travellererererer`。第 3 课的网络困惑度同样接近 1，写的可是单词。可能的解释有三种：
+# 困惑度 1.1，写出的却是 `travellererererer`。第 3 课的网络困惑度同样接近 1，写出的却是像样的单词。可能的解释有三种：
 #
 # 1. **真本事。** 它确实预测得这么好，只是写的时候出了毛病。
 # 2. **记忆。** 和第 3 课的网络一样，它把 10,000 个训练字符背了下来。
 # 3. **泄漏。** 它根本不用预测，因为答案就摆在它面前。
 #
-# 是不是记忆，很容易检验，方法我们也知道：换成它从未见过的文本。第 3 课的网络在那里超过了 50。**猜一猜：** 这个网络的留出曲线会停在哪里？
+# 是不是记忆，很容易检验，方法也是现成的：换成它从未见过的文本。第 3 课的网络在这样的文本上，困惑度超过了 50。**猜一猜：** 这个网络的留出曲线会停在哪里？
 
 # %% id="plot-held-out"
 lesson_3 = utils.load_run("deep_lstm")  # the same network with one direction
@@ -99,16 +99,16 @@ for name, kept in (("one direction", lesson_3), ("both directions", run)):
 #
 # ## Two suspects, live
 #
-# We train two small networks that differ in one argument: one LSTM layer with 64 hidden units per direction, Adam, and D2L's way of carrying the state (`carry="d2l"`: both directions; more about that below). **Watch the dashed lines.** At which epoch would you become suspicious?
+# We train two small networks that differ only in the argument `bidirectional`: one LSTM layer with 64 hidden units per direction, Adam, and D2L's way of carrying the state (`carry="d2l"`: both directions; more about that below). **Watch the dashed lines.** At which epoch would you become suspicious?
 
 # %% [markdown] lang="zh" id="not-memory"
-# **证据（a）：不是记忆。** 双向网络的虚线没有掉头向上，而是随实线一起下降，甚至比实线还低一点。只看训练曲线，这两个网络分不出来；留出曲线却能把它们分开。
+# **证据（a）：不是记忆。** 双向网络的虚线没有掉头向上，而是随实线一起下降，甚至比实线还低一点。光看训练曲线，分不出这两个网络；看留出曲线，就分得清清楚楚。
 #
-# 那么是真本事？1951 年，香农（Claude Shannon）请人看着前面的 100 个字母，逐个猜英语的下一个字母（同样是 26 个字母加空格），估计出每个字母为 0.6 到 1.3 比特，相当于困惑度 1.5 到 2.5。而我们的网络只练习了一万个字符，就胜过了所有读者。好得不像真的结果，正是该去找错误的理由。本课余下的部分，就是这样一次追查。
+# 那么是真本事？1951 年，香农（Claude Shannon）请人逐个字母地猜英语：看着前面的 100 个字母，猜下一个（与我们一样，是 26 个字母加空格）。他估计每个字母的信息量为 0.6 到 1.3 比特，相当于困惑度 1.5 到 2.5。而我们的网络只练习了一万个字符，就胜过了所有读者。结果好得不像真的，就该去找错误。本课余下的部分，就是这样一次追查。
 #
-# ## 两名嫌疑人
+# ## 两名嫌疑人，当场对质
 #
-# 我们来训练两个小网络，它们只差一个参数：一层 LSTM，每个方向 64 个隐藏单元，用 Adam 训练，并按 D2L 的方式传递状态（`carry="d2l"`：两个方向都传，后文还要细说）。**请盯住虚线。** 到第几个迭代周期，你会起疑心？
+# 我们来训练两个小网络，只有参数 `bidirectional` 不同：一层 LSTM，每个方向 64 个隐藏单元，用 Adam 训练，并按 D2L 的方式传递状态（`carry="d2l"`：两个方向都传，后文还要细说）。**请盯住虚线。** 到第几个迭代周期，你会起疑心？
 
 # %% id="suspects"
 def language_model(bidirectional):
@@ -138,9 +138,9 @@ records = plot.race({name: training(suspect) for name, suspect in suspects.items
 # %% [markdown] lang="zh" id="positions"
 # ## 它究竟好在哪里？
 #
-# 困惑度是一个平均值，我们把它拆开来看：留出文本切成 $T$ 个字符的窗口，每个窗口都从零状态开始读。对每个位置 $t = 1, \ldots, T$ 分别计算：预测 $x_{t+1}$ 的困惑度是多少？（`pages` 是 10,000 个留出字符，这样每个位置都能在许多窗口上取平均。）
+# 困惑度是平均的结果，我们把它拆开来看：把留出文本切成 $T$ 个字符的窗口，每个窗口都从零状态开始读。对每个位置 $t = 1, \ldots, T$ 分别计算：预测 $x_{t+1}$ 的困惑度是多少？（`pages` 是 10,000 个留出字符，这样每个位置都能在许多窗口上取平均。）
 #
-# **猜一猜**两条曲线从 $t = 1$ 到 $t = 35$ 的形状。一个诚实的网络，在 $t = 1$ 时知道些什么，在 $t = 35$ 时又知道些什么？
+# **猜一猜：** 从 $t = 1$ 到 $t = 35$，两条曲线各是什么形状？一个诚实的网络，在 $t = 1$ 时知道些什么，在 $t = 35$ 时又知道些什么？
 
 # %% id="by-position"
 pages = utils.load_corpus(held_out_tokens=10_000).held_out  # twice as much as corpus.held_out
@@ -168,7 +168,7 @@ for name, suspect in suspects.items():
     print(f"{name:<14} first {p[0]:.2f}  median {p.median():.2f}  last but one {p[-2]:.2f}  last {p[-1]:.2f}")
 
 # %% [markdown] lang="en" id="spike-text"
-# **Evidence (b): one position gives it away.** The honest network is worst at the first position, where it has read a single character, and then stays at one level. The bidirectional one is nearly perfect everywhere, *except at the last position*. That is the only one behind which no text follows. So its power comes from the right.
+# **Evidence (b): one position gives it away.** The honest network is worst at the first position, where it has read a single character, and then stays at about one level. The bidirectional one is nearly perfect everywhere, *except at the last position*. That is the only one behind which no text follows. So its power comes from the right.
 #
 # Is it really the end of the window, and not something about the number 35? Move the end and see whether the spike goes with it.
 
@@ -204,27 +204,27 @@ utils.explore(draw_by_position, T=widgets.IntSlider(35, min=2, max=60, descripti
 #
 # ![双向网络的三个时间步 t-1、t、t+1，均为灰色：下方是输入 X，往上是前向与反向隐状态，再往上是输出 O，O_t 的上方是它的目标 X_{t+1}。一条粗的朱红色路径从输入 X_{t+1} 进入 t+1 处的反向隐状态，再到 t 处的反向隐状态，最后进入 O_t；O_t 要与目标比较，而目标正是同一个 X_{t+1}，用同样的颜色画出。](../../assets/figures/leak.svg)
 #
-# 位置 $t$ 的目标，就是位置 $t+1$ 的**输入**，而反向隐状态在到达 $t$ 之前已经读过它：
+# 位置 $t$ 的目标，就是位置 $t+1$ 的**输入**，而反向在读到 $t$ 之前，已经读过它：
 #
 # $$\overleftarrow{\mathbf{H}}_t = \phi\big(\mathbf{X}_t \mathbf{W}_{xh}^{(b)} + \underbrace{\overleftarrow{\mathbf{H}}_{t+1}}_{\text{已读过 } \mathbf{X}_{t+1}} \mathbf{W}_{hh}^{(b)} + \mathbf{b}_h^{(b)}\big).$$
 #
-# 训练很快就会找到这条路，因为照抄比学英语容易太多了。这种现象叫**泄漏**（leak）：测量的时候，关于答案的信息就在眼前；真正要用的时候，它却不在。网络写作时，$x_{t+1}$ 还不存在。在窗口的最后一个位置，这条路同样是断的，所以才有那个尖峰。
+# 训练很快就会找到这条路，因为照抄比学英语容易得多。这种现象叫**泄漏**（leak）：测量的时候，答案的信息就在眼前；真正要用的时候，它却不在了。网络写作时，$x_{t+1}$ 还不存在。在窗口的最后一个位置，这条路也是断的，所以才有那个尖峰。
 #
 # 到此为止，这只是一个说得通的故事。接下来的三个实验要**检验**它。
 
 # %% [markdown] lang="en" id="prefix"
 # ## Take the future away
 #
-# The definition of perplexity has $P(x_{t+1} \mid x_1, \ldots, x_t)$: a *prefix* on the right of the bar, nothing else. Take it literally. For every position $t$, give the network only $x_1, \ldots, x_t$ and score its last output. That is **prefix-only** scoring. It costs more, because every prefix must be read anew, but no future can leak in, whatever the network looks like inside.
+# The definition of perplexity has $P(x_{t+1} \mid x_1, \ldots, x_t)$: a *prefix* to the right of the bar, nothing else. Take it literally. For every position $t$, give the network only $x_1, \ldots, x_t$ and score its last output. That is **prefix-only** scoring. It costs more, because every prefix must be read anew, but no future can leak in, whatever the network looks like inside.
 #
-# **Predict:** how do the two numbers compare, for either network?
+# **Predict:** how does this score compare with that of the whole window, for each network?
 
 # %% [markdown] lang="zh" id="prefix"
 # ## 拿走未来
 #
-# 困惑度的定义里写的是 $P(x_{t+1} \mid x_1, \ldots, x_t)$：竖线右边只有**前缀**，没有别的。我们就照字面来做：对每个位置 $t$，只给网络 $x_1, \ldots, x_t$，只计它最后一个输出的得分。这叫**仅前缀**（prefix-only）评估。每个前缀都要从头读，所以更费时；但无论网络内部是什么样子，未来都不可能泄漏进来。
+# 困惑度的定义里写的是 $P(x_{t+1} \mid x_1, \ldots, x_t)$：竖线右边只有**前缀**，没有别的。我们就照字面来做：对每个位置 $t$，只让网络读 $x_1, \ldots, x_t$，只给它的最后一个输出打分。这叫**仅前缀**（prefix-only）评估。每个前缀都要从头读，所以更费时；但无论网络内部是什么样子，未来都不可能泄漏进来。
 #
-# **猜一猜：** 对这两个网络，两种评估方式的结果各差多少？
+# **猜一猜：** 对这两个网络，仅前缀评估与看到整个窗口时相比，结果各差多少？
 
 # %% id="prefix-only"
 scores = {}
@@ -236,26 +236,26 @@ for name, suspect in suspects.items():
 assert abs(scores["unidirectional"][1] / scores["unidirectional"][0] - 1) < 1e-5
 
 # %% [markdown] lang="en" id="prefix-look"
-# **Evidence (c).** For the unidirectional network both ways are the *same number*: it never looked at the future anyway, so nothing is lost with it. For the bidirectional one they are worlds apart. And the honest score of the bidirectional network is *worse* than that of its rival: it spent its training on learning to copy.
+# **Evidence (c).** For the unidirectional network both ways are the *same number*: it never looked at the future anyway, so it loses nothing. For the bidirectional one they are worlds apart. And the honest score of the bidirectional network is *worse* than that of its rival: it spent its training on learning to copy.
 #
-# This is the test to remember. It asks for no knowledge of the network's inside, only for the definition.
+# This is the test to remember. It needs no knowledge of the network's inside, only the definition.
 
 # %% [markdown] lang="zh" id="prefix-look"
-# **证据（c）。** 对单向网络，两种方式得到的是**同一个数**：它本来就没看未来，拿走了也毫无损失。对双向网络，两个数却有天壤之别。而且，双向网络的诚实得分比对手**更差**：它把训练都花在学习照抄上了。
+# **证据（c）。** 对单向网络，两种方式得到的是**同一个数**：它本来就不看未来，拿走也毫无损失。对双向网络，两个数却有天壤之别。而且，双向网络的诚实得分比对手**更差**：它把训练都花在学习照抄上了。
 #
 # 请记住这个检验。它不需要知道网络内部的任何细节，只需要定义。
 
 # %% [markdown] lang="en" id="future"
 # ## Change the future
 #
-# Now the opposite: leave a future there, but another one. In every window, keep $x_1, \ldots, x_t$ and put behind it what follows in *another* window of the book. An honest prediction at $t$ cannot notice.
+# Now the opposite: there is a future, but a different one. In every window, keep $x_1, \ldots, x_t$ and replace the rest by that of *another* window of the book. An honest prediction at $t$ cannot notice.
 #
 # **Predict:** what will the bidirectional network say at position $t$ now: the old next character, the new one, or something in between?
 
 # %% [markdown] lang="zh" id="future"
 # ## 换一个未来
 #
-# 现在反过来：未来还在，但换成另一个。在每个窗口中保留 $x_1, \ldots, x_t$，后面接上书中**另一个窗口**的后半段。诚实的预测在 $t$ 处不可能有任何察觉。
+# 现在反过来：未来还在，但换成另一个。在每个窗口中保留 $x_1, \ldots, x_t$，把其余部分换成书中**另一个窗口**的相应部分。诚实的预测在 $t$ 处不可能有任何察觉。
 #
 # **猜一猜：** 这时双向网络在位置 $t$ 会说什么：原来的下一个字符，新换上的字符，还是介于两者之间？
 
@@ -290,7 +290,7 @@ utils.table(["up to t = 20", "largest move of any P", "says the book's x_21", "s
 # Look at single cases. Hollow bars: with the book's own future. Filled: with the other one. Triangles mark $x_{t+1}$ in both.
 
 # %% [markdown] lang="zh" id="future-look"
-# **证据（d）。** 单向网络的概率没有一个发生变化，差别不是很小，而是**恰好**为 0：未来根本不在它的输入里。双向网络呢，几乎每一次都是我们放上什么，它就说什么。它不是在预测下一个字符，而是把它**念出来**。
+# **证据（d）。** 单向网络的概率没有一个发生变化，差别不是很小，而是**恰好**为 0：未来根本不在它的输入里。双向网络呢，我们换上什么，它几乎每次就说什么。它不是在预测下一个字符，而是把它**念出来**。
 #
 # 来看具体的例子。空心条：书中原来的未来；实心条：换上的未来。三角形标出两种情况下的 $x_{t+1}$。
 
@@ -328,22 +328,22 @@ utils.explore(
 # %% [markdown] lang="en" id="gradient"
 # ## What does a prediction listen to?
 #
-# Instead of changing inputs one by one, ask calculus. The logits of position $t$ form a vector $\mathbf{o}_t \in \mathbb{R}^q$, and the one-hot input at position $s$ a vector $\mathbf{x}_s \in \mathbb{R}^d$. How strongly the one depends on the other is the size of the Jacobian matrix,
+# Instead of changing inputs one by one, ask calculus. The logits of position $t$ form a vector $\mathbf{o}_t \in \mathbb{R}^q$, and the one-hot input at position $s$ a vector $\mathbf{x}_s \in \mathbb{R}^d$. How strongly the former depends on the latter is measured by the size of the Jacobian matrix,
 #
 # $$G_{ts} = \left\lVert \frac{\partial \mathbf{o}_t}{\partial \mathbf{x}_s} \right\rVert_F ,\qquad \frac{\partial \mathbf{o}_t}{\partial \mathbf{x}_s} \in \mathbb{R}^{q \times d},$$
 #
 # the root of the sum of its squared entries. A backward pass gives the gradient of *one* number; to get $q$ rows in one pass, every window is fed $q$ times, and its copy $j$ is asked for logit $j$ only.
 #
-# **Predict** what a picture of $G$ looks like for either network: $t$ downwards, $s$ to the right.
+# **Predict** what a picture of $G$ looks like for each network: $t$ downwards, $s$ to the right.
 
 # %% [markdown] lang="zh" id="gradient"
-# ## 一个预测在听谁的？
+# ## 预测在听谁的？
 #
-# 不必逐个改动输入，可以求导。位置 $t$ 的各个 logit 组成向量 $\mathbf{o}_t \in \mathbb{R}^q$，位置 $s$ 的独热输入是向量 $\mathbf{x}_s \in \mathbb{R}^d$。前者对后者的依赖有多强，可以用雅可比矩阵的大小来衡量：
+# 不必逐个改动输入，求导就行。位置 $t$ 的各个 logit 组成向量 $\mathbf{o}_t \in \mathbb{R}^q$，位置 $s$ 的独热输入是向量 $\mathbf{x}_s \in \mathbb{R}^d$。前者对后者的依赖有多强，可以用雅可比矩阵的大小来衡量：
 #
 # $$G_{ts} = \left\lVert \frac{\partial \mathbf{o}_t}{\partial \mathbf{x}_s} \right\rVert_F ,\qquad \frac{\partial \mathbf{o}_t}{\partial \mathbf{x}_s} \in \mathbb{R}^{q \times d},$$
 #
-# 也就是矩阵各元素平方和的平方根。一次反向传播只能求**一个**数的梯度；为了一次得到 $q$ 行，我们把每个窗口重复 $q$ 次输入，第 $j$ 份只问第 $j$ 个 logit。
+# 也就是矩阵各元素平方和的平方根。一次反向传播只能求**一个**数的梯度；为了一次得到 $q$ 行，我们把每个窗口重复 $q$ 次输入，其中第 $j$ 份只问第 $j$ 个 logit。
 #
 # **猜一猜：** 对这两个网络，画出来的 $G$ 各是什么样子（$t$ 向下，$s$ 向右）？
 
@@ -386,30 +386,30 @@ def draw_gradient(G):
 draw_gradient(G)
 
 # %% [markdown] lang="en" id="gradient-look"
-# **Evidence (e).** A triangle and a square. Every entry of the unidirectional network with $s > t$ is exactly zero, and the strongest is $s = t$, the character just read. The bidirectional one fills the square, and in nearly every row the strongest is $s = t + 1$: the network listens most of all to the very character that it is asked to predict.
-# The case is closed: it is a leak. (In the last row there is no $s = t + 1$, and in the row above it no text behind it. If you train longer, $s = t$ catches up: the backward state has read both characters, and the network must tell them apart.)
+# **Evidence (e).** A triangle and a square. Every entry of the unidirectional network with $s > t$ is exactly zero, and in every row the strongest is $s = t$, the character just read. The bidirectional one fills the square, and in nearly every row the strongest is $s = t + 1$: the network listens most of all to the very character that it is asked to predict.
+# The case is closed: it is a leak. (The exceptions are the last two rows: the last has no $s = t + 1$, and in the one above it no text follows $x_{t+1}$. If you train longer, $s = t$ catches up: the backward state has read both characters, and the network must tell them apart.)
 
 # %% [markdown] lang="zh" id="gradient-look"
-# **证据（e）。** 一个三角形，一个正方形。单向网络中 $s > t$ 的元素全部恰好为零，最强的是 $s = t$，即刚刚读到的字符。双向网络则填满了整个正方形，而且几乎每一行最强的都是 $s = t + 1$：它最听信的，正是要它预测的那个字符。
-# 可以结案了：这是泄漏。（最后一行没有 $s = t + 1$；倒数第二行有，但它后面再没有文本。如果训练得更久，$s = t$ 会追上来：反向隐状态把这两个字符都读过，网络必须把它们区分开。）
+# **证据（e）。** 一个三角形，一个正方形。单向网络中 $s > t$ 的元素全部恰好为零，每一行最强的都是 $s = t$，即刚刚读到的字符。双向网络则填满了整个正方形，而且几乎每一行最强的都是 $s = t + 1$：它听得最多的，正是要它预测的那个字符。
+# 可以结案了：这是泄漏。（例外是最后两行：最后一行没有 $s = t + 1$；倒数第二行有，但 $x_{t+1}$ 后面再没有文本。如果训练得更久，$s = t$ 会追上来：反向隐状态把这两个字符都读过，网络必须把它们区分开。）
 
 # %% [markdown] lang="en" id="carried"
 # ## A second error: the carried state
 #
 # D2L's training loop hands the final state of a minibatch to the next one, *both* directions of it. For the forward direction that is right: row $i$ of the next minibatch goes on where row $i$ ended. But the backward direction runs from right to left. Its final state stands at the *beginning* of the old window, and it is handed over as if it had come from the text *after* the new one.
 #
-# Measure it on consecutive held-out windows. The initial state of one direction is, in turn: zeros; the carried one, as in D2L; the carried one **of another row**, that is of another place in the book; and, for the backward direction, the true one, obtained by reading the following window.
+# Measure it on consecutive held-out windows. The initial state of one direction is, in turn: zeros; the carried one, as in D2L; the carried one **of another row**, that is, of another place in the book; and, for the backward direction, the true one, obtained by reading the following window.
 #
 # **Predict:** which of them help, and at which positions?
 
 # %% [markdown] lang="zh" id="carried"
 # ## 第二个错误：传递下来的状态
 #
-# D2L 的训练循环把一个小批量的最终状态交给下一个小批量，而且**两个方向**都交。对前向来说，这是对的：下一个小批量的第 $i$ 行，正是从第 $i$ 行结束的地方接着读。但反向是从右往左读的，它的最终状态停在旧窗口的**开头**，却被当作从新窗口**后面**的文本得来的状态来用。
+# D2L 的训练循环把一个小批量的最终状态交给下一个小批量，而且**两个方向**都交。对前向来说，这是对的：下一个小批量的第 $i$ 行，正是从第 $i$ 行结束的地方接着读。但反向是从右往左读的，它的最终状态停在旧窗口的**开头**，却被当成了读完新窗口**后面**的文本所得的状态。
 #
-# 我们在相邻的留出窗口上测量。某个方向的初始状态依次取：零；像 D2L 那样传下来的状态；**另一行**（即书中另一处）传下来的状态；对反向，再取真正该有的状态，即读完后一个窗口得到的状态。
+# 我们在相邻的留出窗口上测量。某个方向的初始状态依次取：零；像 D2L 那样传下来的状态；**另一行**（即书中另一处）传下来的状态；反向还要再取真正该有的状态，即读完后一个窗口所得的状态。
 #
-# **猜一猜：** 其中哪些有帮助，对哪些位置有帮助？
+# **猜一猜：** 其中哪些有帮助？对哪些位置有帮助？
 
 # %% id="read"
 def read(model, X, Y, state):
@@ -429,16 +429,16 @@ minibatches = list(utils.Batches(pages, batch_size=8))  # row i of each goes on 
 def by_initial_state(model, direction):
     """Perplexity by position (T,) for several initial states of one direction, the other's being zero."""
     zero = carried = model.begin_state(batch_size=8, device="cpu")
-    losses, previous = {}, None
-    for (X, Y), following in zip(minibatches, minibatches[1:]):
-        if previous is not None:
+    losses = {}
+    for i, ((X, Y), following) in enumerate(zip(minibatches, minibatches[1:])):
+        if i > 0:  # the first has nothing carried
             initial = {"zeros": zero, "carried": only(direction, carried)}
             initial["of another row"] = only(direction, tuple(s.roll(1, 1) for s in carried))
             if direction == 1:
                 initial["true"] = only(1, read(model, *following, zero)[1])
             for name, state in initial.items():
                 losses.setdefault(name, []).append(read(model, X, Y, state)[0])
-        previous, (_, carried) = X, read(model, X, Y, carried)  # as D2L's loop does
+        _, carried = read(model, X, Y, carried)  # as D2L's loop does
     return {name: torch.cat(rows, dim=1).mean(dim=1).exp() for name, rows in losses.items()}
 
 forward, backward = by_initial_state(uni, direction=0), by_initial_state(bi, direction=1)
@@ -469,16 +469,16 @@ rows.append(["backward, last position", *(f"{p[-1]:.2f}" for p in backward.value
 utils.table(["perplexity", *backward], rows)
 
 # %% [markdown] lang="en" id="carried-look"
-# Left, the unidirectional network: the carried state helps at the first positions, and that of another row does harm, because it tells of another place. The right state knows what came before.
+# Left, the unidirectional network: the carried state helps at the first positions, and that of another row does harm, because it tells of another place. The proper state knows what came before.
 #
 # Right, the bidirectional one: the carried state is about as harmful as one from anywhere else in the book, and both are far worse than none. The true state makes the spike vanish, because it has read $x_{T+1}$: one more proof of the leak. (The carried state also spoils the *training* perplexity a little. That is one reason why the solid curve lay above the dashed one, which is measured from zero states.) So `utils.fit` carries only the forward direction (`carry="forward"`), unless told otherwise.
 #
-# But *why* is the carried state so harmful? The backward state carried over has last read the **first character of the previous window**. **Predict** what the network expects behind the end of the new one.
+# But *why* is the carried state so harmful? The backward state carried over has last read the **first character of the previous window**. **Predict** what the network expects after the end of the new one.
 
 # %% [markdown] lang="zh" id="carried-look"
-# 左图是单向网络：传下来的状态对开头几个位置有帮助，换成另一行的则有害，因为它说的是书中另一处的事。正确的状态知道前文。
+# 左图是单向网络：传下来的状态对开头几个位置有帮助，换成另一行的则有害，因为它说的是书中另一处的事。该传的状态知道前文。
 #
-# 右图是双向网络：传下来的状态，与随便取自书中别处的状态差不多一样有害，两者都远不如干脆不传。而真正该有的状态让尖峰消失了，因为它读过 $x_{T+1}$：这又一次证明了泄漏。（传下来的状态也让**训练**困惑度略微变差；实线高于从零状态测得的虚线，这是原因之一。）所以 `utils.fit` 默认只传前向的状态（`carry="forward"`）。
+# 右图是双向网络：传下来的状态与取自书中别处的状态差不多同样有害，两者都远不如干脆不传。而真正该有的状态让尖峰消失了，因为它读过 $x_{T+1}$：这又一次证明了泄漏。（传下来的状态也让**训练**困惑度略微变差；实线高于从零状态测得的虚线，这是原因之一。）所以 `utils.fit` 默认只传前向的状态（`carry="forward"`）。
 #
 # 但传下来的状态**为什么**这么有害？这个反向状态最后读到的，是**前一个窗口的第一个字符**。**猜一猜：** 网络会认为新窗口的末尾之后是什么字符？
 
@@ -494,11 +494,11 @@ right, echo = torch.stack(hits).float().mean(dim=(0, 2))
 print(f"at the last position: right {right:.0%}, first character of the previous window {echo:.0%}")
 
 # %% [markdown] lang="en" id="writes"
-# It repeats what stood one window earlier, as if that came next. Now we can also explain the famous line. D2L's decoder reads *one* character at a time and carries both states. When it reads $x_t$, the backward state that it starts from has last read $x_{t-1}$; so the network takes $x_{t-1}$ for the character that comes *after* $x_t$, and "reads it out".
+# It repeats the first character of the previous window, as if that came next. Now we can also explain the famous line. D2L's decoder reads *one* character at a time and carries both states. When it reads $x_t$, the backward state that it starts from has last read $x_{t-1}$; so the network takes $x_{t-1}$ for the character that comes *after* $x_t$, and "reads it out".
 # **Predict** what it writes after `it is` and after `the time machine`.
 
 # %% [markdown] lang="zh" id="writes"
-# 它重复的是一个窗口之前的字符，好像那就是下文。现在，那行著名的文字也能解释了。D2L 的解码器每次只读**一个**字符，并传递两个方向的状态。读 $x_t$ 时，反向的初始状态最后读到的是 $x_{t-1}$；于是网络把 $x_{t-1}$ 当成 $x_t$ **后面**的字符，把它“念了出来”。
+# 它重复的是前一个窗口的第一个字符，好像那就是下文。现在，那行著名的文字也能解释了。D2L 的解码器每次只读**一个**字符，并传递两个方向的状态。读 $x_t$ 时，反向从传来的状态出发，而这个状态最后读到的是 $x_{t-1}$；于是网络把 $x_{t-1}$ 当成 $x_t$ **后面**的字符，把它“念了出来”。
 # **猜一猜：** 在 `it is` 和 `the time machine` 之后，它会写什么？
 
 # %% id="echo-lines"
@@ -506,10 +506,10 @@ for prefix in ("time traveller", "it is", "the time machine"):
     print(utils.generate(bi, vocab, prefix, 20))
 
 # %% [markdown] lang="en" id="decoders"
-# So the stammer comes from the *decoder*, not from the leak as such. A decoder can also read the whole text again for every new character, from a zero state (`reencode=True`). Then nothing wrong is carried, and the network stands where its perplexity has its spike: at the last position. Compare both decoders for both networks, always with the likeliest character ($\tau = 0$) and sampled ($\tau = 1$).
+# So the stammer comes from the *decoder*, not from the leak as such. A decoder can also read the whole text again for every new character, from a zero state (`reencode=True`). Then nothing wrong is carried, and the network stands where its perplexity has its spike: at the last position. Compare both decoders for both networks, first always taking the likeliest character ($\tau = 0$), then sampling ($\tau = 1$).
 
 # %% [markdown] lang="zh" id="decoders"
-# 可见结巴是**解码器**造成的，不是泄漏本身。解码器也可以每写一个新字符，都从零状态把全文重读一遍（`reencode=True`）。这样就不会传递错误的状态，网络始终处在困惑度出现尖峰的地方：最后一个位置。下面对两个网络比较两种解码器：每次取概率最大的字符（$\tau = 0$），以及采样（$\tau = 1$）。
+# 可见，结巴出在**解码器**上，而不是泄漏本身。解码器也可以换一种做法：每写一个新字符，都从零状态把全文重读一遍（`reencode=True`）。这样就不会传递错误的状态，网络始终处在困惑度出现尖峰的地方：最后一个位置。下面对两个网络比较两种解码器，先是每次取概率最大的字符（$\tau = 0$），再是采样（$\tau = 1$）。
 
 # %% id="decode"
 for name, suspect in suspects.items():
@@ -522,10 +522,10 @@ for name, suspect in suspects.items():
             print(f"{name:<15}{'read anew' if reencode else 'carried':<10} tau = {tau}  {line}")
 
 # %% [markdown] lang="en" id="decode-look"
-# **Evidence (f), and a warning.** For the unidirectional network both decoders write the same. With the likeliest character, *both* networks get caught in a loop, the honest one too: always taking the maximum does that. So nonsense in the output does not prove a leak, and fluent text would not disprove one. The verdict rests on (b) to (e), which are numbers.
+# **Evidence (f), and a warning.** For the unidirectional network both decoders write the same. With the likeliest character, *both* networks get caught in a loop, the honest one too: always taking the maximum tends to do that. So nonsense in the output does not prove a leak, and fluent text would not disprove one. The verdict rests on (b) to (e), which are numbers.
 
 # %% [markdown] lang="zh" id="decode-look"
-# **证据（f），以及一个提醒。** 对单向网络，两种解码器写出的文字相同。每次取概率最大的字符时，**两个**网络都会陷入循环，诚实的那个也不例外：贪心选择就是这样。所以，写出胡话并不能证明泄漏，写得通顺也不能证明没有泄漏。判决依据的是（b）到（e），它们都是数。
+# **证据（f），以及一个提醒。** 对单向网络，两种解码器写出的文字相同。每次取概率最大的字符时，**两个**网络都会陷入循环，诚实的那个也不例外：贪心选择往往如此。所以，写出胡话并不能证明泄漏，写得通顺也不能证明没有泄漏。判决的依据是（b）到（e），那些都是数。
 
 # %% [markdown] lang="en" id="playground"
 # ## The playground
@@ -539,9 +539,9 @@ for name, suspect in suspects.items():
 # ## 游乐场
 #
 # 与第 3 课相同，多了一个开关 **Bidirectional**（双向；训练时 `carry="forward"`）。请弄清三件事：
-# 1. 先关、后开 **Bidirectional**，其余不变，各训练一次。几个迭代周期之后，两条**虚线**分道扬镳？实线呢？
+# 1. **Bidirectional** 先关后开，其余不变，各训练一次。几个迭代周期之后，两条**虚线**开始分开？实线呢？
 # 2. 隐藏单元取 16，双向：照抄需要很大的网络吗？
-# 3. 对两个网络分别按 **Generate**（生成）。看它写的文字，你能说出哪个困惑度更好吗？
+# 3. 对两个网络分别按 **Generate**（生成）。从写出的文字，看得出哪个网络的困惑度更好吗？
 
 # %% id="show-playground"
 playground = utils.Playground(corpus, bidirectional=True)
@@ -561,11 +561,11 @@ playground.wait()
 # %% [markdown] lang="zh" id="rightly"
 # ## 同样的结构，正确的用法
 #
-# 错不在反向，而在于问它的问题，答案早已告诉了它。下面是三个真实的场景，每次都问：该用哪个网络？让测量来决定。
+# 错不在反向，而在于我们拿它早已知道答案的问题去问它。下面是三个真实的场景，每次都问：该用哪个网络？由测量来决定。
 #
 # **续写文字**，比如手机输入法。光标右边有什么？什么也没有。诚实的得分是仅前缀的困惑度，证据（c）里已经有了：单向网络胜出。
 #
-# **校正扫描文本。** 机器识别扫描的书页（光学字符识别，OCR）时，会混淆形状相近的字符。开始校正时，整行文字都在。我们用这种方式损坏书中的文本，再训练网络给每个位置**标注**真正的字符：输入是有错的文本，目标**不是**输入平移一步，$t + 1$ 处是另一个字符，而且它本身也可能是错的。
+# **校正扫描文本。** 机器识别扫描的书页（光学字符识别，OCR）时，会混淆形状相近的字符。开始校正时，整行文字都在。我们照这样损坏书中的文本，再训练网络给每个位置**标注**真正的字符：输入是有错的文本，目标**不是**平移一步的输入；$t + 1$ 处是另一个字符，而且它本身也可能是错的。
 
 # %% id="ocr"
 text = utils.load_corpus(max_tokens=60_000, held_out_tokens=10_000)  # more pages of the same book
@@ -585,10 +585,10 @@ for name, ids in {"scanned:": noisy, "book:   ": text.held_out}.items():
 print(f"{damaged:.1%} of all characters are damaged")
 
 # %% [markdown] lang="en" id="tagger-text"
-# (Letters without a look-alike, and spaces, are never damaged.) Both networks are GRUs with one linear layer on top. To be fair they get **equally many parameters**: 80 hidden units in one direction, or 52 in each of two.
+# (Letters without a look-alike, and spaces, are never damaged.) Both networks are GRUs with one linear layer on top. To be fair they get **about equally many parameters**: 80 hidden units in one direction, or 52 in each of two.
 
 # %% [markdown] lang="zh" id="tagger-text"
-# （没有形近字母的字母以及空格不会被损坏。）两个网络都是 GRU 加一个线性层。为公平起见，两者的**参数量相同**：单向 80 个隐藏单元，双向每个方向 52 个。
+# （空格，以及没有形近字母的字母，不会被损坏。）两个网络都是 GRU 加一个线性层。为公平起见，两者的**参数量大致相同**：单向 80 个隐藏单元，双向每个方向 52 个。
 
 # %% id="tagger"
 class Tagger(nn.Module):
@@ -640,7 +640,7 @@ def race_taggers(num_tags, minibatch, X, Y):
     return taggers, plot.race({name: train_tagger(t, minibatch, X, Y) for name, t in taggers.items()})
 
 # %% [markdown] lang="en" id="ocr-predict"
-# **Predict:** doing nothing leaves the share of damaged characters printed above. How much of it will the network remove that reads from the left only? And the one that reads both sides?
+# **Predict:** doing nothing leaves the share of damaged characters printed above. How much of it will a network remove that reads from the left only? And one that reads both sides?
 
 # %% [markdown] lang="zh" id="ocr-predict"
 # **猜一猜：** 什么都不做，错误率就是上面打印的损坏比例。只从左边读的网络能消除其中多少？两边都读的呢？
@@ -664,12 +664,12 @@ for name, ids in versions.items():  # (2, T): two windows, one after the other
     print(f"{'':<15}", marks)
 
 # %% [markdown] lang="en" id="ocr-look"
-# (A `^` marks what is still, or newly, wrong.) Both sides repair much more: whether `hc` is `he` can be seen on the left, but whether `c` or `e` begins a word is decided by what follows. And it is no leak: the line is really there when such a program runs.
+# (A `^` marks what is still, or newly, wrong.) Reading both sides repairs much more: whether `hc` is `he` can be seen on the left, but whether `c` or `e` begins a word is decided by what follows. And it is no leak: the line is really there when such a program runs.
 #
-# **Restoring vowels.** Arabic and Hebrew are mostly written without short vowels, and readers add them. We do the same to English: take out `a e i o u`, and tag each character that is left with the vowels that followed it.
+# **Restoring vowels.** Arabic and Hebrew are mostly written without short vowels, and readers add them. We do the same to English: take out `a e i o u`, and tag each remaining character with the vowels that followed it.
 
 # %% [markdown] lang="zh" id="ocr-look"
-# （`^` 标出仍然错误，或新改错的字符。）两边都读，修复得多得多：`hc` 是不是 `he`，看左边就知道；可词首是 `c` 还是 `e`，要由后面的字母来定。这也不是泄漏：这样的程序运行时，整行文字确实就在那里。
+# （`^` 标出仍然错误或新改错的字符。）两边都读，能修复的多得多：`hc` 是不是 `he`，看左边就知道；可词首是 `c` 还是 `e`，要看后面的字母。这也不是泄漏：这样的程序运行时，整行文字确实就在那里。
 #
 # **恢复元音。** 阿拉伯语和希伯来语通常不写短元音，由读者自己补上。我们对英语也这么做：去掉 `a e i o u`，给剩下的每个字符标注原来跟在它后面的元音。
 
@@ -689,10 +689,10 @@ print(list(zip(skeleton, vowels)))
 assert restore_vowels(skeleton, vowels) == "the time machine"
 
 # %% [markdown] lang="en" id="vowels-predict"
-# The tags are all groups of vowels that occur in the training text, the empty one among them; the baseline gives everything the most frequent tag. **Predict:** after `tm`, should one put `i`, `a` or `o`? Which side helps more here?
+# The tags are all groups of vowels that occur in the training text, the empty one among them; the baseline gives everything the most frequent tag. **Predict:** between the letters of `tm`, should one put `i`, `a` or `o`? Which side helps more here?
 
 # %% [markdown] lang="zh" id="vowels-predict"
-# 标签是训练文本中出现过的所有元音组合，包括空的组合；基线是处处都给出最常见的标签。**猜一猜：** 看到 `tm`，中间该填 `i`、`a` 还是 `o`？这里哪一边的帮助更大？
+# 标签是训练文本中出现过的所有元音组合，空的也算一种；基线处处都给出最常见的标签。**猜一猜：** 看到 `tm`，中间该填 `i`、`a` 还是 `o`？这里哪一边的帮助更大？
 
 # %% id="train-vowels"
 lines = ["".join(vocab.to_tokens(ids.tolist())) for ids in (text.train, text.held_out)]
@@ -728,7 +728,7 @@ for name, ids in {**guesses, "book": Y_vowels[3]}.items():
 # %% [markdown] lang="zh" id="verdict"
 # ## 判决
 #
-# 在写下 `bidirectional=True` 之前，先问两个问题：**做预测的时候，$t$ 右边的文本在不在？它里面有没有答案？** 只有回答“在”和“没有”，才可以用。
+# 在写下 `bidirectional=True` 之前，先问两个问题：**做预测的时候，$t$ 右边的文本在不在？它里面有没有答案？** 只有答案分别是“在”和“没有”，才可以用。
 
 # %% id="verdict-table"
 honest = [f"{prefix_score:.2f}" for _, prefix_score in scores.values()]
@@ -741,26 +741,30 @@ rows = [
 utils.table(["task", "right side there?", "answer in it?", "measured", "one direction", "both", "use"], rows)
 
 # %% [markdown] lang="en" id="checklist"
+# (While someone types, there is no right side; while one trains and scores, there is, and it contains the answer.)
+#
 # The experiments of this lesson also work as a **checklist for your own models**, whatever they are built of:
 #
-# - Is the result better than it can be? Look for a leak before you rejoice.
+# - Is the result too good to be true? Look for a leak before you rejoice.
 # - Score prefix-only, on held-out data. Does the number change?
 # - Score by position. Does the end of the window stand out?
 # - Replace everything after $t$. Does any prediction up to $t$ move, even in the last digit?
-# - Draw $\lVert \partial \mathbf{o}_t / \partial \mathbf{x}_s \rVert$. Is anything above the diagonal?
+# - Draw $\lVert \partial \mathbf{o}_t / \partial \mathbf{x}_s \rVert$. Is anything above the diagonal nonzero?
 #
-# And if you want both sides *and* a language model? Then hide the answer from the input. Lesson 5's blank does that, and BERT is trained in this way; or train two separate language models, one in each direction, and join their states afterwards, as ELMo does. Transformers that predict the next token have the same problem, and solve it with a mask that makes their heat map a triangle.
+# And if you want both sides *and* a language model? Then hide the answer from the input. Lesson 5's blank does that, and BERT is trained in this way; or train two language models, one in each direction, and join their states only afterwards, as ELMo does. Transformers that predict the next token have the same problem, and solve it with a mask that makes their heat map a triangle.
 
 # %% [markdown] lang="zh" id="checklist"
-# 本课的几个实验，也是一份**检查自己模型的清单**，无论模型由什么搭成：
+# （续写文字时右边什么也没有；训练和评估时右边有文本，而答案就在其中。）
 #
-# - 结果是不是好过了头？先别高兴，先找泄漏。
+# 本课的几个实验，也是一份**检查自己模型的清单**，无论模型用什么搭成：
+#
+# - 结果是不是好得不像真的？先别高兴，先找泄漏。
 # - 在留出数据上做仅前缀的评估。数值变了吗？
 # - 按位置分别评估。窗口的末尾是不是与众不同？
 # - 替换 $t$ 之后的一切。$t$ 及之前的预测有没有变动，哪怕只是最后一位小数？
-# - 画出 $\lVert \partial \mathbf{o}_t / \partial \mathbf{x}_s \rVert$。对角线上方有没有东西？
+# - 画出 $\lVert \partial \mathbf{o}_t / \partial \mathbf{x}_s \rVert$。对角线上方有没有非零的值？
 #
-# 如果既想利用两边，**又**想训练语言模型呢？那就在输入中把答案遮住。第 5 课的填空就是这样，BERT 也是这样训练的；或者像 ELMo 那样，两个方向各训练一个独立的语言模型，之后再把隐状态拼在一起。预测下一个词元的 Transformer 有同样的问题，它们用掩码来解决，使热图成为一个三角形。
+# 如果既想利用两边，**又**想训练语言模型呢？那就在输入中把答案遮住。第 5 课的填空就是这样，BERT 也是这样训练的；或者像 ELMo 那样，两个方向各训练一个语言模型，训练之后才把隐状态拼接起来。预测下一个词元的 Transformer 有同样的问题，解决办法是掩码：加上掩码，热图就成了三角形。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -774,7 +778,7 @@ utils.table(["task", "right side there?", "answer in it?", "measured", "one dire
 #
 # 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击省略号即可展开。
 #
-# **1.** 某个有泄漏的网络，在窗口的最后一个位置困惑度为 10，在其余位置都是 1.05。$T = 35$ 时，整个窗口的困惑度为 1.12：尖峰在平均中几乎看不见了。$T = 5$ 时是多少？（困惑度是平均值的 $\exp$。）
+# **1.** 某个有泄漏的网络，在窗口的最后一个位置困惑度为 10，在其余位置都是 1.05。$T = 35$ 时，整个窗口的困惑度为 1.12：尖峰在平均中几乎看不见了。$T = 5$ 时是多少？（困惑度是先取平均，再取 $\exp$。）
 
 # %% id="exercise-1"
 answer_1 = None
@@ -793,7 +797,7 @@ solution_1 = (1.05**4 * 10) ** (1 / 5)
 # **2.** Change one thing: a bidirectional network is to predict $x_{t+2}$, the character after the next. The window has 35 characters. At how many positions can the answer **not** leak?
 
 # %% [markdown] lang="zh" id="exercise-2-text"
-# **2.** 改一处：让双向网络预测 $x_{t+2}$，即下下个字符。窗口长 35 个字符。有多少个位置的答案**不可能**泄漏？
+# **2.** 改一处：让双向网络预测 $x_{t+2}$，即下下个字符。窗口有 35 个字符。在多少个位置上，答案**不可能**泄漏？
 
 # %% id="exercise-2"
 answer_2 = None
@@ -813,10 +817,10 @@ check_2(answer_2)
 solution_2 = 2
 
 # %% [markdown] lang="en" id="exercise-3-text"
-# **3.** Three untrained networks want to predict the next character. None of them is called bidirectional, but one has a leak. Which one, `"A"`, `"B"` or `"C"`? Find it with a test of this lesson, not by reading their code: each takes windows (n, T), as in `net = lineup["A"]; net(windows)`, and returns logits (T, n, q).
+# **3.** Three untrained networks want to predict the next character. None of them is called bidirectional, but exactly one has a leak. Which one, `"A"`, `"B"` or `"C"`? Find it with a test of this lesson, not by reading their code: each takes windows (n, T), as in `net = lineup["A"]; net(windows)`, and returns logits (T, n, q).
 
 # %% [markdown] lang="zh" id="exercise-3-text"
-# **3.** 三个未经训练的网络，都想预测下一个字符。名字里都没有“双向”，但其中一个有泄漏。是 `"A"`、`"B"` 还是 `"C"`？请用本课的某个检验找出来，不要去读代码：调用方式为 `net = lineup["A"]; net(windows)`，输入窗口的形状为 (n, T)，返回的 logit 形状为 (T, n, q)。
+# **3.** 三个未经训练的网络，都要预测下一个字符。名字里都没有“双向”，但其中恰有一个有泄漏。是 `"A"`、`"B"` 还是 `"C"`？请用本课的某个检验找出来，不要去读代码：调用方式为 `net = lineup["A"]; net(windows)`，输入窗口的形状为 (n, T)，返回的 logit 形状为 (T, n, q)。
 
 # %% id="lineup"
 class Convolution(nn.Module):
@@ -925,10 +929,10 @@ solution_5 = (0, 2, 4)
 # ## 小结
 #
 # - 把双向网络当作语言模型，训练文本**和**留出文本上的困惑度都接近 1。这既不是记忆，也不是真本事：反向隐状态把答案递给了它。
-# - 平均值掩盖了这一点，窗口的最后一个位置暴露了它；仅前缀的评估、更换未来、梯度的热图则是证明。
-# - 诚实的模型，看到整个窗口和只看前缀时困惑度相同；未来怎么换，它的预测一位数字也不变。
-# - 传递反向状态是第二个错误：它把过去冒充为未来。`ererer` 就是这么来的。
-# - 当右边的文本确实在那里，又不含答案时，双向是对的：校正、标注、填空。
+# - 平均值把它掩盖了，窗口的最后一个位置则露了馅。仅前缀评估、更换未来和梯度热图都证明了泄漏。
+# - 诚实的模型，看到整个窗口和只看前缀时困惑度相同；未来怎么换，它的预测连一位数字也不变。
+# - 传递反向状态是第二个错误：它拿过去冒充未来。`ererer` 就是这么来的。
+# - 当右边的文本确实在那里，又不含答案时，用双向就对了：校正、标注、填空。
 #
 # 全书到此结束。接下来，请用那份清单检查一个你自己的模型。
 #

@@ -2,7 +2,7 @@
 
 from benchmarks import stacked_lstm
 
-print("| stacked LSTM from scratch, forward + backward | against | at least | measured |")
+print("| stacked LSTM from scratch, forward + backward | against | aim | measured |")
 print("|---|---|---|---|")
 for row in stacked_lstm.rows():
     print("|", " | ".join(row), "|", flush=True)

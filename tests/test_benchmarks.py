@@ -14,10 +14,14 @@ def test_the_compared_forms_are_the_same_network():
     assert forms["nn.LSTM"](X).shape == forms["from scratch"](X).shape
 
 
-@pytest.mark.parametrize("num_layers, num_hiddens", [(2, 64), (2, 256)])
-def test_stacked_lstm_from_scratch_is_fast_enough(num_layers, num_hiddens):
-    for against, (median, *_) in stacked_lstm.ratios(num_layers, num_hiddens, rounds=5).items():
-        assert median >= stacked_lstm.BOUNDS[against], against
+@pytest.mark.parametrize(
+    ("num_layers", "num_hiddens", "limits"),
+    [(2, 64, {"nn.LSTM": 0.25, "gate by gate, step by step": 1.2}), (2, 256, {"nn.LSTM": 0.4})],
+)
+def test_stacked_lstm_from_scratch_is_fast_enough(num_layers, num_hiddens, limits):
+    measured = stacked_lstm.ratios(num_layers, num_hiddens, rounds=7)
+    for against, limit in limits.items():
+        assert measured[against][0] >= limit, against
 
 
 def test_timing_takes_turns_and_drops_the_first_round():

@@ -105,10 +105,10 @@ def test_the_lessons_training_loop_is_fit(corpus):
         torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-6)
 
 
-def test_hoisting_pays():
-    cell, X, state = LESSON["LSTMCell"](128, 128), torch.randn(35, 32, 128), (torch.zeros(32, 128),) * 2
+def test_hoisting_pays_with_few_sequences():
+    cell, X, state = LESSON["LSTMCell"](256, 256), torch.randn(35, 4, 256), (torch.zeros(4, 256),) * 2
     forms = {
         name: lambda f=LESSON[name]: f(cell, X, state)[0].sum().backward() for name in ("run_layer_loop", "run_layer")
     }
     loop, hoisted = map(statistics.median, utils.seconds_each(forms, rounds=9).values())
-    assert loop > 1.1 * hoisted
+    assert loop > 1.2 * hoisted

@@ -97,14 +97,14 @@ def run_layer_loop(cell, X, state):
 
 # %% [markdown] lang="en" id="hoist-text"
 # The loop makes two products per step. But $\mathbf{X}_t \mathbf{W}_{xh}$ needs no state, and all inputs are known in advance, so all $T$ of these products can be **hoisted** out of the loop and done as one, with the time steps stacked on top of each other.
-# One large product makes better use of the processor than many small ones.
+# One large product makes better use of the processor than many small ones, the more so the smaller these are.
 #
 # ![Two ways to compute the same recurrence, time running downwards. Left: each time step makes its own small product X_t W_xh + b_h, adds it to H_{t-1} W_hh and applies tanh. Right: one product of the stacked inputs X_1 to X_T (Tn by d) with W_xh (d by h), plus b_h, gives all blocks A_1 to A_T (Tn by h) at once, and the loop only adds A_t to H_{t-1} W_hh and applies tanh.](../../assets/figures/hoisting.svg)
 #
 # **Predict:** how many times as fast is the second form as the first? And are the numbers the same?
 
 # %% [markdown] lang="zh" id="hoist-text"
-# 循环的每一步要做两次矩阵乘法。但 $\mathbf{X}_t \mathbf{W}_{xh}$ 不需要隐状态，而所有输入事先都已知道，所以这 $T$ 次乘法可以全部**提到循环外面**（hoisting）：把各时间步的输入上下拼接起来，一次算完。一次大的乘法比许多次小的乘法更能发挥处理器的性能。
+# 循环的每一步要做两次矩阵乘法。但 $\mathbf{X}_t \mathbf{W}_{xh}$ 不需要隐状态，而所有输入事先都已知道，所以这 $T$ 次乘法可以全部**提到循环外面**（hoisting）：把各时间步的输入上下拼接起来，一次算完。一次大的乘法比许多次小的乘法更能发挥处理器的性能；后者越小，差别越大。
 #
 # ![同一递推式的两种算法，时间自上而下。左：每个时间步各做一次小的矩阵乘法 X_t W_xh + b_h，与 H_{t-1} W_hh 相加并取 tanh。右：把 X_1 到 X_T 上下拼成 Tn×d 的矩阵，与 d×h 的 W_xh 只乘一次，再加 b_h，便得到全部 A_1 到 A_T（Tn×h）；循环里只需把 A_t 与 H_{t-1} W_hh 相加并取 tanh。](../../assets/figures/hoisting.svg)
 #
@@ -190,26 +190,38 @@ class GRUCell(RNNCell):
         return (Z * H + (1 - Z) * candidate,)
 
 # %% [markdown] lang="en" id="speed-text"
-# Now we measure what you predicted, on one LSTM layer such as stands inside a stack ($d = h = 128$): a minibatch of 32 sequences of 35 steps, forward and backward. The forms take turns, and the median counts.
+# Now we measure what you predicted, on one LSTM layer such as stands inside a stack ($d = h = 256$): minibatches of 4 and of 32 sequences of 35 steps, forward and backward. The forms take turns, and the median counts. **Predict** where hoisting pays more.
 
 # %% [markdown] lang="zh" id="speed-text"
-# 现在来验证刚才的猜测：取堆叠中间的一层 LSTM（$d = h = 128$），小批量为 32 个序列、35 个时间步，测量前向传播加反向传播的时间。几种写法轮流运行，取中位数。
+# 现在来验证刚才的猜测：取堆叠中间的一层 LSTM（$d = h = 256$），小批量分别为 4 个和 32 个序列，每个序列 35 个时间步，测量前向传播加反向传播的时间。几种写法轮流运行，取中位数。**猜一猜：** 哪一种情况下，提到循环外面更划算？
 
 # %% id="speed"
 import statistics
 
-cell, theirs = LSTMCell(128, 128), nn.LSTM(128, 128)
-X, zeros = torch.randn(35, 32, 128), (torch.zeros(32, 128), torch.zeros(32, 128))
-forms = {
-    "loop form": lambda: run_layer_loop(cell, X, zeros)[0].sum().backward(),
-    "hoisted form": lambda: run_layer(cell, X, zeros)[0].sum().backward(),
-    "nn.LSTM": lambda: theirs(X)[0].sum().backward(),
-}
-median = {name: statistics.median(s) for name, s in utils.seconds_each(forms, utils.epochs(14)).items()}
-utils.table(
-    ["one LSTM layer", "ms", "speed against the loop form"],
-    [[name, f"{1000 * s:.1f}", f"{median['loop form'] / s:.2f} ×"] for name, s in median.items()],
-)
+cell, theirs, rows = LSTMCell(256, 256), nn.LSTM(256, 256), []
+
+def median_seconds(n):
+    """Seconds for forward and backward of each form, with n sequences of 35 steps."""
+    X, zeros = torch.randn(35, n, 256), (torch.zeros(n, 256),) * 2
+    forms = {
+        "loop form": lambda: run_layer_loop(cell, X, zeros)[0].sum().backward(),
+        "hoisted form": lambda: run_layer(cell, X, zeros)[0].sum().backward(),
+        "nn.LSTM": lambda: theirs(X)[0].sum().backward(),
+    }
+    return {name: statistics.median(s) for name, s in utils.seconds_each(forms, utils.epochs(14)).items()}
+
+for num_sequences in (4, 32):
+    median = median_seconds(num_sequences)
+    for name, seconds in median.items():
+        speed = f"{median['loop form'] / seconds:.2f} ×"
+        rows.append([num_sequences, name, f"{1000 * seconds:.1f}", speed])
+utils.table(["sequences", "one LSTM layer", "ms", "speed against the loop form"], rows)
+
+# %% [markdown] lang="en" id="speed-look"
+# With few sequences every product of the loop fetches the whole matrix $\mathbf{W}_{xh}$ for a few rows of numbers; hoisting fetches it once. With many sequences the products are large enough as they are, and hoisting gains little. (`nn.LSTM` does the same, and its loop is not in Python.)
+
+# %% [markdown] lang="zh" id="speed-look"
+# 序列少的时候，循环里的每次乘法都要为寥寥几行数读取整个矩阵 $\mathbf{W}_{xh}$，提到循环外面就只需读取一次。序列多的时候，每次乘法本来就够大，收益就很小了。（`nn.LSTM` 也是这样做的，而且它的循环不在 Python 里。）
 
 # %% [markdown] lang="en" id="stack-text"
 # ## A stack of layers
@@ -712,7 +724,7 @@ solution_5 = (10, 10 + 15)
 # ## What we saw
 #
 # - A stack is a loop over layers around a loop over time around a cell. RNN, GRU and LSTM differ in the cell only.
-# - The inputs' product needs no state, so it is hoisted out of the loop over time: same numbers, clearly faster.
+# - The inputs' product needs no state, so it is hoisted out of the loop over time: same numbers, and faster, above all for small minibatches.
 # - Outputs, final states and all gradients equal those of `nn.RNN`, `nn.GRU` and `nn.LSTM`, in double precision to $10^{-10}$.
 # - The state's value goes from minibatch to minibatch; `detach` keeps the gradient from following it back. Clipping keeps a single step from ruining everything.
 # - From the same weights, our LSTM and PyTorch's learn along the same curve.
@@ -723,7 +735,7 @@ solution_5 = (10, 10 + 15)
 # ## 小结
 #
 # - 整个网络就是对层的循环套着对时间的循环，最里面是单元。RNN、GRU 和 LSTM 只有单元不同。
-# - 输入的乘积不需要隐状态，所以可以提到时间循环之外：结果相同，速度明显更快。
+# - 输入的乘积不需要隐状态，所以可以提到时间循环之外：结果相同，速度更快，小批量较小时尤其明显。
 # - 输出、最终状态和所有梯度都与 `nn.RNN`、`nn.GRU`、`nn.LSTM` 一致，双精度下相差不到 $10^{-10}$。
 # - 状态的值从一个小批量传到下一个；`detach` 不让梯度沿原路传回去。裁剪则避免一步走错、满盘皆输。
 # - 从同样的权重出发，我们的 LSTM 与 PyTorch 的 LSTM 沿同一条曲线学习。

@@ -334,20 +334,19 @@ def draw_layout(layers, layer, direction, T=6):
             y, last, chosen = l - 0.45 * k, (T if k == 0 else 1), (l, name) == (layer, direction)
             ax.plot([1, T], [y, y], "--" if k == 0 else ":", color=colour, zorder=0)
             ax.text(-0.4, y, f"layer {l}, {name} {'→←'[k]}", ha="right", va="center", color=colour)
-            x, side = (T + 0.45, "left") if k == 0 else (0.55, "right")  # beside the final state
-            ax.text(x, y, f"h_n[{2 * (l - 1) + k}]", ha=side, va="center", family="monospace", color=colour)
+            beside = {"x": T + 0.45, "ha": "left"} if k == 0 else {"x": 0.55, "ha": "right"}  # the final state
+            ax.text(y=y, s=f"h_n[{2 * (l - 1) + k}]", va="center", family="monospace", color=colour, **beside)
             for t in range(1, T + 1):
                 inside, ink = (colour, "white") if chosen and t == last else ("white", "black")
                 box = {"boxstyle": "square", "ec": colour, "fc": inside, "lw": 2.5 if t == last else 0.7}
-                steps = t if k == 0 else T + 1 - t
-                ax.text(t, y, steps, ha="center", va="center", color=ink, bbox=box)
+                ax.text(t, y, t if k == 0 else T + 1 - t, ha="center", va="center", color=ink, bbox=box)
     for t in range(1, T + 1):
         ax.text(t, 0.15, f"t = {t}", ha="center")
     ax.add_patch(Rectangle((T - 0.38, layers - 0.7), 0.76, 0.98, fill=False, linestyle="--"))
     ax.text(T, layers + 0.36, "output[-1]", ha="center", family="monospace")
-    index, step = (0, "-1, :, :h") if direction == "forward" else (1, "0, :, h:")
+    k, step = (0, "-1, :, :h") if direction == "forward" else (1, "0, :, h:")
     where = f" = output[{step}]" if layer == layers else "   (not in output: that holds the last layer only)"
-    ax.text(0.8, layers + 0.65, f"h_n[{2 * (layer - 1) + index}]{where}", family="monospace", weight="bold")
+    ax.text(0.8, layers + 0.65, f"h_n[{2 * (layer - 1) + k}]{where}", family="monospace", weight="bold")
     ax.set(xlim=(-2.3, T + 1.3), ylim=(layers - 3, layers + 0.95))  # always as high as three layers
     return fig
 

@@ -47,6 +47,19 @@ def test_lesson_runs_from_top_to_bottom(path):
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_every_cell_can_be_run_again(path):
+    """In the reverse order: a cell must not spoil a name that another one needs."""
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    again = [nbformat.v4.new_code_cell(cell.source, id=f"{cell.id}-again") for cell in reversed(cells)]
+    notebook.cells = cells + again
+    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}})
+    client.execute(env={**os.environ, "FAST": "1"})
+    for cell in again:
+        assert not [o for o in cell.outputs if o.get("name") == "stderr"], cell.id
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_stored_page_is_complete(path):
     """What GitHub shows without running anything: pictures, no errors, no dead widgets, cells of at most 30 lines."""
     for edition in (path, ROOT / "notebooks" / "zh" / path.name):

@@ -198,15 +198,15 @@ class GRUCell(RNNCell):
 # %% id="speed"
 import statistics
 
-cell, theirs, rows = LSTMCell(256, 256), nn.LSTM(256, 256), []
+wide, wide_lstm, rows = LSTMCell(256, 256), nn.LSTM(256, 256), []
 
 def median_seconds(n):
     """Seconds for forward and backward of each form, with n sequences of 35 steps."""
     X, zeros = torch.randn(35, n, 256), (torch.zeros(n, 256),) * 2
     forms = {
-        "loop form": lambda: run_layer_loop(cell, X, zeros)[0].sum().backward(),
-        "hoisted form": lambda: run_layer(cell, X, zeros)[0].sum().backward(),
-        "nn.LSTM": lambda: theirs(X)[0].sum().backward(),
+        "loop form": lambda: run_layer_loop(wide, X, zeros)[0].sum().backward(),
+        "hoisted form": lambda: run_layer(wide, X, zeros)[0].sum().backward(),
+        "nn.LSTM": lambda: wide_lstm(X)[0].sum().backward(),
     }
     return {name: statistics.median(s) for name, s in utils.seconds_each(forms, utils.epochs(14)).items()}
 

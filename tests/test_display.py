@@ -1,7 +1,13 @@
 """Plots that are redrawn in place, figures that follow a slider, and the exercises' checks."""
 
+import base64
+import struct
+from pathlib import Path
+
 import ipywidgets as W
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 import utils
 from utils import EpochRecord
@@ -117,6 +123,20 @@ def test_interrupted_follow_keeps_the_curve(shown):
         plot.follow(interrupted(), "LSTM")
     assert lines(plot)[0] == ("-", [1, 2], [20, 9])
     assert set(shown[-1][0]) == {"image/png", "text/plain"}
+
+
+def test_a_cell_shows_a_figure_as_one_small_picture_of_its_size():
+    """In a real kernel, and also after d2l has asked for SVG, as d2l.train_ch8 does."""
+    root = Path(__file__).resolve().parents[1]
+    first = f"import sys; sys.path.insert(0, {str(root)!r})\nimport utils\nutils.new_figure(5, 2, columns=2)[0]"
+    codes = (first, "utils.d2l.use_svg_display()\nutils.new_figure(5, 2)[0]")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in codes])
+    NotebookClient(notebook, timeout=120).execute()
+    for cell in notebook.cells:
+        (output,) = cell.outputs
+        assert set(output.data) == {"image/png", "text/plain"}
+        assert output.metadata["image/png"] == {"width": 400, "height": 160}
+        assert struct.unpack(">2I", base64.b64decode(output.data["image/png"])[16:24]) == (550, 220)  # 110 an inch
 
 
 def test_explore_redraws_and_survives_a_bad_value(monkeypatch):

@@ -235,6 +235,21 @@ for name, suspect in suspects.items():
     print(f"{name:<14} whole window {full:8.4f}   prefix only {prefix:8.4f}   ratio {prefix / full:.5f}")
 assert abs(scores["unidirectional"][1] / scores["unidirectional"][0] - 1) < 1e-5
 
+# %% id="draw-scores"
+def draw_scores(scores):
+    """Draw the perplexity of each network with the whole window in sight and with prefixes only, as bars."""
+    fig, ax = utils.new_figure(6.5, 2.4)
+    for k, (label, colour, hatch) in enumerate((("whole window", "0.7", ""), ("prefix only", "#009e73", "//"))):
+        places, heights = [i + 0.36 * k - 0.18 for i in range(len(scores))], [pair[k] for pair in scores.values()]
+        bars = ax.bar(places, heights, 0.36, color=colour, hatch=hatch, edgecolor="white", label=label)
+        ax.bar_label(bars, fmt="%.2f")
+    ax.set(ylabel="perplexity", ylim=(0, 1.2 * max(heights)))
+    ax.set_xticks(range(len(scores)), list(scores))
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    return fig
+
+draw_scores(scores)
+
 # %% [markdown] lang="en" id="prefix-look"
 # **Evidence (c).** For the unidirectional network both ways are the *same number*: it never looked at the future anyway, so it loses nothing. For the bidirectional one they are worlds apart. And the honest score of the bidirectional network is *worse* than that of its rival: it spent its training on learning to copy.
 #
@@ -295,17 +310,16 @@ utils.table(["up to t = 20", "largest move of any P", "says the book's x_21", "s
 # 来看具体的例子。空心条：书中原来的未来；实心条：换上的未来。三角形标出两种情况下的 $x_{t+1}$。
 
 # %% id="explore-future"
-from matplotlib.figure import Figure
-
 def draw_future(window, t, shift):
     """P(next) at position t of both networks, with the book's own future and with that of another window."""
     X = windows[window : window + 1]
     changed = other_future(windows, t, shift)[window : window + 1]
     pieces = X[0, :t], X[0, t:], changed[0, t:]
     kept, own, other = ("".join(vocab.to_tokens(ids.tolist())) for ids in pieces)
-    fig = Figure(figsize=(8.5, 3), dpi=80)
+    fig, axes = utils.new_figure(8.5, 3, columns=2)
+    fig.set_layout_engine(None)  # faster: the places are given below
     fig.suptitle(f"book:  {kept}|{own}\nother: {kept}|{other}", family="monospace", fontsize=10)
-    for ax, (name, suspect) in zip(fig.subplots(1, 2, sharey=True), suspects.items()):
+    for ax, (name, suspect) in zip(axes, suspects.items()):
         before, after = (predict(suspect, x)[t - 1, 0, 1:] for x in (X, changed))  # (27,)
         ax.bar(range(27), before, width=0.9, fill=False, edgecolor="0.2", label="book's future")
         ax.bar(range(27), after, width=0.5, color=LOOKS[name]["color"], label="other future")
@@ -373,13 +387,13 @@ from matplotlib.colors import LogNorm
 
 def draw_gradient(G):
     """G of each network as a heat map on a log scale; white: exactly zero."""
-    fig = Figure(figsize=(7.5, 3.4), dpi=80, layout="constrained")
-    axes = fig.subplots(1, 2)
+    fig, axes = utils.new_figure(7.5, 3.4, columns=2)
     for ax, (name, g) in zip(axes, G.items()):
         shown = ax.imshow(g.where(g > 0, torch.nan), norm=LogNorm(0.01, 50), extent=(0.5, 20.5, 20.5, 0.5))
-        ax.set(title=name, xlabel="s (input)", ylabel="t (prediction)")
+        ax.set(title=name, xlabel="s (input)")
         ax.set_xticks(range(1, 21, 3))
         ax.set_yticks(range(1, 21, 3))
+    axes[0].set_ylabel("t (prediction)")
     fig.colorbar(shown, ax=axes, label="$G_{ts}$")
     return fig
 
@@ -449,16 +463,17 @@ STYLES |= {"of another row": ("#56b4e9", "^", ":"), "true": ("#009e73", "D", "-.
 
 def draw_initial_states(**directions):
     """Perplexity by position for several initial states, near the end where a direction begins."""
-    fig = Figure(figsize=(8, 2.8), dpi=80, layout="constrained")
-    for ax, (direction, curves) in zip(fig.subplots(1, 2), directions.items()):
+    fig, axes = utils.new_figure(8, 2.8, columns=2)
+    for ax, (direction, curves) in zip(axes, directions.items()):
         for name, perplexities in curves.items():
             colour, marker, line = STYLES[name]
             look = {"color": colour, "marker": marker, "markersize": 4, "label": name}
             ax.semilogy(range(1, 36), perplexities, line, **look)
-        ax.set(title=f"initial state of the {direction} direction", xlabel="position t", ylabel="perplexity")
+        ax.set(title=f"initial state of the {direction} direction", xlabel="position t")
         ax.set(xlim=(0.5, 10.5) if direction == "forward" else (25.5, 35.5), ylim=(0.8, 400))
         ax.set_yticks([1, 3, 10, 30, 100, 300], ["1", "3", "10", "30", "100", "300"])
         ax.legend(fontsize=9)
+    axes[0].set_ylabel("perplexity")
     return fig
 
 draw_initial_states(forward=forward, backward=backward)

@@ -4,10 +4,10 @@ import math
 import re
 
 import jupytext
-import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_lessons import stored
 
 import utils
 from tools.lesson_code import SOURCES, run_cells
@@ -251,13 +251,12 @@ def test_held_out_text_is_not_in_the_training_windows():
 
 
 def test_both_networks_see_the_same_minibatches_and_learn():
-    names = dict(LESSON)
     seen = []
     for bidirectional in (False, True):
         utils.seed_everything(0)
         model, tokens = FillIn(24, bidirectional), []
         model.register_forward_pre_hook(lambda _, inputs, tokens=tokens: tokens.append(inputs[0].clone()))
-        records = list(names["train_fill_in"](model, num_records=2))
+        records = list(LESSON["train_fill_in"](model, num_records=2))
         trained = [x for x in tokens if x.shape[1] == 32]
         assert len(trained) == 60 and [r[0] for r in records] == [30, 60]
         assert records[1][1] < records[0][1] < 27 and records[1][2] < 27
@@ -369,10 +368,7 @@ def test_final_states_name_both_ends_and_output_minus_one_only_the_last():
 
 def stored_table(cell_id):
     """A stored table's rows: {first column: [the other columns as numbers]}."""
-    notebook = nbformat.read(SOURCES.parent / "en" / f"{NAME}.ipynb", as_version=4)
-    (cell,) = [cell for cell in notebook.cells if cell.id == cell_id]
-    (table,) = [output["data"]["text/html"] for output in cell.outputs if "text/html" in output.get("data", {})]
-    rows = [re.findall("<td>(.*?)</td>", row) for row in table.split("<tr>")[2:]]
+    rows = [re.findall("<td>(.*?)</td>", row) for row in stored(NAME, cell_id).split("<tr>")[2:]]
     return {name: [float(re.sub("[,%×]", "", x) or "nan") for x in numbers] for name, *numbers in rows}
 
 

@@ -41,10 +41,10 @@ ROOT = Path(__file__).resolve().parent
 # One thread: for networks of this size a second one made training up to seven times slower on two cores, and a hub's
 # cores are shared. Who asks for more (OMP_NUM_THREADS) gets threads that sleep while they wait: spinning ones starve
 # the other kernels. libgomp reads both variables once, when torch loads it.
-if "torch" in sys.modules:
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+if "torch" in sys.modules and os.environ["OMP_NUM_THREADS"] != "1":
     warnings.warn("torch was imported before utils: threads may spin; restart and import utils first", stacklevel=2)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch  # noqa: E402
 
@@ -611,8 +611,8 @@ def explore(draw, *, play=None, **controls):
         except Exception as error:
             message.value = f"{type(error).__name__}: {error}"
         else:
-            image.value, message.value = to_png(figure), ""
-            image.width, image.height = (str(int(inches * 80)) for inches in figure.get_size_inches())
+            (image.value, size), message.value = _as_shown(figure), ""
+            image.width, image.height = map(str, size.values())
             below.value = text.data if text else ""
             del drawn, figure
             gc.collect(1)  # frees the figure, in 1 ms; left to gather, figures stop a slider for 0.1 s now and then

@@ -98,12 +98,20 @@ print(utils.d2l.transforms.here, sys.modules["torchvision"].__file__ is not None
     assert run_python(code, tmp_path).strip() == "True True"
 
 
-@pytest.mark.parametrize(("wish", "threads"), [("", "1"), ("os.environ['OMP_NUM_THREADS'] = '2'", "2")])
-def test_one_thread_unless_the_reader_asks_for_more(tmp_path, wish, threads):
+MORE = "os.environ['OMP_NUM_THREADS'] = '2'"
+
+
+@pytest.mark.parametrize(
+    ("before", "threads", "warnings"),
+    [("", 1, 0), ("import torch", 1, 0), (MORE, 2, 0), (f"import torch; {MORE}", 2, 1)],
+    ids=["nothing", "torch first", "more threads", "torch first, more threads"],
+)
+def test_one_thread_unless_the_reader_asks_for_more(tmp_path, before, threads, warnings):
     code = f"""
-import os, sys; sys.path.insert(0, {str(ROOT)!r})
-{wish}
-import utils, torch
-print(torch.get_num_threads(), os.environ["OMP_NUM_THREADS"], os.environ["OMP_WAIT_POLICY"])
+import os, sys, warnings; sys.path.insert(0, {str(ROOT)!r})
+{before}
+with warnings.catch_warnings(record=True) as caught:
+    import utils, torch
+print(torch.get_num_threads(), sum("threads may spin" in str(w.message) for w in caught), os.environ["OMP_WAIT_POLICY"])
 """
-    assert run_python(code, tmp_path).split() == [threads, threads, "PASSIVE"]
+    assert run_python(code, tmp_path).split() == [str(threads), str(warnings), "PASSIVE"]

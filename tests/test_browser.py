@@ -83,14 +83,13 @@ def open_and_run_all(page, lab, notebook):
     page.goto(f"{lab.url}/{notebook}?reset")
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
     wait_for(lambda: [s for s in lab("sessions") if s["kernel"]["connections"] and is_idle(s)], 60)
-    started = time.monotonic()
+    waiting, started = page.locator(".jp-InputArea-prompt", has_text="[*]"), time.monotonic()
     for _ in range(10):  # the page is ready a moment before it is connected, and drops a run that comes too soon
         page.locator(".lm-MenuBar-item", has_text=re.compile("^Run$")).click()
         page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
         page.wait_for_timeout(1500)
-        if not is_idle(lab("sessions")[0]):
+        if waiting.count() or not is_idle(lab("sessions")[0]):
             break
-    waiting = page.locator(".jp-InputArea-prompt", has_text="[*]")
     wait_for(lambda: waiting.count() == 0 and is_idle(lab("sessions")[0]), 280)
     return time.monotonic() - started
 

@@ -387,9 +387,10 @@ from matplotlib.colors import LogNorm
 
 def draw_gradient(G):
     """G of each network as a heat map on a log scale; white: exactly zero."""
-    fig, axes = utils.new_figure(7.5, 3.4, columns=2)
+    fig, axes = utils.new_figure(7.5, 3.6, columns=2)
     for ax, (name, g) in zip(axes, G.items()):
-        shown = ax.imshow(g.where(g > 0, torch.nan), norm=LogNorm(0.01, 50), extent=(0.5, 20.5, 20.5, 0.5))
+        look = {"norm": LogNorm(0.01, 50), "extent": (0.5, 20.5, 20.5, 0.5), "aspect": "auto"}
+        shown = ax.imshow(g.where(g > 0, torch.nan), **look)
         ax.set(title=name, xlabel="s (input)")
         ax.set_xticks(range(1, 21, 3))
         ax.set_yticks(range(1, 21, 3))

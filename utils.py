@@ -1,11 +1,11 @@
 """The plumbing that every lesson uses, in the order in which data flows.
 
-    1  Environment              threads, d2l mended, FAST and FULL
+    1  Environment              threads, d2l mended, check_machine, FAST and FULL
     2  Data                     corpus, vocabulary, training and held-out text, minibatches
     3  Training                 fit
     4  Scoring and generation   perplexity, perplexity_by_position, generate
     5  Recorded runs            recording, load_run
-    6  Display                  show, LivePlot
+    6  Display                  show, show_figure, explore, table, check, LivePlot
     7  Playground               in playground.py, used as utils.Playground
 
 Equations, models and experiments stand in the lessons; here is only what would be in the way there.
@@ -17,6 +17,7 @@ import gc
 import hashlib
 import html
 import importlib.machinery
+import importlib.metadata
 import importlib.resources
 import importlib.util
 import io
@@ -35,6 +36,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent
+
+for name in ("torch", "d2l", "word_text_counter", "matplotlib", "ipywidgets"):
+    if importlib.util.find_spec(name) is None:
+        command = f"{sys.executable} -m pip install -r {ROOT / 'requirements.txt'}"
+        raise ModuleNotFoundError(f"{name} is not installed for this kernel's Python. Run  {command}  and restart")
 
 # ----------------------------------------------------------------------------------------------- 1  Environment
 
@@ -78,6 +84,7 @@ import numpy as np  # noqa: E402
 import requests  # noqa: E402
 from IPython import get_ipython  # noqa: E402
 from IPython.display import HTML, display  # noqa: E402
+from IPython.display import Image as Picture  # noqa: E402
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter  # noqa: E402
@@ -132,6 +139,51 @@ d2l.read_time_machine = lambda: _clean(_embedded_text(), _D2L_LETTERS)
 
 FAST = os.environ.get("FAST") == "1"
 FULL = not FAST and (os.environ.get("FULL") == "1" or torch.cuda.is_available())
+
+
+def cpus_allowed():
+    """Return how many CPUs this process may use: its affinity mask, cut down to its cgroup's quota (at least 1).
+
+    A container on Binder or on a hub sees all the cores of its host and may use one or two of them.
+    """
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):  # not Linux, or no quota
+        group = Path("/proc/self/cgroup").read_text().rsplit("0::", 1)[-1].strip().lstrip("/")
+        for folder in (Path("/sys/fs/cgroup", group), *Path("/sys/fs/cgroup", group).parents[:-3]):
+            if (folder / "cpu.max").exists():
+                quota, period = (folder / "cpu.max").read_text().split()
+                cpus = cpus if quota == "max" else min(cpus, int(quota) // int(period))
+    return max(1, cpus)
+
+
+def check_machine():
+    """Print whether this machine is ready for the lessons; return a table of what that rests on.
+
+    The last row is the speed of training lesson 3's network, an LSTM of 2 x 256: tokens per second over one epoch.
+    """
+    rows, problems = [("Python", platform.python_version(), "3.10 to 3.14 will do")], []
+    for name, pin in (line.split("==") for line in (ROOT / "requirements.txt").read_text().split()):
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found = "none"
+        if name == "d2l" and found != pin:
+            problems.append(f"d2l {found} lacks what the lessons use: run  pip install --no-deps d2l=={pin}")
+        rows.append((name, found, f"tested with {pin}"))
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    rows += [("CPU cores allowed", cpus_allowed(), "one is enough"), ("GPU", gpu, "none is needed")]
+    try:
+        corpus = load_corpus()
+    except ValueError as error:
+        problems.append(str(error))
+    else:
+        size = f"{len(corpus.train):,} + {len(corpus.held_out):,} characters"
+        rows.append(("text", size, "to train on and held out; its checksum is right"))
+        model = d2l.RNNModel(torch.nn.LSTM(len(corpus.vocab), 256, 2), len(corpus.vocab))
+        (epoch,) = fit(model, Batches(corpus.train), lr=0.005, num_epochs=1, optimizer="adam")
+        rows.append(("speed", f"{epoch.tokens_per_sec:,.0f} tokens/s", "the more the faster"))
+    print("\n".join(["Not ready:", *problems]) if problems else "Ready: the lessons run on this machine.")
+    return table(["", "here", ""], rows)
 
 
 def epochs(n):
@@ -629,6 +681,13 @@ def explore(draw, *, play=None, **controls):
         row.insert(row.index(slider), player)
     row = W.HBox(row, layout={"flex_flow": "row wrap"})
     show(W.VBox([row, message, image, below]), image.value, f"{draw.__name__}: run this cell to move its controls")
+
+
+def show_figure(name):
+    """Return one of the book's drawings for a cell to show; the page keeps it. name: a file's in assets/figures."""
+    path = ROOT / "assets" / "figures" / f"{name}.png"
+    require(path.exists(), "name", name, f"one of {sorted(p.stem for p in path.parent.glob('*.png'))}")
+    return Picture(path.read_bytes(), format="png", retina=True)
 
 
 def table(head, rows):

@@ -10,13 +10,16 @@ Each lesson is written when it is finished; one that fails stops the build and i
 
 Sources are jupytext percent files. Every cell has an id: `# %% id="train"`. A markdown cell with lang="en" has a
 partner with lang="zh" and the same id; a cell without lang goes into both editions. The author may write {{launch}},
-{{next}} and {{repository}} in a cell, and `# {{setup}}` as the only line of a code cell. Needs Python 3.11 or newer.
+{{next}} and {{repository}} in a cell, and `# {{setup}}` as the only line of a code cell. {{seconds 03_x}} is replaced
+by the seconds that lesson 03_x took when it was last executed, {{slow cells}} by a table of the cells that took longest.
+Needs Python 3.11 or newer.
 """
 
 import argparse
 import hashlib
 import re
 import sys
+import time
 from copy import deepcopy
 from pathlib import Path
 
@@ -57,6 +60,7 @@ ADDRESS = re.compile(
     r"|\bgit\W+clone(?:\W+[\w-]+){0,2}\W+(?:https://|git@)github\.com[/:])" + SLUG,
     re.ASCII,
 )
+SLOW = {"en": ("Lesson", "Cell", "Section", "Seconds"), "zh": ("课", "单元格", "小节", "秒")}
 DEAD = ("application/vnd.jupyter.widget-view+json", "application/javascript")  # what a stored page cannot use
 CJK = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"  # punctuation, characters, full-width forms
 JUPYTEXT_KEYS = {"cell_marker", "lines_to_next_cell", "lines_to_end_of_cell_marker"}
@@ -97,8 +101,8 @@ def launch_urls(slug, language, name):
 def read_lesson(source, book):
     """Both editions {"en": notebook, "zh": notebook} of a source file, without outputs."""
     text = source.read_text("utf-8")
-    if not re.fullmatch(r"\d\d_\w+", source.stem, re.ASCII):
-        raise SourceError(f"{source.name}: the file's name must be of the form 01_name.py")
+    if not re.fullmatch(r"(\d\d_)?[a-z]\w*", source.stem, re.ASCII):
+        raise SourceError(f"{source.name}: the file's name must be of the form 01_name.py or name.py")
     try:
         cells = jupytext.reads(text, fmt="py:percent").cells
     except nbformat.ValidationError as error:
@@ -160,7 +164,7 @@ def check_header(cell, filename):
 
 def link_to_next(source, language):
     """A link to the lesson after this one, or nothing after the last."""
-    later = sorted(path.stem for path in source.parent.glob("*.py") if path.stem > source.stem)
+    later = sorted(path.stem for path in source.parent.glob("[0-9]*.py") if path.stem > source.stem)
     return NEXT[language].format(number=int(later[0][:2]), name=later[0]) if later else ""
 
 
@@ -192,7 +196,8 @@ def keep_outputs(editions, root, source, slug):
     """Copy the stored outputs into both editions if they are of this code and the stored editions agree on them."""
     paths = [notebook_path(root, language, source) for language in editions]
     try:
-        stored = [code_cells(nbformat.read(path, as_version=4)) for path in paths if path.is_file()]
+        notebooks = [nbformat.read(path, as_version=4) for path in paths if path.is_file()]
+        stored = [code_cells(notebook) for notebook in notebooks]
     except (ValueError, AttributeError):  # not a notebook, as after a merge conflict
         return
     # Another address in the setup cell's git clone is no other code: publishing a copy keeps its outputs.
@@ -200,19 +205,32 @@ def keep_outputs(editions, root, source, slug):
     codes = [[(c.id, ADDRESS.sub(lambda m: m[0].replace(m[1], slug), c.source)) for c in cells] for cells in stored]
     outputs = [[(cell.execution_count, cell.outputs) for cell in cells] for cells in stored]
     if stored and all(other == code for other in codes) and all(other == outputs[0] for other in outputs):
-        store_outputs(editions, outputs[0])
+        store_outputs(editions, outputs[0], notebooks[0].metadata.book.get("seconds", {}))
 
 
-def store_outputs(editions, outputs):
-    """Put the same execution counts and outputs into both editions."""
+def store_outputs(editions, outputs, seconds):
+    """Put the same execution counts, outputs and times into both editions."""
     for notebook in editions.values():
+        notebook.metadata.book["seconds"] = dict(seconds)
         for cell, (count, cell_outputs) in zip(code_cells(notebook), outputs, strict=True):
             cell.execution_count, cell.outputs = count, deepcopy(cell_outputs)
 
 
 def execute(editions, root, source):
-    """Run the English edition in a fresh kernel and store its cleaned outputs in both editions."""
-    notebook, running = deepcopy(editions["en"]), []
+    """Run the English edition in a fresh kernel; store its cleaned outputs, and its times, in both editions.
+
+    Times are in seconds: "all", with the start of the kernel, and each cell that takes one or more, by its id.
+    """
+    notebook, running, started = deepcopy(editions["en"]), [], [time.monotonic()]
+    seconds = {}
+
+    def begin(cell, cell_index):
+        running.append(cell.id)
+        started.append(time.monotonic())
+
+    def end(cell, cell_index):
+        seconds[cell.id] = round(time.monotonic() - started[-1], 1)
+
     folder = root / "notebooks" / "en"
     folder.mkdir(parents=True, exist_ok=True)
     client = NotebookClient(
@@ -222,19 +240,55 @@ def execute(editions, root, source):
         store_widget_state=False,
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},
-        on_cell_start=lambda cell, cell_index: running.append(cell.id),
+        on_cell_execute=begin,
+        on_cell_complete=end,
     )
     try:
         client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         trace = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
         raise SourceError(f'{source.name}: cell "{running[-1]}" failed\n{trace}') from None
+    seconds = {"all": round(time.monotonic() - started[0])} | {key: s for key, s in seconds.items() if s >= 1}
     for cell in code_cells(notebook):
         cell.outputs = clean(cell.outputs)
         for output in cell.outputs:
             if output.get("name") == "stderr":
                 raise SourceError(f'lesson {source.name}, cell "{cell.id}" writes to stderr: {output.text.strip()}')
-    store_outputs(editions, [(cell.execution_count, cell.outputs) for cell in code_cells(notebook)])
+    store_outputs(editions, [(cell.execution_count, cell.outputs) for cell in code_cells(notebook)], seconds)
+
+
+def fill_in_seconds(editions, root):
+    """Replace {{seconds NAME}} and {{slow cells}} by what the stored lessons have measured."""
+    for language, notebook in editions.items():
+        for cell in notebook.cells:
+            if "{{" in cell.source and cell.cell_type == "markdown":
+                lessons = {path.stem: nbformat.read(path, as_version=4) for path in stored_lessons(root, language)}
+                cell.source = cell.source.replace("{{slow cells}}", slow_cells(lessons, language))
+                cell.source = re.sub(r"{{seconds (\w+)}}", lambda match: run_time(lessons, match[1]), cell.source)
+
+
+def stored_lessons(root, language):
+    """The paths of the numbered lessons of an edition, in order."""
+    return sorted((root / "notebooks" / language).glob("[0-9]*.ipynb"))
+
+
+def run_time(lessons, name):
+    """The seconds that a stored lesson took, as text; "?" for one that has not been executed."""
+    return str(lessons[name].metadata.book.get("seconds", {}).get("all", "?")) if name in lessons else "?"
+
+
+def slow_cells(lessons, language):
+    """A Markdown table of the cells that took at least two seconds, with the number that Run All gives them."""
+    rows = [f"| {' | '.join(SLOW[language])} |", "| --- | --- | --- | --- |"]
+    for name, notebook in lessons.items():
+        seconds, section = notebook.metadata.book.get("seconds", {}), ""
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown" and (headings := re.findall(r"^##+ (.+)$", cell.source, re.MULTILINE)):
+                section = headings[-1]
+            if seconds.get(cell.id, 0) >= 2 and cell.cell_type == "code":
+                link = f"[{int(name[:2])}]({name}.ipynb)"
+                rows.append(f"| {link} | `[{cell.execution_count}]` | {section} | {seconds[cell.id]:.0f} |")
+    return "\n".join(rows)
 
 
 def clean(outputs):
@@ -264,7 +318,7 @@ def render(notebook, path):
 def render_readme(readme, lessons, book):
     """README.md's text with a row per lesson between the markers; unchanged if it has no markers."""
     rows = ["| # | Lesson · 课程 | Open · 打开 | Binder | Colab |", "| --- | --- | --- | --- | --- |"]
-    for source, editions in lessons.items():
+    for source, editions in sorted(lessons.items()):
         titles, links = [], {"open": [], "binder": [], "colab": []}
         for language, label in (("en", "English"), ("zh", "中文")):
             prose = "\n".join(cell.source for cell in editions[language].cells if cell.cell_type == "markdown")
@@ -274,7 +328,8 @@ def render_readme(readme, lessons, book):
             urls = launch_urls(book["slug"], language, source.stem)
             for column, url in {"open": f"notebooks/{language}/{source.stem}.ipynb", **urls}.items():
                 links[column].append(f"[{label}]({url})")
-        cells = [str(int(source.stem[:2])), " / ".join(titles), *(" · ".join(column) for column in links.values())]
+        number = re.match(r"0*([1-9]\d*)_", source.stem)  # the start page, the playground and the guide have none
+        cells = [number[1] if number else "", " / ".join(titles), *(" · ".join(column) for column in links.values())]
         rows.append(f"| {' | '.join(cells)} |")
     table = "\n".join(rows) + "\n"
     return README_BLOCK.sub(lambda block: block[1] + table + block[2], readme)
@@ -323,6 +378,7 @@ def build(root, names, run, check):
     book = read_book(root)
     sources = sorted((root / "notebooks" / "source").glob("*.py"))
     chosen = [source for source in sources if not names or source.name in [Path(name).name for name in names]]
+    chosen.sort(key=lambda source: bool(re.search("{{(seconds|slow)", source.read_text("utf-8"))))  # they quote others
     if missing := {Path(name).name for name in names} - {source.name for source in chosen}:
         raise SourceError(f"not in notebooks/source: {', '.join(sorted(missing))}")
     lessons, problems = {source: read_lesson(source, book) for source in chosen}, []
@@ -331,6 +387,7 @@ def build(root, names, run, check):
             execute(editions, root, source)
         else:
             keep_outputs(editions, root, source, book["slug"])
+        fill_in_seconds(editions, root)
         if check:
             problems += check_lesson(editions, root, source)
             continue

@@ -1,25 +1,27 @@
-"""Draw the book's static figures, assets/figures/*.svg.
+"""Draw the book's static figures, assets/figures/*.png, which `utils.show_figure` shows.
 
     python tools/draw_figures.py      writes deep_rnn, cells, hoisting, truncated_bptt (lessons 1 to 3), hmm (lesson 4),
                                       bidirectional_rnn, bidirectional_layout (lesson 5) and leak (lesson 6)
 
-The figures hold symbols and code but no words, so both editions use the same files. Glyphs are paths (no font is
-needed) and the background is white (legible on a dark page). The same matplotlib gives the same bytes:
-tests/test_figures.py compares them. Coordinates are CSS pixels, y upwards.
+The figures hold symbols and code but no words, so both editions use the same files. The background is white (legible
+on a dark page), and there are two pixels to a CSS pixel (sharp on a projector). Pictures and not SVG, because every
+front end shows a PNG that is stored in a notebook, also before the notebook is run. The same matplotlib gives the
+same pixels: tests/test_figures.py compares them. Coordinates are CSS pixels, y upwards.
 """
 
-import io
-import re
 from math import cos, pi, sin
 from pathlib import Path
 
 import matplotlib.style
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Polygon
+from PIL import Image
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "figures"
-STYLE = {"mathtext.fontset": "cm", "svg.fonttype": "path", "svg.hashsalt": "deep-rnn-book"}
+STYLE = {"mathtext.fontset": "cm"}
 BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"  # the palette of Okabe and Ito
 CODE = "DejaVu Sans Mono"  # comes with matplotlib
 INK, GREY, WHITE, CARD = "#222222", "#999999", "#ffffff", "#f4f4f4"
@@ -528,17 +530,12 @@ def main(folder=FOLDER):
     """Write every figure into the folder."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     for draw in FIGURES:
-        data = io.BytesIO()  # a file opened for text would have other line ends on Windows
         with matplotlib.style.context(["default", STYLE]):
-            draw().savefig(data, format="svg", metadata={"Date": None, "Creator": None})
-        # short, and the same on every machine: coordinates to hundredths, and no indentation
-        svg = re.sub(rb' d="[^"]*"|translate\([^)]*\)', two_decimals, data.getvalue())
-        Path(folder, f"{draw.__name__}.svg").write_bytes(re.sub(rb"\n +", b"\n", svg))
-
-
-def two_decimals(match):
-    """Return the matched text with its numbers rounded."""
-    return re.sub(rb"-?\d+\.\d{3,}", lambda number: b"%.2f" % float(number[0]), match[0])
+            canvas = FigureCanvasAgg(draw())
+            canvas.figure.set_dpi(192)
+            canvas.draw()
+        image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).quantize(32, dither=Image.Dither.NONE)
+        image.save(Path(folder, f"{draw.__name__}.png"), optimize=True, dpi=(192, 192))
 
 
 if __name__ == "__main__":

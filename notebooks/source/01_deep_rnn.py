@@ -61,15 +61,20 @@ print("H_T", tuple(H_t.shape))
 #
 # Now stack $L$ such layers; $L$ is the **depth** of the network. Every hidden state is passed on along **two** arrows: to the next time step of its own layer (dashed), and to the same time step of the next
 # layer (solid). The first layer reads the input, the output layer reads the last layer.
-#
-# ![Grid of hidden states, unrolled: time steps 1 to T run to the right, layers 1 to L upwards. A solid arrow leads from each input X_t through the hidden states of all layers up to the output O_t; a dashed arrow leads from each hidden state to that of the next time step in the same layer, beginning with H_0.](../../assets/figures/deep_rnn.svg)
 
 # %% [markdown] lang="zh" id="structure"
 # ## 网络结构
 #
 # 现在把 $L$ 个这样的层堆叠起来，$L$ 就是网络的**深度**。每个隐状态都沿**两条**箭头传递：一条通往本层的下一个时间步（虚线），一条通往下一层的当前时间步（实线）。第一层读取输入，输出层读取最后一层。
-#
-# ![按时间展开的隐状态网格：时间步 1 到 T 自左向右，第 1 层到第 L 层自下而上。实线箭头从输入 X_t 出发，自下而上穿过各层的隐状态，到达输出 O_t；虚线箭头从每个隐状态指向同一层下一个时间步的隐状态，起点是 H_0。](../../assets/figures/deep_rnn.svg)
+
+# %% id="figure-deep-rnn"
+utils.show_figure("deep_rnn")
+
+# %% [markdown] lang="en" id="structure-after"
+# <details><summary>The figure in words</summary>Grid of hidden states, unrolled: time steps 1 to T run to the right, layers 1 to L upwards. A solid arrow leads from each input X_t through the hidden states of all layers up to the output O_t; a dashed arrow leads from each hidden state to that of the next time step in the same layer, beginning with H_0.</details>
+
+# %% [markdown] lang="zh" id="structure-after"
+# <details><summary>图的文字说明</summary>按时间展开的隐状态网格：时间步 1 到 T 自左向右，第 1 层到第 L 层自下而上。实线箭头从输入 X_t 出发，自下而上穿过各层的隐状态，到达输出 O_t；虚线箭头从每个隐状态指向同一层下一个时间步的隐状态，起点是 H_0。</details>
 
 # %% [markdown] lang="en" id="equation-text"
 # ## Functional dependencies

@@ -98,15 +98,20 @@ def run_layer_loop(cell, X, state):
 # %% [markdown] lang="en" id="hoist-text"
 # The loop makes two products per step. But $\mathbf{X}_t \mathbf{W}_{xh}$ needs no state, and all inputs are known in advance, so all $T$ of these products can be **hoisted** out of the loop and done as one, with the time steps stacked on top of each other.
 # One large product makes better use of the processor than many small ones, the more so the smaller these are.
-#
-# ![Two ways to compute the same recurrence, time running downwards. Left: each time step makes its own small product X_t W_xh + b_h, adds it to H_{t-1} W_hh and applies tanh. Right: one product of the stacked inputs X_1 to X_T (Tn by d) with W_xh (d by h), plus b_h, gives all blocks A_1 to A_T (Tn by h) at once, and the loop only adds A_t to H_{t-1} W_hh and applies tanh.](../../assets/figures/hoisting.svg)
-#
-# **Predict:** how many times as fast is the second form as the first? And are the numbers the same?
 
 # %% [markdown] lang="zh" id="hoist-text"
 # 循环的每一步要做两次矩阵乘法。但 $\mathbf{X}_t \mathbf{W}_{xh}$ 不需要隐状态，而所有输入事先都已知道，所以这 $T$ 次乘法可以全部**提到循环外面**（hoisting）：把各时间步的输入上下拼接起来，一次算完。一次大的乘法比许多次小的乘法更能发挥处理器的性能；后者越小，差别越大。
+
+# %% id="figure-hoisting"
+utils.show_figure("hoisting")
+
+# %% [markdown] lang="en" id="hoist-text-after"
+# <details><summary>The figure in words</summary>Two ways to compute the same recurrence, time running downwards. Left: each time step makes its own small product X_t W_xh + b_h, adds it to H_{t-1} W_hh and applies tanh. Right: one product of the stacked inputs X_1 to X_T (Tn by d) with W_xh (d by h), plus b_h, gives all blocks A_1 to A_T (Tn by h) at once, and the loop only adds A_t to H_{t-1} W_hh and applies tanh.</details>
 #
-# ![同一递推式的两种算法，时间自上而下。左：每个时间步各做一次小的矩阵乘法 X_t W_xh + b_h，与 H_{t-1} W_hh 相加并取 tanh。右：把 X_1 到 X_T 上下拼成 Tn×d 的矩阵，与 d×h 的 W_xh 只乘一次，再加 b_h，便得到全部 A_1 到 A_T（Tn×h）；循环里只需把 A_t 与 H_{t-1} W_hh 相加并取 tanh。](../../assets/figures/hoisting.svg)
+# **Predict:** how many times as fast is the second form as the first? And are the numbers the same?
+
+# %% [markdown] lang="zh" id="hoist-text-after"
+# <details><summary>图的文字说明</summary>同一递推式的两种算法，时间自上而下。左：每个时间步各做一次小的矩阵乘法 X_t W_xh + b_h，与 H_{t-1} W_hh 相加并取 tanh。右：把 X_1 到 X_T 上下拼成 Tn×d 的矩阵，与 d×h 的 W_xh 只乘一次，再加 b_h，便得到全部 A_1 到 A_T（Tn×h）；循环里只需把 A_t 与 H_{t-1} W_hh 相加并取 tanh。</details>
 #
 # **猜一猜：** 第二种写法的速度是第一种的几倍？结果一样吗？
 
@@ -137,11 +142,6 @@ print("the loop form and the hoisted form agree to 1e-6 at every time step")
 # | candidate memory cell: $\mathbf{G} = \tanh(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$, with the third block of columns | candidate state: $\tilde{\mathbf{H}}_t = \tanh\big(\mathbf{A} + \mathbf{R} \odot (\mathbf{H}_{t-1}\mathbf{W}_{hh} + \mathbf{b}_c)\big)$, with the third block |
 # | memory cell: $\mathbf{C}_t = \mathbf{F} \odot \mathbf{C}_{t-1} + \mathbf{I} \odot \mathbf{G}$ | |
 # | hidden state: $\mathbf{H}_t = \mathbf{O} \odot \tanh(\mathbf{C}_t)$ | hidden state: $\mathbf{H}_t = \mathbf{Z} \odot \mathbf{H}_{t-1} + (1 - \mathbf{Z}) \odot \tilde{\mathbf{H}}_t$ |
-#
-# ![Computational graphs of three recurrent cells. The plain cell adds A_t to H_{t-1} W_hh and applies tanh. In the GRU gate R multiplies the state after its product with W_hh, A_h is added, tanh gives the candidate, and gate Z mixes it with H_{t-1}. In the LSTM gates F and I and the candidate G update the memory cell C along the top, and gate O times tanh(C_t) gives H_t.](../../assets/figures/cells.svg)
-#
-# (In the figure $\mathbf{A}_h$ is the GRU's third block of $\mathbf{A}$; the weights of all gates, and all of the LSTM's, are not drawn.) The LSTM's state is a pair, $(\mathbf{H}_t, \mathbf{C}_t)$. The GRU needs one more bias, $\mathbf{b}_c$: the reset gate multiplies it,
-# so it cannot be merged with $\mathbf{b}_h$. Many books put that gate before the product, $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$; PyTorch puts it after, so that one product serves all.
 
 # %% [markdown] lang="zh" id="gated-text"
 # ## 另外两种单元
@@ -155,8 +155,18 @@ print("the loop form and the hoisted form agree to 1e-6 at every time step")
 # | 候选记忆元：$\mathbf{G} = \tanh(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$，用第三块列 | 候选隐状态：$\tilde{\mathbf{H}}_t = \tanh\big(\mathbf{A} + \mathbf{R} \odot (\mathbf{H}_{t-1}\mathbf{W}_{hh} + \mathbf{b}_c)\big)$，用第三块列 |
 # | 记忆元：$\mathbf{C}_t = \mathbf{F} \odot \mathbf{C}_{t-1} + \mathbf{I} \odot \mathbf{G}$ | |
 # | 隐状态：$\mathbf{H}_t = \mathbf{O} \odot \tanh(\mathbf{C}_t)$ | 隐状态：$\mathbf{H}_t = \mathbf{Z} \odot \mathbf{H}_{t-1} + (1 - \mathbf{Z}) \odot \tilde{\mathbf{H}}_t$ |
+
+# %% id="figure-cells"
+utils.show_figure("cells")
+
+# %% [markdown] lang="en" id="gated-text-after"
+# <details><summary>The figure in words</summary>Computational graphs of three recurrent cells. The plain cell adds A_t to H_{t-1} W_hh and applies tanh. In the GRU gate R multiplies the state after its product with W_hh, A_h is added, tanh gives the candidate, and gate Z mixes it with H_{t-1}. In the LSTM gates F and I and the candidate G update the memory cell C along the top, and gate O times tanh(C_t) gives H_t.</details>
 #
-# ![三种循环单元的计算图。普通单元把 A_t 与 H_{t-1} W_hh 相加，再取 tanh。门控循环单元（GRU）先算 H_{t-1} 与 W_hh 的乘积，再与门 R 按元素相乘，加上 A_h 后取 tanh 得到候选隐状态，门 Z 再将它与 H_{t-1} 加权相加。长短期记忆网络（LSTM）由门 F、I 和候选记忆元 G 更新上方的记忆元 C，再由门 O 与 tanh(C_t) 按元素相乘得到 H_t。](../../assets/figures/cells.svg)
+# (In the figure $\mathbf{A}_h$ is the GRU's third block of $\mathbf{A}$; the weights of all gates, and all of the LSTM's, are not drawn.) The LSTM's state is a pair, $(\mathbf{H}_t, \mathbf{C}_t)$. The GRU needs one more bias, $\mathbf{b}_c$: the reset gate multiplies it,
+# so it cannot be merged with $\mathbf{b}_h$. Many books put that gate before the product, $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$; PyTorch puts it after, so that one product serves all.
+
+# %% [markdown] lang="zh" id="gated-text-after"
+# <details><summary>图的文字说明</summary>三种循环单元的计算图。普通单元把 A_t 与 H_{t-1} W_hh 相加，再取 tanh。门控循环单元（GRU）先算 H_{t-1} 与 W_hh 的乘积，再与门 R 按元素相乘，加上 A_h 后取 tanh 得到候选隐状态，门 Z 再将它与 H_{t-1} 加权相加。长短期记忆网络（LSTM）由门 F、I 和候选记忆元 G 更新上方的记忆元 C，再由门 O 与 tanh(C_t) 按元素相乘得到 H_t。</details>
 #
 # （图中的 $\mathbf{A}_h$ 是 GRU 中 $\mathbf{A}$ 的第三块；所有门的权重，以及 LSTM 的全部权重，都没有画出。）LSTM 的状态是一对张量 $(\mathbf{H}_t, \mathbf{C}_t)$。GRU 还多一个偏置 $\mathbf{b}_c$：重置门要与它相乘，所以它不能并入 $\mathbf{b}_h$。
 # 许多书把这个门放在乘法之前，即 $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$；PyTorch 把它放在乘法之后，这样一次乘法就够了。
@@ -364,17 +374,22 @@ except RuntimeError as error:
 # %% [markdown] lang="en" id="truncated-text"
 # PyTorch frees a minibatch's computational graph, its record of what was computed, as soon as `backward()` has used it; the second `backward()` wants to go through the first graph again, and fails. Keeping all graphs would cost more memory and time with every minibatch.
 # The remedy is **truncated backpropagation through time** (truncated BPTT): hand over the state's *value*, and cut the gradient, with `detach()`.
-#
-# ![Two consecutive minibatches, each a chain of hidden states H_1 to H_T with losses above. Solid arrows carry values forward, across the border too. Dashed arrows carry gradients back through time and stop at a cross on the border, under which stands H_0 ← sg(H_T), a state whose gradient is stopped.](../../assets/figures/truncated_bptt.svg)
-#
-# To see it, let an untrained network read two minibatches of 15 steps in a row (random numbers will do). Its loss is the mean square of the last layer's state at the very last step; how strongly does it depend on each input, $\lVert \partial \ell / \partial \mathbf{X}_t \rVert$?
-# **Predict:** where does the gradient end, with `detach` and without?
 
 # %% [markdown] lang="zh" id="truncated-text"
 # `backward()` 一用完小批量的计算图（即计算过程的记录），PyTorch 就把它释放；第二次 `backward()` 还要经过第一个小批量的计算图，于是出错。如果保留所有的计算图，每多一个小批量，内存和时间都会增加。
 # 解决办法是**截断的通过时间反向传播**（truncated backpropagation through time，truncated BPTT）：只传状态的**值**，用 `detach()` 切断梯度。
+
+# %% id="figure-truncated-bptt"
+utils.show_figure("truncated_bptt")
+
+# %% [markdown] lang="en" id="truncated-text-after"
+# <details><summary>The figure in words</summary>Two consecutive minibatches, each a chain of hidden states H_1 to H_T with losses above. Solid arrows carry values forward, across the border too. Dashed arrows carry gradients back through time and stop at a cross on the border, under which stands H_0 ← sg(H_T), a state whose gradient is stopped.</details>
 #
-# ![两个相邻的小批量，各为一串隐状态 H_1 到 H_T，上方是各时间步的损失。实线箭头向前传值，并越过小批量的边界；虚线箭头沿时间反向传播梯度，到边界处的叉号为止，边界下方标有 H_0 ← sg(H_T)，即切断梯度后的状态。](../../assets/figures/truncated_bptt.svg)
+# To see it, let an untrained network read two minibatches of 15 steps in a row (random numbers will do). Its loss is the mean square of the last layer's state at the very last step; how strongly does it depend on each input, $\lVert \partial \ell / \partial \mathbf{X}_t \rVert$?
+# **Predict:** where does the gradient end, with `detach` and without?
+
+# %% [markdown] lang="zh" id="truncated-text-after"
+# <details><summary>图的文字说明</summary>两个相邻的小批量，各为一串隐状态 H_1 到 H_T，上方是各时间步的损失。实线箭头向前传值，并越过小批量的边界；虚线箭头沿时间反向传播梯度，到边界处的叉号为止，边界下方标有 H_0 ← sg(H_T)，即切断梯度后的状态。</details>
 #
 # 为了看清这一点，让一个未经训练的网络连续读两个 15 步的小批量（用随机数就行）。损失只看最后一步：取最后一层隐状态各元素平方的均值。它对每个输入的依赖有多强，即 $\lVert \partial \ell / \partial \mathbf{X}_t \rVert$ 有多大？**猜一猜：** 用 `detach` 和不用 `detach`，梯度分别到哪里为止？
 

@@ -31,8 +31,19 @@
 # At each time step $t$ there is a **hidden state** $h_t$ that nobody sees, one of $k$, and a symbol $x_t$ that everybody sees. The state depends only on the state before it; the symbol depends only on the state at its own time step:
 #
 # $$P(x_1, \ldots, x_T, h_1, \ldots, h_T) = \prod_{t=1}^{T} P(h_t \mid h_{t-1})\, P(x_t \mid h_t), \qquad \text{where } P(h_1 \mid h_0) \text{ stands for } P(h_1).$$
+
+# %% [markdown] lang="zh" id="model"
+# ## 隐马尔可夫模型
 #
-# ![A row of hidden states h_1, h_2 up to h_T, joined by arrows to the right, the first marked P(h_2 | h_1); from each an arrow goes down to its symbol x_t, the first marked P(x_1 | h_1). The box of x_j is dotted and empty, because the symbol is missing. In a row above, dashed arrows run to the right from pi_1 to pi_j and dotted arrows to the left from rho_T to rho_j; from pi_j and rho_j arrows lead down into h_j. Brackets below mark what they have seen: pi_j the symbols x_1 to x_{j-1}, rho_j the symbols x_{j+1} to x_T.](../../assets/figures/hmm.svg)
+# 每个时间步 $t$ 都有一个谁也看不见的**隐状态** $h_t$，取 $k$ 个值之一；还有一个看得见的符号 $x_t$。状态只依赖于前一个状态，符号只依赖于当前状态：
+#
+# $$P(x_1, \ldots, x_T, h_1, \ldots, h_T) = \prod_{t=1}^{T} P(h_t \mid h_{t-1})\, P(x_t \mid h_t), \qquad \text{其中 } P(h_1 \mid h_0) \text{ 即 } P(h_1).$$
+
+# %% id="figure-hmm"
+utils.show_figure("hmm")
+
+# %% [markdown] lang="en" id="model-after"
+# <details><summary>The figure in words</summary>A row of hidden states h_1, h_2 up to h_T, joined by arrows to the right, the first marked P(h_2 | h_1); from each an arrow goes down to its symbol x_t, the first marked P(x_1 | h_1). The box of x_j is dotted and empty, because the symbol is missing. In a row above, dashed arrows run to the right from pi_1 to pi_j and dotted arrows to the left from rho_T to rho_j; from pi_j and rho_j arrows lead down into h_j. Brackets below mark what they have seen: pi_j the symbols x_1 to x_{j-1}, rho_j the symbols x_{j+1} to x_T.</details>
 #
 # (One symbol, $x_j$, is missing. The row on top, $\pi$ and $\rho$, is what this lesson is about.)
 #
@@ -44,14 +55,8 @@
 # | `A` | $P(h_{t+1} \mid h_t)$, row: from, column: to | $k \times k$ |
 # | `B` | $P(x_t \mid h_t)$, row: state, column: letter | $k \times m$ |
 
-# %% [markdown] lang="zh" id="model"
-# ## 隐马尔可夫模型
-#
-# 每个时间步 $t$ 都有一个谁也看不见的**隐状态** $h_t$，取 $k$ 个值之一；还有一个看得见的符号 $x_t$。状态只依赖于前一个状态，符号只依赖于当前状态：
-#
-# $$P(x_1, \ldots, x_T, h_1, \ldots, h_T) = \prod_{t=1}^{T} P(h_t \mid h_{t-1})\, P(x_t \mid h_t), \qquad \text{其中 } P(h_1 \mid h_0) \text{ 即 } P(h_1).$$
-#
-# ![一排隐状态 h_1、h_2 直到 h_T，由向右的箭头相连，第一个箭头标有 P(h_2 | h_1)；每个隐状态有一个箭头向下指向符号 x_t，第一个标有 P(x_1 | h_1)。缺失的符号 x_j 画成点线空框。上方一行，虚线箭头自左向右从 pi_1 到 pi_j，点线箭头自右向左从 rho_T 到 rho_j；pi_j 与 rho_j 各有一个箭头向下指向 h_j。下方的括线标出各自见过的符号：pi_j 见过 x_1 到 x_{j-1}，rho_j 见过 x_{j+1} 到 x_T。](../../assets/figures/hmm.svg)
+# %% [markdown] lang="zh" id="model-after"
+# <details><summary>图的文字说明</summary>一排隐状态 h_1、h_2 直到 h_T，由向右的箭头相连，第一个箭头标有 P(h_2 | h_1)；每个隐状态有一个箭头向下指向符号 x_t，第一个标有 P(x_1 | h_1)。缺失的符号 x_j 画成点线空框。上方一行，虚线箭头自左向右从 pi_1 到 pi_j，点线箭头自右向左从 rho_T 到 rho_j；pi_j 与 rho_j 各有一个箭头向下指向 h_j。下方的括线标出各自见过的符号：pi_j 见过 x_1 到 x_{j-1}，rho_j 见过 x_{j+1} 到 x_T。</details>
 #
 # （图中缺了一个符号 $x_j$。最上面一行的 $\pi$ 和 $\rho$，就是本课要讲的内容。）
 #

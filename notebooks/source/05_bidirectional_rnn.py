@@ -25,18 +25,23 @@
 #
 # Lesson 4 asked for a missing symbol of a hidden Markov model, $P(x_j \mid \text{all others})$. A **forward** recursion, $\pi$, gathered what stands before $j$, a **backward** recursion, $\rho$, what stands after it, and the two were combined at $j$; a network with one recurrent layer for each direction learnt to do the same from examples.
 # Such a **bidirectional** network is built here in general: any cell, any sizes, any number of layers.
-#
-# ![Unrolled bidirectional network, time steps 1 to T to the right. Each input X_t feeds two rows of states. In the forward row dashed arrows lead to the right, beginning with a dotted state of step 0; in the backward row above it dotted arrows lead to the left, beginning with a dotted state of step T + 1. At every step both states feed the output O_t. No arrow joins the two rows.](../../assets/figures/bidirectional_rnn.svg)
-#
-# ("Backward" is a direction of reading here. It has nothing to do with backpropagation, which runs through both directions.)
 
 # %% [markdown] lang="zh" id="recall"
 # ## 从两个递推到两个循环层
 #
 # 第 4 课要在隐马尔可夫模型中推断一个缺失的符号，即求 $P(x_j \mid \text{其余全部})$。**前向**递推 $\pi$ 收集 $j$ 之前的信息，**反向**递推 $\rho$ 收集 $j$ 之后的信息，最后在 $j$ 处合并；一个在两个方向上各有一个循环层的网络，也从样本中学会了这件事。
 # 本课就来构造一般的**双向**网络：单元、大小和层数都可以任选。
+
+# %% id="figure-bidirectional-rnn"
+utils.show_figure("bidirectional_rnn")
+
+# %% [markdown] lang="en" id="recall-after"
+# <details><summary>The figure in words</summary>Unrolled bidirectional network, time steps 1 to T to the right. Each input X_t feeds two rows of states. In the forward row dashed arrows lead to the right, beginning with a dotted state of step 0; in the backward row above it dotted arrows lead to the left, beginning with a dotted state of step T + 1. At every step both states feed the output O_t. No arrow joins the two rows.</details>
 #
-# ![按时间展开的双向网络，时间步 1 到 T 自左向右。每个输入 X_t 同时送入两行隐状态：前向一行的虚线箭头指向右边，从第 0 步的状态（虚框）开始；上面的反向一行，点线箭头指向左边，从第 T+1 步的状态（虚框）开始。每个时间步的两个隐状态都送入输出 O_t，两行之间没有箭头。](../../assets/figures/bidirectional_rnn.svg)
+# ("Backward" is a direction of reading here. It has nothing to do with backpropagation, which runs through both directions.)
+
+# %% [markdown] lang="zh" id="recall-after"
+# <details><summary>图的文字说明</summary>按时间展开的双向网络，时间步 1 到 T 自左向右。每个输入 X_t 同时送入两行隐状态：前向一行的虚线箭头指向右边，从第 0 步的状态（虚框）开始；上面的反向一行，点线箭头指向左边，从第 T+1 步的状态（虚框）开始。每个时间步的两个隐状态都送入输出 O_t，两行之间没有箭头。</details>
 #
 # （这里的“反向”指阅读的方向，与反向传播无关；反向传播要经过两个方向。）
 
@@ -252,10 +257,6 @@ for Cell, their_class in ((nn.RNNCell, nn.RNN), (nn.GRUCell, nn.GRU), (nn.LSTMCe
 # |---|---|---|
 # | `output` | `(T, n, 2h)` | **last layer, all time steps**: `output[..., :h]` forward, `output[..., h:]` backward |
 # | `h_n` | `(2L, n, h)` | **all layers, final states**: layer $l$ forward at index $2(l - 1)$, backward at $2(l - 1) + 1$ |
-#
-# ![For two layers. Left: the tensor output as a strip of T columns that holds the states of layer 2, forward in the upper half and backward in the lower half. Right: h_n and c_n as four numbered slices each: 0 layer 1 forward, 1 layer 1 backward, 2 layer 2 forward, 3 layer 2 backward. A bold wire joins h_n[2] with the forward half of output's last column, another h_n[3] with the backward half of its first column.](../../assets/figures/bidirectional_layout.svg)
-#
-# The backward direction *ends at the first time step*. **Predict:** in a network of one layer, how many inputs has the backward half of `output[-1]` read?
 
 # %% [markdown] lang="zh" id="layout-text"
 # ## 哪个数放在哪里？
@@ -266,8 +267,17 @@ for Cell, their_class in ((nn.RNNCell, nn.RNN), (nn.GRUCell, nn.GRU), (nn.LSTMCe
 # |---|---|---|
 # | `output` | `(T, n, 2h)` | **最后一层、所有时间步**：`output[..., :h]` 是前向，`output[..., h:]` 是反向 |
 # | `h_n` | `(2L, n, h)` | **所有层、最终状态**：第 $l$ 层的前向在下标 $2(l - 1)$ 处，反向在 $2(l - 1) + 1$ 处 |
+
+# %% id="figure-bidirectional-layout"
+utils.show_figure("bidirectional_layout")
+
+# %% [markdown] lang="en" id="layout-text-after"
+# <details><summary>The figure in words</summary>For two layers. Left: the tensor output as a strip of T columns that holds the states of layer 2, forward in the upper half and backward in the lower half. Right: h_n and c_n as four numbered slices each: 0 layer 1 forward, 1 layer 1 backward, 2 layer 2 forward, 3 layer 2 backward. A bold wire joins h_n[2] with the forward half of output's last column, another h_n[3] with the backward half of its first column.</details>
 #
-# ![两层的情形。左：张量 output 画成 T 列的长条，存放第 2 层的隐状态，上半是前向，下半是反向。右：h_n 和 c_n 各有四个切片，0 为第 1 层前向，1 为第 1 层反向，2 为第 2 层前向，3 为第 2 层反向。一条粗线把 h_n[2] 与 output 最后一列的前向一半相连，另一条把 h_n[3] 与第一列的反向一半相连。](../../assets/figures/bidirectional_layout.svg)
+# The backward direction *ends at the first time step*. **Predict:** in a network of one layer, how many inputs has the backward half of `output[-1]` read?
+
+# %% [markdown] lang="zh" id="layout-text-after"
+# <details><summary>图的文字说明</summary>两层的情形。左：张量 output 画成 T 列的长条，存放第 2 层的隐状态，上半是前向，下半是反向。右：h_n 和 c_n 各有四个切片，0 为第 1 层前向，1 为第 1 层反向，2 为第 2 层前向，3 为第 2 层反向。一条粗线把 h_n[2] 与 output 最后一列的前向一半相连，另一条把 h_n[3] 与第一列的反向一半相连。</details>
 #
 # 反向**结束于第一个时间步**。**猜一猜：** 在单层网络里，`output[-1]` 的反向一半读过几个输入？
 

@@ -186,8 +186,17 @@ utils.explore(draw_by_position, T=widgets.IntSlider(35, min=2, max=60, descripti
 # ## The path of the leak
 #
 # Before you read on, take a pencil: which path leads from $x_{t+1}$ to the output $\mathbf{O}_t$ that is to predict it?
+
+# %% [markdown] lang="zh" id="leak"
+# ## 泄漏的路径
 #
-# ![Time steps t-1, t and t+1 of a bidirectional network in grey: inputs X below, forward and backward states above them, outputs O, and above O_t its target X_{t+1}. One thick vermilion path runs from the input X_{t+1} into the backward state at t+1, from there to the backward state at t, and into O_t, which is compared with its target: the same X_{t+1}, drawn in the same colour.](../../assets/figures/leak.svg)
+# 先别往下读，拿起笔来：从 $x_{t+1}$ 出发，沿哪条路可以走到本该预测它的输出 $\mathbf{O}_t$？
+
+# %% id="figure-leak"
+utils.show_figure("leak")
+
+# %% [markdown] lang="en" id="leak-after"
+# <details><summary>The figure in words</summary>Time steps t-1, t and t+1 of a bidirectional network in grey: inputs X below, forward and backward states above them, outputs O, and above O_t its target X_{t+1}. One thick vermilion path runs from the input X_{t+1} into the backward state at t+1, from there to the backward state at t, and into O_t, which is compared with its target: the same X_{t+1}, drawn in the same colour.</details>
 #
 # The target of position $t$ is the *input* of position $t+1$, and the backward direction reads it before it comes to $t$:
 #
@@ -197,12 +206,8 @@ utils.explore(draw_by_position, T=widgets.IntSlider(35, min=2, max=60, descripti
 #
 # So far this is a story that fits. The next three experiments *test* it.
 
-# %% [markdown] lang="zh" id="leak"
-# ## 泄漏的路径
-#
-# 先别往下读，拿起笔来：从 $x_{t+1}$ 出发，沿哪条路可以走到本该预测它的输出 $\mathbf{O}_t$？
-#
-# ![双向网络的三个时间步 t-1、t、t+1，均为灰色：下方是输入 X，往上是前向与反向隐状态，再往上是输出 O，O_t 的上方是它的目标 X_{t+1}。一条粗的朱红色路径从输入 X_{t+1} 进入 t+1 处的反向隐状态，再到 t 处的反向隐状态，最后进入 O_t；O_t 要与目标比较，而目标正是同一个 X_{t+1}，用同样的颜色画出。](../../assets/figures/leak.svg)
+# %% [markdown] lang="zh" id="leak-after"
+# <details><summary>图的文字说明</summary>双向网络的三个时间步 t-1、t、t+1，均为灰色：下方是输入 X，往上是前向与反向隐状态，再往上是输出 O，O_t 的上方是它的目标 X_{t+1}。一条粗的朱红色路径从输入 X_{t+1} 进入 t+1 处的反向隐状态，再到 t 处的反向隐状态，最后进入 O_t；O_t 要与目标比较，而目标正是同一个 X_{t+1}，用同样的颜色画出。</details>
 #
 # 位置 $t$ 的目标，就是位置 $t+1$ 的**输入**，而反向在读到 $t$ 之前，已经读过它：
 #

@@ -1,0 +1,115 @@
+# %% [markdown] lang="en" id="title"
+# # Start here
+#
+# Six short lessons on deep and bidirectional recurrent networks. Everything that they claim you can run, move with a slider and see. No GPU is needed, and nothing is downloaded while they run.
+#
+# **First**, press *Run → Run All Cells* in the menu above (or click into a cell and press `Shift+Enter`). That is also how every lesson is run.
+#
+# {{launch}}
+
+# %% [markdown] lang="zh" id="title"
+# # 从这里开始
+#
+# 六节短课，讲深度循环神经网络和双向循环神经网络。课文里的每个说法，你都可以运行一遍，拖动滑块，亲眼看到。不需要 GPU，运行时也不下载任何东西。
+#
+# **首先**，点上方菜单的 *Run → Run All Cells*（运行全部单元格），或者点一个单元格，再按 `Shift+Enter`。每一课都是这样运行的。
+#
+# {{launch}}
+
+# %% [markdown] lang="en" id="check-text"
+# ## Is this machine ready?
+
+# %% [markdown] lang="zh" id="check-text"
+# ## 这台机器准备好了吗？
+
+# %% id="setup"
+# {{setup}}
+
+# %% id="check"
+utils.check_machine()
+
+# %% [markdown] lang="en" id="verdict"
+# It says **Ready**? Then every lesson runs here. Other versions than the tested ones mostly work too (Colab has its own). If it says **Not ready**, the line below says what to do.
+#
+# An error instead of a table? Then Jupyter was started from another Python than the one that the book was installed for: use the commands of the [README](../../README.md#start), or choose the right kernel at the top right.
+
+# %% [markdown] lang="zh" id="verdict"
+# 显示 **Ready** 了吗？那么所有课程都能在这里运行。版本与测试时不同，大多也没有问题（Colab 用的是它自己的版本）。如果显示 **Not ready**，下一行会告诉你该怎么办。
+#
+# 出现的是报错，而不是表格？那说明启动 Jupyter 的 Python 不是安装本书的那一个：请使用 [README](../../README.md#start) 里的命令，或者在右上角选择正确的内核（kernel）。
+
+# %% [markdown] lang="en" id="map"
+# ## The lessons
+#
+# They build on each other, but whoever knows recurrent networks may begin with lesson 3, and whoever came for the famous mistake with lesson 6. The run times were measured on the machine of the table above as it is stored (one CPU core): if yours shows half the speed, expect twice the time.
+#
+# | | Lesson | What you can do afterwards | Run All |
+# | --- | --- | --- | --- |
+# | 1 | [Deep recurrent networks](01_deep_rnn.ipynb) | draw a network of any depth with the shapes of all its weights, and follow one step by hand | {{seconds 01_deep_rnn}} s |
+# | 2 | [A stacked network from scratch](02_stacked_from_scratch.ipynb) | write RNN, GRU and LSTM layers, stack them, train them, and get the numbers that PyTorch gets | {{seconds 02_stacked_from_scratch}} s |
+# | 3 | [A deep LSTM in a few lines](03_concise_lstm.ipynb) | train `nn.LSTM` as *Dive into Deep Learning* does and faster, and tell learning from learning by heart | {{seconds 03_concise_lstm}} s |
+# | 4 | [Both sides at once: a hidden Markov model](04_hmm_forward_backward.ipynb) | sum over $k^T$ paths in $O(k^2 T)$ from both ends, and show that networks learn the same | {{seconds 04_hmm_forward_backward}} s |
+# | 5 | [Bidirectional recurrent networks](05_bidirectional_rnn.ipynb) | build one, read PyTorch's layout without a slip, say what it costs and what it is good for | {{seconds 05_bidirectional_rnn}} s |
+# | 6 | [The wrong use of a bidirectional network](06_bidirectional_misuse.ipynb) | explain why a perplexity near 1 can be worthless, and show it in five ways | {{seconds 06_bidirectional_misuse}} s |
+#
+# Each lesson asks for a **prediction** before it shows a result. Make it, on paper: that is where the learning happens. At its end stand five exercises; a cell says *not yet* or *right, because …*, and the solution is folded away below it.
+#
+# For teachers: [how to present this in class](teaching.ipynb).
+
+# %% [markdown] lang="zh" id="map"
+# ## 课程一览
+#
+# 各课前后相承；熟悉循环神经网络的读者可以从第 3 课开始，专为那个著名的错误而来的读者可以直接看第 6 课。运行时间是在上面那张表所描述的机器上（保存本页时，一个 CPU 核心）测得的：如果你的速度只有一半，时间就要加倍。
+#
+# | | 课 | 学完之后，你能够 | 全部运行 |
+# | --- | --- | --- | --- |
+# | 1 | [深度循环神经网络](01_deep_rnn.ipynb) | 画出任意深度的网络，写出每个权重的形状，并手算一步 | {{seconds 01_deep_rnn}} 秒 |
+# | 2 | [从零实现堆叠的循环网络](02_stacked_from_scratch.ipynb) | 写出 RNN、GRU 和 LSTM 层，把它们堆叠起来并训练，结果与 PyTorch 一致 | {{seconds 02_stacked_from_scratch}} 秒 |
+# | 3 | [深度 LSTM 的简洁实现](03_concise_lstm.ipynb) | 像《动手学深度学习》那样训练 `nn.LSTM`，并且训练得更快；分清“学会了”和“背下来了” | {{seconds 03_concise_lstm}} 秒 |
+# | 4 | [同时看两边：隐马尔可夫模型](04_hmm_forward_backward.ipynb) | 从两端递推，用 $O(k^2 T)$ 次运算对 $k^T$ 条路径求和，并看到网络也能学会同样的事 | {{seconds 04_hmm_forward_backward}} 秒 |
+# | 5 | [双向循环神经网络](05_bidirectional_rnn.ipynb) | 亲手实现，准确读懂 PyTorch 的张量布局，说清它的代价和用途 | {{seconds 05_bidirectional_rnn}} 秒 |
+# | 6 | [双向循环神经网络的错误应用](06_bidirectional_misuse.ipynb) | 解释为什么接近 1 的困惑度可能毫无价值，并用五种方法加以证明 | {{seconds 06_bidirectional_misuse}} 秒 |
+#
+# 每一课在给出结果之前，都会请你先**猜一猜**。请真的写在纸上：学习就发生在这一刻。课末有五道练习；运行检查单元格，会显示 *not yet*（还不对）或 *right, because …*（对了，因为……），解答折叠在它下面。
+#
+# 教师请看：[课堂演示指南](teaching.ipynb)。
+
+# %% [markdown] lang="en" id="playground-text"
+# ## The playground
+#
+# Lessons 3 and 6 contain a playground, and it has [a page of its own](playground.ipynb): a network that you train while you watch.
+#
+# | Control | What it does |
+# | --- | --- |
+# | **Layers**, **Hidden units** | depth $L$ and width $h$ of the network; every control also moves with the arrow keys |
+# | **Cell** | plain RNN, GRU or LSTM |
+# | **Recipe** | *fast* (Adam) or *D2L* (SGD, as in that book); it proposes a learning rate, which you can change |
+# | **Train**, **Stop**, **Reset** | training goes on in the background, so you can work on in other cells. **Stop** keeps the model, **Reset** forgets everything |
+# | the plot | training perplexity is solid, held-out perplexity dashed; each run has a number, at the ends of its curves and in the table |
+# | **Prefix**, **Temperature**, **Generate** | let the trained network write; at temperature 0 it always takes the likeliest character |
+# | **Settings** | the whole experiment in one line, seed included: copy it into a chat, paste it here, and press **Train** to see the same curve |
+#
+# A value that makes no sense is refused with a sentence beside the control. A training that diverges stops by itself and says so.
+
+# %% [markdown] lang="zh" id="playground-text"
+# ## 游乐场
+#
+# 第 3 课和第 6 课里各有一个游乐场，它也有[单独的一页](playground.ipynb)：一边训练网络，一边观察。
+#
+# | 控件 | 作用 |
+# | --- | --- |
+# | **Layers**（层数）、**Hidden units**（隐藏单元数） | 网络的深度 $L$ 和宽度 $h$；所有控件都可以用方向键调节 |
+# | **Cell**（单元） | 普通 RNN、GRU 或 LSTM |
+# | **Recipe**（训练方案） | *fast*（Adam）或 *D2L*（SGD，与那本书相同）；选定后会给出一个学习率，可以再改 |
+# | **Train**、**Stop**、**Reset** | 训练在后台进行，其他单元格照常可用。**Stop**（停止）保留模型，**Reset**（重置）全部清空 |
+# | 图 | 实线是训练困惑度，虚线是留出困惑度；每次训练有一个编号，标在曲线末端，也写在表里 |
+# | **Prefix**（前缀）、**Temperature**（温度）、**Generate**（生成） | 让训练好的网络写下去；温度为 0 时总取概率最大的字符 |
+# | **Settings**（设置） | 整个实验浓缩成一行，包括随机种子：发到群里，对方粘贴到这里，按 **Train**，就能得到同一条曲线 |
+#
+# 不合理的取值会被拒绝，控件旁会说明原因。发散的训练会自动停止，并给出提示。
+
+# %% [markdown] lang="en" id="next"
+# {{next}}
+
+# %% [markdown] lang="zh" id="next"
+# {{next}}

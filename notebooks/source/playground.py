@@ -1,0 +1,24 @@
+# %% [markdown] lang="en" id="title"
+# # The playground
+#
+# A recurrent network that reads *The Time Machine*, one character at a time, and predicts the next one. Choose layers and hidden units, press **Train**, and watch the perplexity on text it has read (solid) and on text it has not (dashed).
+# [The start page](00_start_here.ipynb) explains the controls, [lesson 3](03_concise_lstm.ipynb) the network, [lesson 6](06_bidirectional_misuse.ipynb) the *bidirectional* switch.
+#
+# {{launch}}
+
+# %% [markdown] lang="zh" id="title"
+# # 游乐场
+#
+# 一个循环神经网络逐个字符地阅读《时间机器》，并预测下一个字符。选好层数和隐藏单元数，按下 **Train**，观察它在读过的文本（实线）和没读过的文本（虚线）上的困惑度。
+# 各个控件的用法见[开始页](00_start_here.ipynb)，网络见[第 3 课](03_concise_lstm.ipynb)，**bidirectional** 开关见[第 6 课](06_bidirectional_misuse.ipynb)。
+#
+# {{launch}}
+
+# %% id="setup"
+# {{setup}}
+
+# %% id="playground"
+playground = utils.Playground(bidirectional=True)
+playground.show()
+playground.start(layers=1, hidden_units=64, epochs=20)
+playground.wait()

@@ -6,6 +6,7 @@ only; every message is shown as text. See `Playground`.
 
 import html
 import statistics
+import sys
 import threading
 import time
 import traceback
@@ -202,6 +203,23 @@ class Playground:
             ]
         )
         self.box.add_class("book-playground")
+        self.heartbeat = None
+        if "google.colab" in sys.modules:  # which may not show what a thread sends (colabtools issue 3373)
+            self.heartbeat = W.Play(interval=500, max=10**9, layout={"display": "none"})
+            self.heartbeat.observe(self._send_again, "value")
+            self.box.children += (self.heartbeat,)
+
+    def _send_again(self, _=None):
+        """Send what the training thread has written once more, from the thread that handles the reader's clicks."""
+        training = self.is_training  # asked first: what it writes last is sent too
+        outputs = (self.plot.image, self.bar, self.status, self.sample, self.traceback, self.table)
+        for widget in (*outputs, self.stop_button, self.generate_button):
+            widget.send_state()
+        self._beat(training)
+
+    def _beat(self, on):
+        if self.heartbeat:
+            setattr(self.heartbeat, "playing" if hasattr(W.Play, "playing") else "_playing", on)  # ipywidgets 8, 7
 
     def show(self):
         """Display the playground."""
@@ -268,6 +286,7 @@ class Playground:
             self.stop_button.disabled, self.generate_button.disabled = False, True
             self._say("starting")
             thread.start()
+            self._beat(True)
 
     @property
     def is_training(self):

@@ -568,7 +568,8 @@ def load_run(name):
 
 # --------------------------------------------------------------------------------------------------- 6  Display
 
-# noUiSlider, which draws ipywidgets' sliders, leaves its handles without an accessible name, and W.Image has no alt
+# noUiSlider, which draws ipywidgets' sliders, leaves its handles without an accessible name, and W.Image has no alt.
+# Notebook 7 takes the arrow keys, Enter and Space away from a widget for its own shortcuts, unless told not to.
 _LABELS = """
 if (!window.labelBookWidgets) {
   window.labelBookWidgets = () => {
@@ -580,6 +581,10 @@ if (!window.labelBookWidgets) {
       image.alt = "Figure; the numbers that it shows stand in the text beside it";
   };
   new MutationObserver(window.labelBookWidgets).observe(document.body, {childList: true, subtree: true});
+  window.addEventListener("keydown", event => {
+    const ours = /^(Arrow.*|Enter| )$/.test(event.key) && !event.shiftKey && !event.ctrlKey;
+    if (event.target.closest?.(".jupyter-widgets")) event.target.toggleAttribute("data-lm-suppress-shortcuts", ours);
+  }, true);
 }
 window.labelBookWidgets();
 """

@@ -1,11 +1,79 @@
 """What several tests need: the corpus and small models. utils comes before torch here, because it sets the threads."""
 
+import os
 import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from traitlets import List
 
 import utils
 from utils import d2l, torch
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def copy_course():
+    """A function that copies the course into a folder as a clone has it: what git tracks and what it would track."""
+
+    def copy(folder):
+        names = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        for name in subprocess.run(names, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0"):
+            if name and (ROOT / name).exists():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        return folder
+
+    return copy
+
+
+class _OneKernel(KernelSpecManager):
+    argv = List()
+
+    def get_kernel_spec(self, kernel_name):
+        return KernelSpec(argv=[*self.argv, "-m", "ipykernel_launcher", "-f", "{connection_file}"], language="python")
+
+
+@pytest.fixture(scope="session")
+def run_notebook(tmp_path_factory):
+    """A function that runs a notebook in a folder, every training cut short, and returns it with its outputs.
+
+    Its kernel has no network where the system allows that (Linux), and is another Python if argv names one.
+    """
+    alone = ["unshare", "--map-root-user", "--net"]
+    isolated = shutil.which("unshare") and not subprocess.run([*alone, "true"], capture_output=True).returncode
+    assert isolated or not os.environ.get("CI"), "CI must try the lessons without a network"
+
+    def run(notebook, folder, argv=(sys.executable,), network=False, **env):
+        spec = _OneKernel(argv=[*(alone if isolated and not network else []), *map(str, argv)])
+        options = {"transport": "ipc", "ip": str(tmp_path_factory.mktemp("k") / "ipc")} if isolated else {}
+        manager = AsyncKernelManager(kernel_spec_manager=spec, **options)
+        client = NotebookClient(notebook, km=manager, timeout=300, resources={"metadata": {"path": str(folder)}})
+        client.execute(env={**os.environ, "FAST": "1", **env})
+        return notebook
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def installed_course(tmp_path_factory, copy_course):
+    """The course on a fresh machine: a copy in a new folder, installed by the first command of the README.
+
+    Returns the folder and the last part of that command, which starts JupyterLab.
+    """
+    course = copy_course(tmp_path_factory.mktemp("fresh"))
+    (command,) = re.findall(r"^python3 -m venv .*jupyter lab .*$", (course / "README.md").read_text("utf-8"), re.M)
+    install, start = command.rsplit(" && ", 1)
+    subprocess.run(["bash", "-euo", "pipefail", "-c", install], cwd=course, check=True, capture_output=True)
+    return course, start
 
 
 @pytest.fixture(scope="session")

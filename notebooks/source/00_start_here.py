@@ -50,7 +50,7 @@ utils.check_machine()
 # | 3 | [A deep LSTM in a few lines](03_concise_lstm.ipynb) | train `nn.LSTM` as *Dive into Deep Learning* does and faster, and tell learning from learning by heart | {{seconds 03_concise_lstm}} s |
 # | 4 | [Both sides at once: a hidden Markov model](04_hmm_forward_backward.ipynb) | sum over $k^T$ paths in $O(k^2 T)$ from both ends, and show that networks learn the same | {{seconds 04_hmm_forward_backward}} s |
 # | 5 | [Bidirectional recurrent networks](05_bidirectional_rnn.ipynb) | build one, read PyTorch's layout without a slip, say what it costs and what it is good for | {{seconds 05_bidirectional_rnn}} s |
-# | 6 | [The wrong use of a bidirectional network](06_bidirectional_misuse.ipynb) | explain why a perplexity near 1 can be worthless, and show it in five ways | {{seconds 06_bidirectional_misuse}} s |
+# | 6 | [The wrong use of a bidirectional network](06_bidirectional_misuse.ipynb) | explain why a perplexity near 1 can be worthless, and show it with experiments | {{seconds 06_bidirectional_misuse}} s |
 #
 # Each lesson asks for a **prediction** before it shows a result. Make it, on paper: that is where the learning happens. At its end stand five exercises; a cell says *not yet* or *right, because …*, and the solution is folded away below it.
 #
@@ -68,7 +68,7 @@ utils.check_machine()
 # | 3 | [深度 LSTM 的简洁实现](03_concise_lstm.ipynb) | 像《动手学深度学习》那样训练 `nn.LSTM`，并且训练得更快；分清“学会了”和“背下来了” | {{seconds 03_concise_lstm}} 秒 |
 # | 4 | [同时看两边：隐马尔可夫模型](04_hmm_forward_backward.ipynb) | 从两端递推，用 $O(k^2 T)$ 次运算对 $k^T$ 条路径求和，并看到网络也能学会同样的事 | {{seconds 04_hmm_forward_backward}} 秒 |
 # | 5 | [双向循环神经网络](05_bidirectional_rnn.ipynb) | 亲手实现，准确读懂 PyTorch 的张量布局，说清它的代价和用途 | {{seconds 05_bidirectional_rnn}} 秒 |
-# | 6 | [双向循环神经网络的错误应用](06_bidirectional_misuse.ipynb) | 解释为什么接近 1 的困惑度可能毫无价值，并用五种方法加以证明 | {{seconds 06_bidirectional_misuse}} 秒 |
+# | 6 | [双向循环神经网络的错误应用](06_bidirectional_misuse.ipynb) | 解释为什么接近 1 的困惑度可能毫无价值，并用实验加以证明 | {{seconds 06_bidirectional_misuse}} 秒 |
 #
 # 每一课在给出结果之前，都会请你先**猜一猜**。请真的写在纸上：学习就发生在这一刻。课末有五道练习；运行检查单元格，会显示 *not yet*（还不对）或 *right, because …*（对了，因为……），解答折叠在它下面。
 #

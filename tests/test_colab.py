@@ -1,0 +1,66 @@
+"""Colab, simulated: its old widgets, an empty folder with one notebook, and nothing of its own packages changed.
+
+The clone goes to this checkout (git's insteadOf), google.colab is a stand-in that Python imports at its start, and
+versions are those of colab-requirements.txt. That Colab's own page shows what a notebook stores is not tested here.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted((ROOT / "notebooks" / "zh").glob("*.ipynb"))  # the other edition than test_lessons.py runs
+OURS = {"d2l==0.17.0", "word-text-counter==0.3.0"}
+
+
+@pytest.fixture(scope="module")
+def colab(tmp_path_factory, copy_course):
+    """A folder that holds a Python with Colab's packages and what a notebook's kernel there is told."""
+    folder = tmp_path_factory.mktemp("colab")
+    subprocess.run([sys.executable, "-m", "venv", folder / "python"], check=True)
+    pip = [folder / "python/bin/pip", "install", "-q"]
+    subprocess.run([*pip, "-r", ROOT / "tests/colab-requirements.txt"], check=True, capture_output=True)
+    subprocess.run([*pip, "--no-deps", "ipywidgets==7.7.1"], check=True, capture_output=True)
+    package = folder / "stand-in/google/colab/__init__.py"
+    package.parent.mkdir(parents=True)
+    package.write_text("")
+    (folder / "stand-in/sitecustomize.py").write_text("import google.colab")
+    published = copy_course(folder / "published")
+    for command in ("init -q", "add .", "-c user.name=a -c user.email=a@b commit -qm a"):
+        subprocess.run(["git", *command.split()], cwd=published, check=True)
+    return folder
+
+
+def installed(colab):
+    freeze = [colab / "python/bin/pip", "freeze"]
+    return set(subprocess.run(freeze, capture_output=True, text=True, check=True).stdout.split("\n"))
+
+
+def run_there(notebook, colab, folder, run_notebook):
+    (address,) = set(re.findall(r"https://github\.com/[\w.-]+/[\w.-]+", "".join(c.source for c in notebook.cells[:3])))
+    env = {"PYTHONPATH": str(colab / "stand-in"), "JUPYTER_PLATFORM_DIRS": "1", "GIT_CONFIG_COUNT": "1"}
+    env |= {"GIT_CONFIG_KEY_0": f"url.file://{colab / 'published'}.insteadOf", "GIT_CONFIG_VALUE_0": address}
+    return run_notebook(notebook, folder, argv=[colab / "python/bin/python"], network=True, **env)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_notebook_alone_in_an_empty_folder(path, colab, tmp_path, run_notebook):
+    before = installed(colab)
+    notebook = run_there(nbformat.read(path, as_version=4), colab, tmp_path, run_notebook)
+    assert installed(colab) - before <= OURS and not before - installed(colab), "Colab's own packages stay as they are"
+    assert OURS <= installed(colab)
+    assert [p.name for p in tmp_path.iterdir()] == ["deep-rnn-book"], "the course is cloned, and nothing else appears"
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert not [o.text for o in outputs if o.get("name") == "stderr"]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_every_figure_is_inside_the_notebook(path):
+    """Colab shows no file of the clone and no attachment in a Markdown cell, only what a code cell has drawn."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        assert "attachments" not in cell
+        assert cell.cell_type == "code" or not re.search(r"!\[.*?\]\(|<img", cell.source), cell.id

@@ -4,6 +4,7 @@ Use it as utils.Playground. Slider values are read when Train is clicked; the tr
 only; every message is shown as text. See `Playground`.
 """
 
+import contextvars
 import html
 import statistics
 import sys
@@ -281,7 +282,10 @@ class Playground:
                 before.stop.set()
             self.current = training = Training(settings, settings.build(len(self.corpus.vocab)))
             self.error = None
-            thread = threading.Thread(target=self._work, args=(training, before), name=self.thread_name, daemon=True)
+            work = contextvars.copy_context().run  # ipykernel 7.0 looks up in it where a widget's messages belong
+            thread = threading.Thread(
+                target=work, args=(self._work, training, before), name=self.thread_name, daemon=True
+            )
             thread.training = training
             self.stop_button.disabled, self.generate_button.disabled = False, True
             self._say("starting")
@@ -344,11 +348,13 @@ class Playground:
         try:
             if not training.stop.is_set():
                 self._train(training)
-        finally:
             if self.current is training:  # no later Train is waiting for this one to end
                 self.stop_button.disabled, self.generate_button.disabled = True, self.model is None
                 if training.status == "running":  # stopped before it began
                     self._say("stopped")
+        except BaseException as error:  # a widget that cannot be written to; `wait` raises it
+            self.error = error
+        finally:
             training.ended.set()
 
     def _train(self, training):

@@ -1,6 +1,7 @@
 """The playground without a browser: its real widgets, moved and clicked from here; training really trains."""
 
 import _thread
+import contextvars
 import sys
 import threading
 import time
@@ -74,6 +75,27 @@ def test_same_seed_same_run_whatever_else_draws_random_numbers(playground):
     playground.wait()
     first, second, other = ([r.perplexity for r in t.records] for t in playground.trainings)
     assert first == second != other
+
+
+def test_messages_of_the_training_belong_where_the_click_did(playground):
+    """ipykernel 7.0 looks that up in a context variable, and a thread begins without the variables of its starter."""
+    parent, seen = contextvars.ContextVar("parent"), []
+    parent.set("the cell")
+    playground._say = lambda text: seen.append(parent.get(None))
+    playground.start(hidden_units=16, epochs=2)
+    playground.wait()
+    assert len(seen) >= 2 and set(seen) == {"the cell"}
+
+
+def test_wait_ends_and_says_why_when_no_widget_can_be_written_to(playground):
+    def fail(text):
+        if threading.current_thread().name == "train:test":
+            raise LookupError("shell_parent")
+
+    playground._say = fail
+    playground.start(hidden_units=16, epochs=2)
+    with pytest.raises(LookupError, match="shell_parent"):
+        playground.wait()
 
 
 def test_building_a_model_leaves_torchs_random_state_alone():

@@ -10,9 +10,9 @@ Each lesson is written when it is finished; one that fails stops the build and i
 
 Sources are jupytext percent files. Every cell has an id: `# %% id="train"`. A markdown cell with lang="en" has a
 partner with lang="zh" and the same id; a cell without lang goes into both editions. The author may write {{launch}},
-{{next}} and {{repository}} in a cell, and `# {{setup}}` as the only line of a code cell. {{seconds 03_x}} is replaced
-by the seconds that lesson 03_x took when it was last executed, {{slow cells}} by a table of the cells that took longest.
-Needs Python 3.11 or newer.
+{{next}} and {{repository}} in a cell, and `# {{setup}}` as the only line of a code cell. {{seconds 03_x}} becomes the
+seconds that lesson 03_x took when it was last executed, {{slow cells}} a table of the cells that took longest. Needs
+Python 3.11 or newer.
 """
 
 import argparse
@@ -60,6 +60,7 @@ ADDRESS = re.compile(
     r"|\bgit\W+clone(?:\W+[\w-]+){0,2}\W+(?:https://|git@)github\.com[/:])" + SLUG,
     re.ASCII,
 )
+QUOTE = re.compile("{{(seconds|slow cells)")
 SLOW = {"en": ("Lesson", "Cell", "Section", "Seconds"), "zh": ("课", "单元格", "小节", "秒")}
 DEAD = ("application/vnd.jupyter.widget-view+json", "application/javascript")  # what a stored page cannot use
 CJK = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"  # punctuation, characters, full-width forms
@@ -258,23 +259,17 @@ def execute(editions, root, source):
 
 
 def fill_in_seconds(editions, root):
-    """Replace {{seconds NAME}} and {{slow cells}} by what the stored lessons have measured."""
+    """Replace {{seconds NAME}} and {{slow cells}} by what the stored lessons have measured, "?" where nothing has."""
     for language, notebook in editions.items():
         for cell in notebook.cells:
-            if "{{" in cell.source and cell.cell_type == "markdown":
-                lessons = {path.stem: nbformat.read(path, as_version=4) for path in stored_lessons(root, language)}
-                cell.source = cell.source.replace("{{slow cells}}", slow_cells(lessons, language))
-                cell.source = re.sub(r"{{seconds (\w+)}}", lambda match: run_time(lessons, match[1]), cell.source)
-
-
-def stored_lessons(root, language):
-    """The paths of the numbered lessons of an edition, in order."""
-    return sorted((root / "notebooks" / language).glob("[0-9]*.ipynb"))
-
-
-def run_time(lessons, name):
-    """The seconds that a stored lesson took, as text; "?" for one that has not been executed."""
-    return str(lessons[name].metadata.book.get("seconds", {}).get("all", "?")) if name in lessons else "?"
+            if not QUOTE.search(cell.source):
+                continue
+            paths = sorted((root / "notebooks" / language).glob("[0-9]*.ipynb"))
+            lessons = {path.stem: nbformat.read(path, as_version=4) for path in paths}
+            cell.source = cell.source.replace("{{slow cells}}", slow_cells(lessons, language))
+            for name in re.findall(r"{{seconds (\w+)}}", cell.source):
+                seconds = lessons[name].metadata.book.get("seconds", {}) if name in lessons else {}
+                cell.source = cell.source.replace(f"{{{{seconds {name}}}}}", str(seconds.get("all", "?")))
 
 
 def slow_cells(lessons, language):
@@ -378,7 +373,7 @@ def build(root, names, run, check):
     book = read_book(root)
     sources = sorted((root / "notebooks" / "source").glob("*.py"))
     chosen = [source for source in sources if not names or source.name in [Path(name).name for name in names]]
-    chosen.sort(key=lambda source: bool(re.search("{{(seconds|slow)", source.read_text("utf-8"))))  # they quote others
+    chosen.sort(key=lambda source: bool(QUOTE.search(source.read_text("utf-8"))))  # what quotes the others comes last
     if missing := {Path(name).name for name in names} - {source.name for source in chosen}:
         raise SourceError(f"not in notebooks/source: {', '.join(sorted(missing))}")
     lessons, problems = {source: read_lesson(source, book) for source in chosen}, []

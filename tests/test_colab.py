@@ -68,7 +68,7 @@ def test_every_figure_is_inside_the_notebook(path):
 
 
 def test_playground_with_the_widgets_of_2022(colab):
-    """All of test_playground.py, with ipywidgets 7.7.1, ipykernel 6.17 and IPython 7.34: Colab's, and many a VS Code's."""
+    """All of test_playground.py with ipywidgets 7.7.1, ipykernel 6.17 and IPython 7.34: Colab's, and some VS Codes'."""
     dev = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
     tools = re.findall(r"^(?:pytest|pytest-timeout|nbclient)==.*$", dev, re.MULTILINE)
     subprocess.run([colab / "python/bin/pip", "install", "-q", *tools], check=True, capture_output=True)

@@ -115,3 +115,44 @@ with warnings.catch_warnings(record=True) as caught:
 print(torch.get_num_threads(), sum("threads may spin" in str(w.message) for w in caught), os.environ["OMP_WAIT_POLICY"])
 """
     assert run_python(code, tmp_path).split() == [str(threads), str(warnings), "PASSIVE"]
+
+
+def test_check_machine_says_ready_and_on_what_that_rests(capsys):
+    text = re.sub("<[^>]+>", " ", utils.check_machine().data)
+    assert capsys.readouterr().out == "Ready: the lessons run on this machine.\n"
+    assert f"CPU cores allowed  {utils.cpus_allowed()} " in text and "10,000 + 5,000 characters" in text
+    assert int(re.search(r"([\d,]+) tokens/s", text)[1].replace(",", "")) > 100
+
+
+def test_check_machine_says_what_is_wrong(monkeypatch, capsys):
+    found = {"d2l": "1.0.3"}
+    version = utils.importlib.metadata.version
+    monkeypatch.setattr(utils.importlib.metadata, "version", lambda name: found.get(name) or version(name))
+    monkeypatch.setattr(utils, "_EMBEDDED_SHA256", "0" * 64)
+    utils.check_machine()
+    verdict, first, second = capsys.readouterr().out.strip().split("\n")
+    assert verdict == "Not ready:"
+    assert "d2l 1.0.3" in first and "pip install --no-deps d2l==0.17.0" in first
+    assert "SHA-256" in second and "pip install --force-reinstall" in second
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity masks")
+def test_cores_allowed_are_not_those_of_the_host(tmp_path):
+    code = f"""
+import os, sys; sys.path.insert(0, {str(ROOT)!r})
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+import utils; print(utils.cpus_allowed())
+"""
+    assert run_python(code, tmp_path).strip() == "1"
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path):
+    code = f"""
+import importlib.util, sys; sys.path.insert(0, {str(ROOT)!r})
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name == "d2l" else find(name, *more)
+try: import utils
+except ModuleNotFoundError as error: print(error)
+"""
+    message = run_python(code, tmp_path)
+    assert message.startswith("d2l is not installed") and f"{sys.executable} -m pip install -r" in message

@@ -402,6 +402,51 @@ def test_check_finds_links_to_another_repository(executed, text, found):
         run(executed, "--check")
 
 
+# ---- how long lessons take
+
+GUIDE = f"""\
+# %% [markdown] lang="en" id="title"
+# # Guide
+# Lesson 1 takes {{{{seconds {NAME}}}}} s, lesson 9 {{{{seconds 09_none}}}} s.
+#
+# {{{{slow cells}}}}
+#
+# {{{{next}}}}
+
+# %% [markdown] lang="zh" id="title"
+# # 指南
+# {{{{seconds {NAME}}}}}
+#
+# {{{{slow cells}}}}
+"""
+
+
+def test_pages_quote_how_long_the_lessons_took(tree):
+    edit(tree / SOURCE, "time.sleep(0.3)", "time.sleep(2.1)")
+    edit(tree / SOURCE, '# %% id="show"', '# %% [markdown] id="nap"\n# ## A nap\n\n# %% id="show"')
+    (tree / "notebooks/source/guide.py").write_text(GUIDE, "utf-8")
+    run(tree)
+    guide = tree / "notebooks/en/guide.ipynb"
+    assert "takes ? s, lesson 9 ? s" in guide.read_text("utf-8"), "nothing has been measured"
+    run(tree, "--execute")
+    seconds = notebook(tree).metadata.book.seconds
+    assert 2 < seconds["show"] < seconds["all"] < 60 and set(seconds) == {"show", "all"}
+    prose = nbformat.read(guide, as_version=4).cells[0].source
+    assert f"takes {seconds['all']} s, lesson 9 ? s" in prose
+    row = f"| [1]({NAME}.ipynb) | `[2]` | A nap | {seconds['show']:.0f} |"
+    assert prose.endswith(f"| Lesson | Cell | Section | Seconds |\n| --- | --- | --- | --- |\n{row}")
+    assert "(guide.ipynb)" not in "".join(cell.source for cell in notebook(tree).cells), "a guide is no next lesson"
+    rows = [line for line in (tree / "README.md").read_text("utf-8").splitlines() if line.startswith("|")]
+    assert rows[2].startswith("| 1 | Why depth") and rows[3].startswith("|  | Guide / 指南 | ")
+
+    before = snapshot(tree)
+    run(tree)
+    run(tree, "--check")
+    assert snapshot(tree) == before, "a build without running anything keeps the times"
+    edit(tree / "notebooks/en/guide.ipynb", f"takes {seconds['all']} s", "takes 0 s")
+    assert "notebooks/en/guide.ipynb is not what its source builds" in refusal(tree, "--check")
+
+
 # ---- README and address
 
 

@@ -212,7 +212,7 @@ def keep_outputs(editions, root, source, slug):
 def store_outputs(editions, outputs, seconds):
     """Put the same execution counts, outputs and times into both editions."""
     for notebook in editions.values():
-        notebook.metadata.book["seconds"] = dict(seconds)
+        notebook.metadata.book |= {"seconds": dict(seconds)} if seconds else {}
         for cell, (count, cell_outputs) in zip(code_cells(notebook), outputs, strict=True):
             cell.execution_count, cell.outputs = count, deepcopy(cell_outputs)
 
@@ -229,7 +229,7 @@ def execute(editions, root, source):
         running.append(cell.id)
         started.append(time.monotonic())
 
-    def end(cell, cell_index):
+    def end(cell, cell_index, execute_reply):
         seconds[cell.id] = round(time.monotonic() - started[-1], 1)
 
     folder = root / "notebooks" / "en"
@@ -242,7 +242,7 @@ def execute(editions, root, source):
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},
         on_cell_execute=begin,
-        on_cell_complete=end,
+        on_cell_executed=end,
     )
     try:
         client.execute()

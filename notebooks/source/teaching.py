@@ -1,19 +1,200 @@
 # %% [markdown] lang="en" id="title"
 # # For teachers
 #
+# How to show this book to a class: the playground on a projector, the lessons as slides, what fits into 5, 20 and 50 minutes, and which cells take how long. Everything here works without a network once it is installed.
+#
 # {{launch}}
 
 # %% [markdown] lang="zh" id="title"
 # # 教师指南
 #
+# 怎样在课堂上使用这本书：把游乐场投到大屏幕上，把课程做成幻灯片，5 分钟、20 分钟、50 分钟各讲什么，哪些单元格要运行多久。安装完成之后，这里的一切都不需要网络。
+#
 # {{launch}}
 
+# %% [markdown] lang="en" id="before"
+# ## The evening before
+#
+# 1. On the machine that will be used, install the book as the [README](../../README.md#start) says, and run the [start page](00_start_here.ipynb): it must say **Ready**.
+# 2. Run the lessons you want to show from top to bottom, once. Nothing is downloaded then or later; test it with the network off.
+# 3. Make the slides (below) as your way out: they show every figure and number even if the machine trains too slowly.
+#
+# Forty students on one server? A kernel uses one CPU core while it trains, none otherwise, and well under 1 GB of memory: count a core for each student who trains at the same moment.
+
+# %% [markdown] lang="zh" id="before"
+# ## 课前一晚
+#
+# 1. 在上课要用的机器上，按照 [README](../../README.md#start) 安装本书，运行[开始页](00_start_here.ipynb)，它必须显示 **Ready**。
+# 2. 把要演示的课从头到尾运行一遍。此时和以后都不会下载任何东西，不妨断网试一次。
+# 3. 做好幻灯片（见下文）作为后备：即使机器训练得太慢，所有的图和数字也都在上面。
+#
+# 四十名学生共用一台服务器？每个内核训练时占一个 CPU 核心，不训练时不占，内存远低于 1 GB：同一时刻有几个人在训练，就按几个核心来算。
+
 # %% [markdown] lang="en" id="voila"
+# ## The playground on the projector
+#
+# [Voilà](https://voila.readthedocs.io) shows a notebook without its code, over the full width of the window, and its controls stay alive. In the folder of the book:
+#
 # ```sh
 # .venv/bin/pip install voila==0.5.13 && .venv/bin/voila notebooks/en/playground.ipynb
 # ```
+#
+# The page opens in the browser after a few seconds; enlarge it with `Ctrl` and `+` until the back row can read it. On Windows write `.venv\Scripts\` for `.venv/bin/`.
+#
+# The line **Settings** below the plot holds the whole experiment, seed included. Send it to the class: whoever pastes it into the same line of their own playground and presses **Train** gets the same curve (to the digit on the same kind of machine; elsewhere it may differ a little).
 
 # %% [markdown] lang="zh" id="voila"
+# ## 把游乐场投到大屏幕上
+#
+# [Voilà](https://voila.readthedocs.io) 只显示笔记本的内容而不显示代码，占满整个窗口，控件照常可用。在本书的文件夹里运行：
+#
 # ```sh
 # .venv/bin/pip install voila==0.5.13 && .venv/bin/voila notebooks/zh/playground.ipynb
 # ```
+#
+# 几秒钟后，页面会在浏览器中打开；用 `Ctrl` 和 `+` 放大，直到最后一排也看得清。在 Windows 上，把 `.venv/bin/` 写成 `.venv\Scripts\`。
+#
+# 图下方的 **Settings** 一行就是整个实验，包括随机种子。把它发给全班：粘贴到自己游乐场的同一行，按 **Train**，就会得到同一条曲线（在同类机器上逐位相同，换一种机器可能略有出入）。
+
+# %% [markdown] lang="en" id="slides"
+# ## The lessons as slides
+#
+# SLIDES_EN
+
+# %% [markdown] lang="zh" id="slides"
+# ## 把课程做成幻灯片
+#
+# SLIDES_ZH
+
+# %% [markdown] lang="en" id="five"
+# ## Five minutes: a number that is too good
+#
+# The famous mistake, in the playground, as the last five minutes of a lecture on bidirectional networks or as the first of one on evaluation.
+#
+# 1. *"This network predicts the next character of a book."* Paste `layers=1 hidden_units=128 epochs=20` into **Settings**, press **Train**. Solid: text it has read. Dashed: text it has not.
+# 2. *"Now we let it read from both sides."* Paste `layers=1 hidden_units=128 epochs=20 bidirectional=True`. **Before** you press **Train**, let the class vote: worse, a little better, much better?
+# 3. *"Nearly perfect, and on text that it has never seen. Shall we publish?"* Press **Generate**. Let them explain it in pairs for a minute.
+# 4. The sentence to take home: the answer to "which character comes next" is among the inputs, one step later, and the backward direction has read it. Lesson 6 proves it.
+#
+# The cell below rehearses this with the same two lines. Each training takes seconds:
+
+# %% [markdown] lang="zh" id="five"
+# ## 五分钟：好得不像真的
+#
+# 在游乐场里演示那个著名的错误：可以放在双向网络一讲的最后五分钟，也可以作为“模型评估”一讲的开头。
+#
+# 1. “这个网络预测一本书的下一个字符。”把 `layers=1 hidden_units=128 epochs=20` 粘贴到 **Settings**，按 **Train**。实线是它读过的文本，虚线是没读过的。
+# 2. “现在让它从两边读。”粘贴 `layers=1 hidden_units=128 epochs=20 bidirectional=True`。按 **Train** **之前**，先请全班表决：会变差、好一点，还是好得多？
+# 3. “几乎完美，而且是在从未见过的文本上。可以发表了吗？”按 **Generate**。请大家两人一组，用一分钟解释看到的现象。
+# 4. 要带走的一句话：“下一个字符是什么”的答案就在输入里，只晚一步，而反向已经读过它了。第 6 课会证明这一点。
+#
+# 下面的单元格用同样的两行设置预演一遍，每次训练只需几秒：
+
+# %% id="setup"
+# {{setup}}
+
+# %% id="rehearse"
+playground = utils.Playground(bidirectional=True)
+playground.show()
+for settings in ("layers=1 hidden_units=128 epochs=20", "layers=1 hidden_units=128 epochs=20 bidirectional=True"):
+    playground.settings_text.value = settings
+    playground.start()
+    playground.wait()
+    print(utils.generate(playground.model, playground.corpus.vocab, "time traveller", 50))
+
+# %% id="rehearsed"
+utils.HTML(playground.table.value)
+
+# %% [markdown] lang="en" id="twenty"
+# ## Twenty minutes: memory is not language
+#
+# From [lesson 3](03_concise_lstm.ipynb), run beforehand up to the playground:
+#
+# | Minutes | Section | What to ask |
+# | --- | --- | --- |
+# | 4 | The text; The model | why is `Y` the same text as `X`? how many weights has layer 2? |
+# | 4 | Training and prediction | *"perplexity 1: has it learnt English?"* Take a vote, do not answer |
+# | 5 | Memory or language? | where on the axis will the held-out curve end? |
+# | 5 | The playground | `layers=1 hidden_units=128 epochs=40`, then the same with `layers=2`: who wins, on which text? |
+# | 2 | Temperature | which temperature would you choose to write a story, which to correct a text? |
+
+# %% [markdown] lang="zh" id="twenty"
+# ## 二十分钟：背下来不等于学会
+#
+# 用[第 3 课](03_concise_lstm.ipynb)，事先运行到游乐场为止：
+#
+# | 分钟 | 小节 | 问什么 |
+# | --- | --- | --- |
+# | 4 | 文本数据；模型 | 为什么 `Y` 和 `X` 是同一段文本？第 2 层有多少个权重？ |
+# | 4 | 训练与预测 | “困惑度是 1：它学会英语了吗？”只表决，先不回答 |
+# | 5 | 记住了原文，还是学会了语言？ | 留出文本的曲线会停在纵轴的什么位置？ |
+# | 5 | 游乐场 | 先用 `layers=1 hidden_units=128 epochs=40`，再改成 `layers=2`：谁赢了？是在哪段文本上？ |
+# | 2 | 温度 | 写故事选什么温度？改错字选什么温度？ |
+
+# %% [markdown] lang="en" id="fifty"
+# ## Fifty minutes: from the graph to the leak
+#
+# | Minutes | Show | What to ask |
+# | --- | --- | --- |
+# | 10 | [Lesson 1](01_deep_rnn.ipynb): *Shapes and parameters, with sliders*, *In which order?* with its Play button | in which order can the states be computed, and how many at once? |
+# | 5 | [Lesson 1](01_deep_rnn.ipynb): *Depth or width?* | which of the three networks of the same size will do best? |
+# | 10 | [Lesson 3](03_concise_lstm.ipynb): *Memory or language?* and the playground | as above |
+# | 5 | [Lesson 5](05_bidirectional_rnn.ipynb): *Use 1: fill in the blank* | type a sentence of the class with a `_` into the box |
+# | 15 | [Lesson 6](06_bidirectional_misuse.ipynb): *Where is it so good?* to *What does a prediction listen to?* | a prediction before each figure; for the heat map: where will it be bright? |
+# | 5 | [Lesson 6](06_bidirectional_misuse.ipynb): *The verdict* | which of these three tasks may look into the future? |
+#
+# With a second session: [lesson 4](04_hmm_forward_backward.ipynb) before lesson 5. Its lattice, stepped with Play, is where dynamic programming becomes visible, and its last section shows two networks falling to the exact optima.
+
+# %% [markdown] lang="zh" id="fifty"
+# ## 五十分钟：从计算图到泄漏
+#
+# | 分钟 | 演示什么 | 问什么 |
+# | --- | --- | --- |
+# | 10 | [第 1 课](01_deep_rnn.ipynb)：“用滑块看形状与参数量”“按什么顺序计算？”（带播放按钮） | 这些隐状态可以按什么顺序计算？同时能算几个？ |
+# | 5 | [第 1 课](01_deep_rnn.ipynb)：“深一点，还是宽一点？” | 三个同样大小的网络，哪个最好？ |
+# | 10 | [第 3 课](03_concise_lstm.ipynb)：“记住了原文，还是学会了语言？”和游乐场 | 同上 |
+# | 5 | [第 5 课](05_bidirectional_rnn.ipynb)：“用途一：填空” | 请学生出一个带 `_` 的句子，输入文本框 |
+# | 15 | [第 6 课](06_bidirectional_misuse.ipynb)：从“它究竟好在哪里？”到“预测在听谁的？” | 每张图之前先猜；热图上哪里会亮？ |
+# | 5 | [第 6 课](06_bidirectional_misuse.ipynb)：“判决” | 这三项任务中，哪些可以看未来？ |
+#
+# 如果还有一次课：在第 5 课之前讲[第 4 课](04_hmm_forward_backward.ipynb)。用播放按钮逐步走过网格图，动态规划就看得见了；最后一节里，两个网络会一直降到精确的最优值。
+
+# %% [markdown] lang="en" id="slow"
+# ## Which cells take how long
+#
+# All others take less than two seconds. The numbers in brackets are those that *Run All* gives the cells of a fresh kernel; times are from the machine whose table stands on the start page.
+#
+# {{slow cells}}
+#
+# Start such a cell, and talk while its curve grows. A press on *Stop* (■) in the toolbar ends it; the curve stays.
+# The two trainings of D2L that take minutes, in lessons 3 and 6, are shown as recorded runs; `FULL=1` in the environment runs them.
+
+# %% [markdown] lang="zh" id="slow"
+# ## 哪些单元格要运行多久
+#
+# 其余的都不到两秒。方括号里的数字，是在新内核里“全部运行”时单元格得到的编号；时间是在开始页那张表所描述的机器上测得的。
+#
+# {{slow cells}}
+#
+# 先运行这样的单元格，在曲线生长的时候讲解。按工具栏里的停止按钮（■）就会中断，曲线会留下来。
+# 第 3 课和第 6 课里 D2L 的两次训练需要几分钟，显示的是事先录下的结果；在环境变量里设 `FULL=1`，就会真的运行。
+
+# %% [markdown] lang="en" id="wrong"
+# ## When something goes wrong in front of the class
+#
+# | What you see | What to do |
+# | --- | --- |
+# | a training does not fall, or says *diverged* | show it: which knob was it? Then **Reset** |
+# | the wrong cell is running | *Stop* (■), then go on: every cell can be run again, and in any order once all have run |
+# | nothing reacts | *Kernel → Restart Kernel and Run All Cells*; talk over the stored figures meanwhile |
+# | the machine is hopeless | the slides |
+
+# %% [markdown] lang="zh" id="wrong"
+# ## 万一当堂出了问题
+#
+# | 现象 | 办法 |
+# | --- | --- |
+# | 训练降不下去，或者显示 *diverged*（发散） | 正好讲一讲：是哪个旋钮造成的？然后按 **Reset** |
+# | 运行了不该运行的单元格 | 按停止（■）再继续：全部运行过一遍之后，每个单元格都可以按任意顺序重新运行 |
+# | 毫无反应 | *Kernel → Restart Kernel and Run All Cells*（重启内核并全部运行）；其间就着保存的图讲 |
+# | 机器实在不行 | 用幻灯片 |

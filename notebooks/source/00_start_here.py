@@ -72,7 +72,7 @@ utils.check_machine()
 #
 # 每一课在给出结果之前，都会请你先**猜一猜**。请真的写在纸上：学习就发生在这一刻。课末有五道练习；运行检查单元格，会显示 *not yet*（还不对）或 *right, because …*（对了，因为……），解答折叠在它下面。
 #
-# 教师请看：[课堂演示指南](teaching.ipynb)。
+# 教师请看：[教师指南](teaching.ipynb)。
 
 # %% [markdown] lang="en" id="playground-text"
 # ## The playground

@@ -9,6 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from playground import Settings
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "notebooks" / "en").glob("*.ipynb"))  # the start page and others, too
 LESSONS = [path for path in PAGES if re.match(r"\d*[1-9]_", path.name)]
@@ -85,6 +87,30 @@ def test_stored_page_is_complete(path):
         assert max(len(c.source.splitlines()) for c in notebook.cells if c.cell_type == "code") <= 30
         prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
         assert len(re.findall(r"^# ", prose, re.MULTILINE)) == 1
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_guide_for_teachers_names_sections_and_settings_that_exist(language):
+    def prose(name):
+        notebook = nbformat.read(ROOT / "notebooks" / language / f"{name}.ipynb", as_version=4)
+        return {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "markdown"}
+
+    def headings(name):
+        return re.findall(r"^## (.+)$", "\n".join(prose(name).values()), re.MULTILINE)
+
+    guide = prose("teaching")
+    rows = [row.split(" | ")[1] for row in guide["twenty"].split("\n") if re.match(r"\| \d", row)]
+    sections = [section.strip() for row in rows for section in re.split("[;；]", row)]
+    assert len(sections) >= 6 and set(sections) <= set(headings("03_concise_lstm"))
+    named = 0
+    for row in guide["fifty"].split("\n"):
+        for lesson in re.findall(r"\((\d\d_\w+)\.ipynb\)", row)[:1]:
+            sections = re.findall(r"\*([^*]+)\*" if language == "en" else "“([^”]+)”", row)
+            assert set(sections) <= set(headings(lesson)), row
+            named += len(sections)
+    assert named >= 7
+    settings = re.findall(r"`((?:\w+=\S+ ?)+)`", "".join(guide.values()))
+    assert len(settings) >= 4 and all(Settings.parse(text) for text in settings if "FULL" not in text)
 
 
 def stored(lesson, cell_id):

@@ -1,0 +1,97 @@
+"""Make slides of the lessons: notebooks/<language>/<name>.ipynb -> slides/<language>/<name>.html.
+
+    python tools/make_slides.py                                      all lessons, both languages
+    python tools/make_slides.py notebooks/en/03_concise_lstm.ipynb   one lesson
+
+Each file holds all that it shows and runs (reveal.js, MathJax, figures, styles) and needs no network. Slides show the
+outputs stored in the notebook; nothing is run. A slide begins at each heading. Here it is decided what a slide
+holds; slides.html.j2 decides how it looks, and moves what does not fit on one to the next when the file is opened.
+"""
+
+import argparse
+import re
+from importlib.metadata import distribution
+from pathlib import Path
+
+import nbformat
+from nbconvert import SlidesExporter
+
+ROOT = Path(__file__).resolve().parents[1]
+LIBRARIES = {
+    "mathjax": ("sphinx-mathjax-offline", "sphinx-mathjax-offline/static/mathjax/tex-svg-full.js"),
+    "reveal": ("sphinx-revealjs", "sphinx_revealjs/_static/revealjs/dist/reveal.js"),
+    "reveal_css": ("sphinx-revealjs", "sphinx_revealjs/_static/revealjs/dist/reveal.css"),
+}
+HEADING = re.compile(r"^(?=##? )", re.MULTILINE)
+LAUNCH = re.compile(r"^\[[^\]]+\]\(https://mybinder\.org/.*$", re.MULTILINE)
+HOW_TO_ANSWER = re.compile(r"^.*`None`.*\n\n(?=\*\*1\.\*\*)", re.MULTILINE)  # slides show no cell to answer in
+LESSON_LINK = re.compile(r"\((\d\d_\w+)\.ipynb\)")
+IN_WORDS = re.compile(r"<details><summary>[^<]*</summary>(.*?)</details>\s*", re.DOTALL)  # below a figure
+PREDICT = re.compile(r"\*\*(Predict|猜一猜)")
+
+
+def is_shown(cell):
+    """Whether slides show a cell: no setup, no exercise's check (it names the answer), no solution."""
+    is_answer = cell.cell_type == "code" and cell.id.startswith("exercise-")
+    return cell.id != "setup" and not is_answer and "solution" not in cell.metadata.get("tags", [])
+
+
+def mark_slides(notebook):
+    """Cut the cells at headings, and mark where slides, and the results of predictions, begin."""
+    cells, predicted = [], False
+    for cell in filter(is_shown, notebook.cells):
+        if cell.cell_type == "code":
+            if cell.id.startswith("figure-"):
+                cell.metadata.transient = {"remove_source": True}
+            if predicted and cell.outputs:
+                cell.metadata.slideshow = {"slide_type": "subslide"}
+                predicted = False
+            cells.append(cell)
+            continue
+        source = LESSON_LINK.sub(r"(\1.html)", HOW_TO_ANSWER.sub("", LAUNCH.sub("", cell.source)))
+        if words := IN_WORDS.match(source):
+            cells[-1].outputs[0].metadata.alt = words[1]
+            source = source[words.end() :]
+        for part in filter(None, HEADING.split(source)):
+            slideshow = {"slide_type": "slide" if HEADING.match(part) else "-"}
+            cells.append(nbformat.v4.new_markdown_cell(part, metadata={"slideshow": slideshow}))
+        predicted = predicted or PREDICT.search(source) is not None
+    notebook.cells = cells
+
+
+def make_slides(path, folder):
+    """Write the slides of the notebook at path into folder/<language>; returns the written file's path."""
+    notebook = nbformat.read(path, as_version=4)
+    mark_slides(notebook)
+    notebook.metadata.title = re.match("# (.+)", notebook.cells[0].source)[1]
+    language = notebook.metadata.book.language
+    libraries = {
+        name: Path(distribution(package).locate_file(file)).read_text("utf-8")
+        for name, (package, file) in LIBRARIES.items()
+    }
+    exporter = SlidesExporter(
+        template_file=str(Path(__file__).with_name("slides.html.j2")),
+        language_code=language,
+        exclude_anchor_links=True,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+    )
+    exporter.config.CSSHTMLHeaderPreprocessor.style = "default"
+    resources = {"metadata": {"name": Path(path).stem}, "libraries": libraries}
+    html, _ = exporter.from_notebook_node(notebook, resources)
+    target = Path(folder) / language / f"{Path(path).stem}.html"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(html, "utf-8", newline="\n")
+    return target
+
+
+def main():
+    """Read the command line and make the slides."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("notebooks", nargs="*", type=Path, help="without any: all lessons, both languages")
+    for path in parser.parse_args().notebooks or sorted(ROOT.glob("notebooks/*/0[1-9]_*.ipynb")):
+        print(make_slides(path, ROOT / "slides"))
+
+
+if __name__ == "__main__":
+    main()

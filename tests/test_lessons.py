@@ -109,7 +109,7 @@ def test_guide_for_teachers_names_sections_and_settings_that_exist(language):
             assert set(sections) <= set(headings(lesson)), row
             named += len(sections)
     assert named >= 7
-    settings = re.findall(r"`((?:\w+=\S+ ?)+)`", "".join(guide.values()))
+    settings = re.findall(r"`((?:\w+=\w+ ?)+)`", "".join(guide.values()))
     assert len(settings) >= 4 and all(Settings.parse(text) for text in settings if "FULL" not in text)
 
 

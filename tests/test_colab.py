@@ -42,7 +42,8 @@ def installed(colab):
 
 
 def run_there(notebook, colab, folder, run_notebook):
-    (address,) = set(re.findall(r"https://github\.com/[\w.-]+/[\w.-]+", "".join(c.source for c in notebook.cells[:3])))
+    (setup,) = [cell.source for cell in notebook.cells if cell.id == "setup"]
+    (address,) = re.findall(r"https://github\.com/[\w.-]+/[\w.-]+", setup)
     env = {"PYTHONPATH": str(colab / "stand-in"), "GIT_CONFIG_COUNT": "1"}
     env |= {"GIT_CONFIG_KEY_0": f"url.file://{colab / 'published'}.insteadOf", "GIT_CONFIG_VALUE_0": address}
     return run_notebook(notebook, folder, argv=[colab / "python/bin/python"], network=True, **env)

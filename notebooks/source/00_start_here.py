@@ -3,7 +3,7 @@
 #
 # Six short lessons on deep and bidirectional recurrent networks. Everything that they claim you can run, move with a slider and see. No GPU is needed, and nothing is downloaded while they run.
 #
-# **First**, press *Run → Run All Cells* in the menu above (or click into a cell and press `Shift+Enter`). That is also how every lesson is run.
+# **First**, press *Run → Run All Cells* in the menu above (on Colab *Runtime → Run all*), or click into a cell and press `Shift+Enter`. That is also how every lesson is run.
 #
 # {{launch}}
 
@@ -12,7 +12,7 @@
 #
 # 六节短课，讲深度循环神经网络和双向循环神经网络。课文里的每个说法，你都可以运行一遍，拖动滑块，亲眼看到。不需要 GPU，运行时也不下载任何东西。
 #
-# **首先**，点上方菜单的 *Run → Run All Cells*（运行全部单元格），或者点一个单元格，再按 `Shift+Enter`。每一课都是这样运行的。
+# **首先**，点上方菜单的 *Run → Run All Cells*（运行全部单元格；在 Colab 上是 *Runtime → Run all*），或者点一个单元格，再按 `Shift+Enter`。每一课都是这样运行的。
 #
 # {{launch}}
 
@@ -81,7 +81,7 @@ utils.check_machine()
 #
 # | Control | What it does |
 # | --- | --- |
-# | **Layers**, **Hidden units** | depth $L$ and width $h$ of the network; every control also moves with the arrow keys |
+# | **Layers**, **Hidden units** | depth $L$ and width $h$ of the network (the arrow keys move a slider; everything works from the keyboard) |
 # | **Cell** | plain RNN, GRU or LSTM |
 # | **Recipe** | *fast* (Adam) or *D2L* (SGD, as in that book); it proposes a learning rate, which you can change |
 # | **Train**, **Stop**, **Reset** | training goes on in the background, so you can work on in other cells. **Stop** keeps the model, **Reset** forgets everything |
@@ -98,7 +98,7 @@ utils.check_machine()
 #
 # | 控件 | 作用 |
 # | --- | --- |
-# | **Layers**（层数）、**Hidden units**（隐藏单元数） | 网络的深度 $L$ 和宽度 $h$；所有控件都可以用方向键调节 |
+# | **Layers**（层数）、**Hidden units**（隐藏单元数） | 网络的深度 $L$ 和宽度 $h$（滑块可用方向键调节，所有控件都可以用键盘操作） |
 # | **Cell**（单元） | 普通 RNN、GRU 或 LSTM |
 # | **Recipe**（训练方案） | *fast*（Adam）或 *D2L*（SGD，与那本书相同）；选定后会给出一个学习率，可以再改 |
 # | **Train**、**Stop**、**Reset** | 训练在后台进行，其他单元格照常可用。**Stop**（停止）保留模型，**Reset**（重置）全部清空 |

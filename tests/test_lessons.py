@@ -80,7 +80,7 @@ def test_stored_page_is_complete(path):
         nbformat.validate(notebook)
         outputs = [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
         data = [mime for output in outputs for mime in output.get("data", {})]
-        assert "image/png" in data or path.stem == "00_start_here"
+        assert "image/png" in data
         never = [cell.id for cell in notebook.cells if cell.cell_type == "code" and cell.execution_count is None]
         assert not never, "every cell has been run"
         assert "application/vnd.jupyter.widget-view+json" not in data and "widgets" not in notebook.metadata

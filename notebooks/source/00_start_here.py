@@ -90,6 +90,8 @@ utils.check_machine()
 # | **Settings** | the whole experiment in one line, seed included: copy it into a chat, paste it here, and press **Train** to see the same curve |
 #
 # A value that makes no sense is refused with a sentence beside the control. A training that diverges stops by itself and says so.
+#
+# Here it is, with one short run by a small network. Give it more hidden units, press **Train**, and compare the two curves:
 
 # %% [markdown] lang="zh" id="playground-text"
 # ## 游乐场
@@ -107,6 +109,14 @@ utils.check_machine()
 # | **Settings**（设置） | 整个实验浓缩成一行，包括随机种子：发到群里，对方粘贴到这里，按 **Train**，就能得到同一条曲线 |
 #
 # 不合理的取值会被拒绝，控件旁会说明原因。发散的训练会自动停止，并给出提示。
+#
+# 下面就是它，已经用一个小网络训练了一小段。增加隐藏单元，按 **Train**，比较两条曲线：
+
+# %% id="playground"
+playground = utils.Playground()
+playground.show()
+playground.start(layers=1, hidden_units=64, epochs=20)
+playground.wait()
 
 # %% [markdown] lang="en" id="next"
 # {{next}}

@@ -12,7 +12,6 @@ import pytest
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-from playwright.sync_api import sync_playwright
 from traitlets import List
 
 import utils
@@ -29,6 +28,8 @@ def browser():
     if CHROMIUM is None:
         reason = "no Chromium: install it (Debian: apt-get install chromium) to run the browser tests"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    from playwright.sync_api import sync_playwright  # here, because Colab's Python, which test_colab.py makes, has none
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

@@ -265,7 +265,7 @@ def fill_in_seconds(editions, root):
             if not QUOTE.search(cell.source):
                 continue
             paths = sorted((root / "notebooks" / language).glob("[0-9]*.ipynb"))
-            lessons = {path.stem: nbformat.read(path, as_version=4) for path in paths}
+            lessons = {p.stem: nbformat.read(p, as_version=4) for p in paths if not p.stem.startswith("00_")}
             cell.source = cell.source.replace("{{slow cells}}", slow_cells(lessons, language))
             for name in re.findall(r"{{seconds (\w+)}}", cell.source):
                 seconds = lessons[name].metadata.book.get("seconds", {}) if name in lessons else {}

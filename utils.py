@@ -2,9 +2,9 @@
 
     1  Environment              threads, d2l mended, check_machine, FAST and FULL
     2  Data                     corpus, vocabulary, training and held-out text, minibatches
-    3  Training                 fit
+    3  Training                 enlarge_weights, fit
     4  Scoring and generation   perplexity, perplexity_by_position, generate
-    5  Recorded runs            recording, load_run
+    5  Recorded runs            recording, load_run, recorded
     6  Display                  show, show_figure, explore, table, check, LivePlot
     7  Playground               in playground.py, used as utils.Playground
 
@@ -44,9 +44,38 @@ for name in ("torch", "d2l", "word_text_counter", "matplotlib", "ipywidgets"):
 
 # ----------------------------------------------------------------------------------------------- 1  Environment
 
+
+def _cpu_quota(groups=Path("/proc/self/cgroup"), mount=Path("/sys/fs/cgroup")):
+    """Return how many CPUs this process's control group may use (of version 2 or 1), infinity without a quota."""
+    quota = math.inf
+    for line in groups.read_text().splitlines() if groups.exists() else ():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:  # version 2
+            top, files = mount, ["cpu.max"]
+        elif "cpu" in controllers.split(","):
+            top, files = mount / "cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+        else:
+            continue
+        group = top / path.lstrip("/")
+        for folder in [group, *group.parents][: len(group.parts) - len(top.parts) + 1]:
+            with contextlib.suppress(OSError, ValueError):  # no such file, or "max": no quota here
+                most, period = map(int, " ".join((folder / file).read_text() for file in files).split())
+                quota = min(quota, most / period) if most > 0 else quota  # -1: no quota here
+    return quota
+
+
+def cpus_allowed():
+    """Return how many CPUs this process may use: its affinity mask, cut down to its cgroup's quota (at least 1).
+
+    A container on Binder or on a hub sees all the cores of its host and may use one or two of them.
+    """
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min(cpus, _cpu_quota())))
+
+
 # One thread: for networks of this size a second one made training up to seven times slower on two cores, and a hub's
-# cores are shared. Who asks for more (OMP_NUM_THREADS) gets threads that sleep while they wait: spinning ones starve
-# the other kernels. libgomp reads both variables once, when torch loads it.
+# cores are shared. Who asks for more (OMP_NUM_THREADS) gets no more than the CPUs that are allowed, and threads that
+# sleep while they wait: spinning ones starve the other kernels. libgomp reads both variables once, when torch loads it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 if "torch" in sys.modules and os.environ["OMP_NUM_THREADS"] != "1":
     warnings.warn("torch was imported before utils: threads may spin; restart and import utils first", stacklevel=2)
@@ -54,7 +83,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch  # noqa: E402
 
-torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+torch.set_num_threads(min(int(os.environ["OMP_NUM_THREADS"]), cpus_allowed()))
 
 
 def _import_d2l():
@@ -139,21 +168,6 @@ d2l.read_time_machine = lambda: _clean(_embedded_text(), _D2L_LETTERS)
 
 FAST = os.environ.get("FAST") == "1"
 FULL = not FAST and (os.environ.get("FULL") == "1" or torch.cuda.is_available())
-
-
-def cpus_allowed():
-    """Return how many CPUs this process may use: its affinity mask, cut down to its cgroup's quota (at least 1).
-
-    A container on Binder or on a hub sees all the cores of its host and may use one or two of them.
-    """
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with contextlib.suppress(OSError, ValueError):  # not Linux, or no quota
-        group = Path("/proc/self/cgroup").read_text().rsplit("0::", 1)[-1].strip().lstrip("/")
-        for folder in (Path("/sys/fs/cgroup", group), *Path("/sys/fs/cgroup", group).parents[:-3]):
-            if (folder / "cpu.max").exists():
-                quota, period = (folder / "cpu.max").read_text().split()
-                cpus = cpus if quota == "max" else min(cpus, int(quota) // int(period))
-    return max(1, cpus)
 
 
 def check_machine():
@@ -317,6 +331,20 @@ class Batches:
 
 
 # -------------------------------------------------------------------------------------------------- 3  Training
+
+
+def enlarge_weights(model):
+    """Draw the weights at both ends of a d2l.RNNModel anew, larger, in place; return the model.
+
+    What reads the one-hot inputs, (4h, d) in an LSTM and in both directions of a bidirectional network, is drawn from
+    U(-2, 2), and the output layer's weights (q, h) from U(-1/2, 1/2). torch draws both from U(-h^-1/2, h^-1/2), right
+    for sums of h terms; but a one-hot input has one, and all characters would look nearly alike. Lesson 3 measures it.
+    """
+    for name, weights in model.rnn.named_parameters():
+        if name.startswith("weight_ih_l0"):
+            torch.nn.init.uniform_(weights, -2, 2)
+    torch.nn.init.uniform_(model.linear.weight, -0.5, 0.5)
+    return model
 
 
 class EpochRecord(NamedTuple):
@@ -520,7 +548,7 @@ class Run(NamedTuple):
 def recording(name, held_out):
     """While the block runs d2l.train_ch8, keep what it does in a Run: each epoch's numbers and the last two lines.
 
-    name: the run is written to assets/runs/<name>.json, if FULL=1 was set (a GPU alone overwrites nothing).
+    name: the run is written to assets/runs/<name>.json, if FULL=1 was set.
     held_out: token indices that are scored after each epoch; d2l's numbers, times and random state do not notice.
     Source: d2l.train_ch8 calls d2l.train_epoch_ch8 and d2l.predict_ch8 by name, so wrapping those two is enough.
     """
@@ -545,25 +573,55 @@ def recording(name, held_out):
         yield run
     finally:
         d2l.train_epoch_ch8, d2l.predict_ch8 = train_epoch, predict
-    run.about.update(
-        seconds=round(time.perf_counter() - started - scoring, 1),
-        device=torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        machine=f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} CPU threads",
-        versions=f"torch {torch.__version__}, d2l 0.17.0, Python {platform.python_version()}",
-    )
+    about = {"seconds": round(time.perf_counter() - started - scoring, 1)} | _about_this_machine()
+    run.about.update(about)
+    columns = {key: [float(f"{getattr(r, key):.5g}") for r in run.records] for key in EpochRecord._fields}
+    _keep(name, {"about": run.about, "generated": run.generated, **columns})
+
+
+def _about_this_machine():
+    return {
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} CPU threads",
+        "versions": f"torch {torch.__version__}, d2l 0.17.0, Python {platform.python_version()}",
+    }
+
+
+def _keep(name, run):
+    """Write a run to assets/runs/<name>.json if FULL=1 was set; a GPU alone overwrites nothing."""
     if os.environ.get("FULL") == "1":
-        columns = {key: [float(f"{getattr(r, key):.5g}") for r in run.records] for key in EpochRecord._fields}
-        text = json.dumps({"about": run.about | {"origin": "recorded run"}, "generated": run.generated, **columns})
+        text = json.dumps(run | {"about": run["about"] | {"origin": "recorded run"}})
         (ROOT / "assets" / "runs" / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _read_run(name):
+    path = ROOT / "assets" / "runs" / f"{name}.json"
+    require(path.exists(), "name", name, f"one of {sorted(p.stem for p in path.parent.glob('*.json'))}")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def load_run(name):
     """Return the Run kept under assets/runs/<name>.json; ValueError if there is none."""
-    path = ROOT / "assets" / "runs" / f"{name}.json"
-    require(path.exists(), "name", name, f"one of {sorted(p.stem for p in path.parent.glob('*.json'))}")
-    run = json.loads(path.read_text(encoding="utf-8"))
+    run = _read_run(name)
     rows = zip(*(run[key] for key in EpochRecord._fields), strict=True)
     return Run([EpochRecord(int(epoch), *rest) for epoch, *rest in rows], run["generated"], run["about"])
+
+
+def recorded(name, compute):
+    """Return compute() where long runs are on (utils.FULL), and otherwise what it returned when it was recorded.
+
+    name: the result is kept in assets/runs/<name>.json; compute: a function that returns a list of rows of numbers.
+    Returns (rows, about), where about["origin"] is "this run" or "recorded run".
+    """
+    if not FULL:
+        run = _read_run(name)
+        return run["rows"], run["about"]
+    started = time.perf_counter()
+    rows = [list(row) for row in compute()]
+    seconds = round(time.perf_counter() - started, 1)
+    about = {"origin": "this run", "seconds": seconds} | _about_this_machine()
+    _keep(name, {"about": about, "rows": rows})
+    return rows, about
 
 
 # --------------------------------------------------------------------------------------------------- 6  Display

@@ -146,6 +146,58 @@ import utils; print(utils.cpus_allowed())
     assert run_python(code, tmp_path).strip() == "1"
 
 
+@pytest.mark.parametrize(
+    ("groups", "files", "quota"),
+    [
+        ("0::/pod/kernel", {"pod/cpu.max": "150000 100000", "pod/kernel/cpu.max": "max 100000"}, 1.5),
+        ("0::/", {"cpu.max": "50000 100000"}, 0.5),
+        ("4:memory:/pod\n1:cpu,cpuacct:/host/pod", {"cpu/cpu.cfs_quota_us": "200000"}, 2),  # seen inside a container
+        ("1:cpu:/pod", {"cpu/cpu.cfs_quota_us": "-1", "cpu/pod/cpu.cfs_quota_us": "100000"}, 1),
+        ("1:cpu:/", {"cpu/cpu.cfs_quota_us": "-1"}, float("inf")),
+        ("0::/pod", {}, float("inf")),
+    ],
+)
+def test_quota_of_control_groups_of_both_versions(groups, files, quota, tmp_path):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+        if name.endswith("quota_us"):
+            (tmp_path / name.replace("quota", "period")).write_text("100000\n")
+    (tmp_path / "groups").write_text(groups + "\n")
+    assert utils._cpu_quota(tmp_path / "groups", tmp_path) == quota
+
+
+THREADS = f"""
+import os, sys; sys.path.insert(0, {str(ROOT)!r})
+os.environ["OMP_NUM_THREADS"] = "8"
+import utils, torch
+print(utils.cpus_allowed(), torch.get_num_threads())
+"""
+
+
+@pytest.mark.skipif(not shutil.which("taskset"), reason="no taskset here")
+def test_with_one_cpu_allowed_one_thread_is_used():
+    alone = ["taskset", "-c", str(min(os.sched_getaffinity(0)))]
+    output = subprocess.run([*alone, sys.executable, "-c", THREADS], capture_output=True, text=True, check=True).stdout
+    assert output.split() == ["1", "1"]
+
+
+def test_with_a_quota_of_one_cpu_one_thread_is_used():
+    """A real control group, as a hub makes one for each kernel."""
+    group = Path("/sys/fs/cgroup/cpu/book-test")
+    try:
+        group.mkdir()
+        (group / "cpu.cfs_quota_us").write_text("100000")
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    try:
+        join = f"open('{group}/cgroup.procs', 'w').write('0')\n"
+        output = subprocess.run([sys.executable, "-c", join + THREADS], capture_output=True, text=True, check=True)
+        assert output.stdout.split() == ["1", "1"]
+    finally:
+        group.rmdir()
+
+
 def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path):
     code = f"""
 import importlib.util, sys; sys.path.insert(0, {str(ROOT)!r})

@@ -21,7 +21,7 @@ from torch import nn
 import utils
 
 CELLS = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
-RECIPES = {"fast": ("adam", 0.005), "D2L": ("sgd", 2.0)}  # optimizer, learning rate
+RECIPES = {"fast": ("adam", 0.005), "D2L": ("sgd", 2.0)}  # optimizer, learning rate; fast also enlarges weights
 NUM_STEPS = 35
 
 
@@ -80,7 +80,8 @@ class Settings:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             layer = CELLS[self.cell](vocab_size, self.hidden_units, self.layers, bidirectional=self.bidirectional)
-            return utils.d2l.RNNModel(layer, vocab_size)
+            model = utils.d2l.RNNModel(layer, vocab_size)
+            return utils.enlarge_weights(model) if self.recipe == "fast" else model
 
 
 @dataclass

@@ -1,13 +1,17 @@
-"""Lesson 2's stacked LSTM against nn.LSTM and against a loop over time steps and gates, forward and backward."""
+"""Lesson 2's stacked LSTM against nn.LSTM and against a loop over time steps and gates, forward and backward.
+
+The floor: the matrix products alone that any such loop has to make, one per time step in either direction. Where they
+take half of nn.LSTM's time (which packs its weights for its own products), no loop can be more than twice as fast.
+"""
 
 import utils
-from benchmarks.timing import speed_ratio
+from benchmarks.timing import spread
 from tools.lesson_code import run_cells
-from utils import torch
+from utils import d2l, torch
 
 SIZES = ((1, 64), (2, 64), (2, 128), (2, 256))  # num_layers, num_hiddens
 LESSON = run_cells("02_stacked_from_scratch", "rnn-cell", "gated-cells", "layer-hoisted", "deep-rnn")
-BOUNDS = {"nn.LSTM": 0.4, "gate by gate, step by step": 1.5}
+AIMS = {"nn.LSTM": "0.4 x", "gate by gate, step by step": "1.5 x"}
 
 
 def run_gate_by_gate(cell, X):
@@ -35,8 +39,10 @@ def split_gates(cell):
 
 def make_forms(num_layers, num_hiddens, num_inputs=28, batch_size=32, num_steps=35):
     """{name: function of X (T, n, d) -> hidden states (T, n, h)}, the stack in three forms; and such an X."""
-    ours = LESSON["DeepRNN"](LESSON["LSTMCell"], num_inputs, num_hiddens, num_layers)
-    theirs, layers = torch.nn.LSTM(num_inputs, num_hiddens, num_layers), [split_gates(cell) for cell in ours.cells]
+    device = d2l.try_gpu()
+    ours = LESSON["DeepRNN"](LESSON["LSTMCell"], num_inputs, num_hiddens, num_layers).to(device)
+    theirs = torch.nn.LSTM(num_inputs, num_hiddens, num_layers).to(device)
+    layers = [split_gates(cell) for cell in ours.cells]
 
     def gate_by_gate(X):
         for layer in layers:
@@ -44,24 +50,45 @@ def make_forms(num_layers, num_hiddens, num_inputs=28, batch_size=32, num_steps=
         return X
 
     forms = {"from scratch": lambda X: ours(X)[0], "nn.LSTM": lambda X: theirs(X)[0]}
-    return forms | {"gate by gate, step by step": gate_by_gate}, torch.randn(num_steps, batch_size, num_inputs)
+    forms["gate by gate, step by step"] = gate_by_gate
+    return forms, torch.randn(num_steps, batch_size, num_inputs, device=device)
 
 
-def ratios(num_layers, num_hiddens, rounds=9):
-    """{what our stack is compared with: (median, lowest, highest) ratio of speeds}."""
+def make_products(num_layers, num_hiddens, num_inputs=28, batch_size=32, num_steps=35):
+    """A function that makes the matrix products of one forward and backward pass, and nothing else."""
+    T, n, h, device = num_steps, batch_size, num_hiddens, d2l.try_gpu()
+    H, A, W_hh = (torch.randn(*shape, device=device) for shape in ((n, h), (n, 4 * h), (h, 4 * h)))
+
+    def products():
+        for d in [num_inputs] + [h] * (num_layers - 1):
+            X, As, W_xh = X_and_weights[d]
+            X @ W_xh, As @ W_xh.T, X.T @ As  # forward, and the gradients of X and of W_xh: hoisted, one product each
+            for _ in range(T):
+                H @ W_hh, A @ W_hh.T, H.T @ A  # at every step, as autograd makes them
+
+    X_and_weights = {
+        d: [torch.randn(*shape, device=device) for shape in ((T * n, d), (T * n, 4 * h), (d, 4 * h))]
+        for d in (num_inputs, h)
+    }
+    return products
+
+
+def measure(num_layers, num_hiddens, rounds=9):
+    """Seconds of each round by form, {name: list}."""
     forms, X = make_forms(num_layers, num_hiddens)
     timed = {name: lambda form=form: form(X).sum().backward() for name, form in forms.items()}
-    seconds = utils.seconds_each(timed, rounds)
-    return {against: speed_ratio(seconds, "from scratch", against) for against in BOUNDS}
+    timed["products"] = make_products(num_layers, num_hiddens)
+    if X.is_cuda:  # which works on after a call has returned
+        timed = {name: lambda form=form: (form(), torch.cuda.synchronize()) for name, form in timed.items()}
+    return utils.seconds_each(timed, rounds)
 
 
-def rows():
+def rows(rounds=9):
     """A row of text per size and comparison."""
     for num_layers, num_hiddens in SIZES:
-        for against, (median, low, high) in ratios(num_layers, num_hiddens).items():
-            yield (
-                f"{num_layers} x {num_hiddens}",
-                against,
-                f"{BOUNDS[against]} x",
-                f"{median:.2f} x ({low:.2f}-{high:.2f})",
-            )
+        seconds = measure(num_layers, num_hiddens, rounds)
+        what = f"stacked LSTM from scratch, {num_layers} x {num_hiddens}, forward and backward"
+        for against, aim in AIMS.items():
+            pairs = zip(seconds["from scratch"], seconds[against], seconds["products"], strict=True)
+            ratios, floors = zip(*((b / a, b / p) for a, b, p in pairs), strict=True)
+            yield what, against, aim, f"{spread(ratios, 'x')}; its matrix products alone: {spread(floors, 'x')}"

@@ -15,12 +15,10 @@ from nbclient import NotebookClient
 from traitlets import List
 
 import utils
+from tools.lab import CHROMIUM, chromium
 from utils import d2l, torch
 
 ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking".split()
-FLAGS += "--disable-component-update --disable-sync".split()
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +26,8 @@ def browser():
     if CHROMIUM is None:
         reason = "no Chromium: install it (Debian: apt-get install chromium) to run the browser tests"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    from playwright.sync_api import sync_playwright  # here, because Colab's Python, which test_colab.py makes, has none
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

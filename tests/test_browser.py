@@ -1,13 +1,9 @@
 """A reader's way through the lessons: JupyterLab in a real browser, Run All, sliders by keyboard, Train, Stop."""
 
-import contextlib
 import json
 import os
 import re
-import signal
-import socket
 import statistics
-import subprocess
 import time
 import urllib.request
 from pathlib import Path
@@ -15,89 +11,19 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tools.lab import begin_run_all, free_port, jupyter_lab, server, wait_for
+
 ROOT = Path(__file__).resolve().parents[1]
 ARTIFACTS = ROOT / "artifacts"  # screenshots, ignored by git
 PICTURE = os.environ.get("PICTURE") == "1"  # train for longer and keep the screenshot that the README shows
 
 
-@contextlib.contextmanager
-def server(command, folder, env, is_up):
-    """Run a command line in a folder, with the environment's additions, while the block below it runs."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith("OMP_")} | env  # utils has set OMP_
-    with open(folder / "server.log", "w") as log:
-        args = {"cwd": folder, "env": env, "stdout": log, "stderr": subprocess.STDOUT, "start_new_session": True}
-        process = subprocess.Popen(["bash", "-c", command], **args)
-        try:
-            for _ in range(600):
-                with contextlib.suppress(OSError):
-                    is_up()
-                    break
-                assert process.poll() is None, (folder / "server.log").read_text()
-                time.sleep(0.2)
-            yield
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(30)
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def lab(installed_course, tmp_path_factory):
-    """JupyterLab as the README installs and starts it; returns a function that asks its REST interface."""
+    """JupyterLab as the README installs and starts it."""
     course, start = installed_course
-    folder, port = tmp_path_factory.mktemp("jupyter"), free_port()
-    options = f"--no-browser --allow-root --ServerApp.ip=127.0.0.1 --ServerApp.port={port} --ServerApp.port_retries=0"
-    options += " --IdentityProvider.token= --ServerApp.disable_check_xsrf=True"
-    own = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_RUNTIME_DIR": "runtime", "IPYTHONDIR": "ipython"}
-    own |= {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
-    no_news = folder / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
-    no_news.parent.mkdir(parents=True)
-    no_news.write_text('{"fetchNews": "false", "checkForUpdates": false}')
-
-    def api(path, method="GET"):
-        request = urllib.request.Request(f"http://127.0.0.1:{port}/api/{path}", method=method)
-        return json.loads(urllib.request.urlopen(request, timeout=5).read() or "null")
-
-    api.url, api.course = f"http://127.0.0.1:{port}", course
-    with server(f"exec {start} {options}", course, {k: str(folder / v) for k, v in own.items()}, lambda: api("status")):
-        yield api
-
-
-def open_and_run_all(page, lab, notebook, front_end="lab/tree"):
-    """Open a notebook, run all its cells as a reader does, and return the seconds that this took."""
-
-    def kernel():  # by its path: a page closed a moment ago may leave a session that nobody listens to
-        found = [s["kernel"] for s in lab("sessions") if s["path"] == notebook and s["kernel"]["connections"]]
-        return found[0] if found else {"execution_state": "none"}
-
-    page.goto(f"{lab.url}/{front_end}/{notebook}?reset")
-    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
-    wait_for(lambda: is_idle(kernel()), 60)
-    waiting, started = page.locator(".jp-InputArea-prompt", has_text="[*]"), time.monotonic()
-    for _ in range(10):  # the page is ready a moment before it is connected, and drops a run that comes too soon
-        page.locator(".lm-MenuBar-item", has_text=re.compile("^Run$")).click()
-        page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
-        page.wait_for_timeout(1500)
-        if waiting.count() or not is_idle(kernel()):
-            break
-    wait_for(lambda: waiting.count() == 0 and is_idle(kernel()), 280)
-    return time.monotonic() - started
-
-
-def is_idle(kernel):
-    return kernel["execution_state"] == "idle"
-
-
-def wait_for(condition, seconds):
-    started = time.monotonic()
-    while not condition():
-        assert time.monotonic() - started < seconds, "waited too long"
-        time.sleep(0.2)
+    with jupyter_lab(start, course, tmp_path_factory.mktemp("jupyter")) as lab:
+        yield lab
 
 
 @pytest.fixture
@@ -110,7 +36,9 @@ def lesson(browser, lab):
     page.on("pageerror", lambda error: "/static/notebook/" in error.stack or errors.append(error.stack))
 
     def open_lesson(name, edition="en", front_end="lab/tree"):
-        seconds = open_and_run_all(page, lab, f"notebooks/{edition}/{name}.ipynb", front_end)
+        started, has_run = begin_run_all(page, lab, f"notebooks/{edition}/{name}.ipynb", front_end)
+        wait_for(has_run, 280)
+        seconds = time.monotonic() - started
         page.screenshot(path=ARTIFACTS / f"{name}_{edition}.png")
         assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
         assert page.locator(".jp-Notebook img").evaluate_all("all => all.every(image => image.naturalWidth)")
@@ -120,8 +48,8 @@ def lesson(browser, lab):
 
     yield open_lesson
     page.close()
-    for session in lab("sessions"):  # or its kernel would compete with the next lesson's
-        lab(f"sessions/{session['id']}", "DELETE")
+    for session in lab.api("sessions"):  # or its kernel would compete with the next lesson's
+        lab.api(f"sessions/{session['id']}", "DELETE")
     assert not errors, errors
 
 
@@ -404,14 +332,15 @@ utils.Playground().show()
     train_and_watch(lesson("threads"))
 
 
-def test_playground_in_voila_shows_no_code(installed_course, browser):
+def test_playground_in_voila_shows_no_code(installed_course, browser, tmp_path):
     """The instructor's view, as the guide for teachers installs and starts it."""
     course, _ = installed_course
     guide = nbformat.read(course / "notebooks/en/teaching.ipynb", as_version=4)
     (command,) = re.findall(r"^.*&& \.venv/bin/voila .*$", "\n".join(cell.source for cell in guide.cells), re.M)
-    url = f"http://127.0.0.1:{(port := free_port())}/"
+    url, log = f"http://127.0.0.1:{(port := free_port())}/", tmp_path / "voila.log"
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    with server(f"{command} --no-browser --port {port}", course, {}, lambda: urllib.request.urlopen(url, timeout=120)):
+    command += f" --no-browser --port {port}"
+    with server(command, course, {}, log, lambda: urllib.request.urlopen(url, timeout=120)):
         page.goto(url)
         page.wait_for_selector(".book-playground", timeout=60_000)
         assert page.locator(".jp-CodeMirrorEditor:visible, .jp-InputArea-prompt:visible, pre:visible code").count() == 0

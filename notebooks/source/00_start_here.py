@@ -83,7 +83,7 @@ utils.check_machine()
 # | --- | --- |
 # | **Layers**, **Hidden units** | depth $L$ and width $h$ of the network (the arrow keys move a slider; everything works from the keyboard) |
 # | **Cell** | plain RNN, GRU or LSTM |
-# | **Recipe** | *fast* (Adam) or *D2L* (SGD, as in that book); it proposes a learning rate, which you can change |
+# | **Recipe** | *fast* (Adam, with larger first weights: see lesson 3) or *D2L* (SGD, as in that book); it proposes a learning rate, which you can change |
 # | **Train**, **Stop**, **Reset** | training goes on in the background, so you can work on in other cells. **Stop** keeps the model, **Reset** forgets everything |
 # | the plot | training perplexity is solid, held-out perplexity dashed; each run has a number, at the ends of its curves and in the table |
 # | **Prefix**, **Temperature**, **Generate** | let the trained network write; at temperature 0 it always takes the likeliest character |
@@ -102,7 +102,7 @@ utils.check_machine()
 # | --- | --- |
 # | **Layers**（层数）、**Hidden units**（隐藏单元数） | 网络的深度 $L$ 和宽度 $h$（滑块可用方向键调节，所有控件都可以用键盘操作） |
 # | **Cell**（单元） | 普通 RNN、GRU 或 LSTM |
-# | **Recipe**（训练方案） | *fast*（Adam）或 *D2L*（SGD，与那本书相同）；选定后会给出一个学习率，可以再改 |
+# | **Recipe**（训练方案） | *fast*（Adam，并放大初始权重，见第 3 课）或 *D2L*（SGD，与那本书相同）；选定后会给出一个学习率，可以再改 |
 # | **Train**、**Stop**、**Reset** | 训练在后台进行，其他单元格照常可用。**Stop**（停止）保留模型，**Reset**（重置）全部清空 |
 # | 图 | 实线是训练困惑度，虚线是留出困惑度；每次训练有一个编号，标在曲线末端，也写在表里 |
 # | **Prefix**（前缀）、**Temperature**（温度）、**Generate**（生成） | 让训练好的网络写下去；温度为 0 时总取概率最大的字符 |

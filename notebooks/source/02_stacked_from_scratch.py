@@ -179,7 +179,7 @@ class LSTMCell(RNNCell):
 
     def step(self, A, state):
         H, C = state
-        I, F, G, O = (A + H @ self.W_hh).chunk(4, dim=-1)  # (n, h) each
+        I, F, G, O = torch.addmm(A, H, self.W_hh).chunk(4, dim=-1)  # A + H W_hh; (n, h) each
         C = torch.sigmoid(F) * C + torch.sigmoid(I) * torch.tanh(G)
         return torch.sigmoid(O) * torch.tanh(C), C
 

@@ -5,7 +5,7 @@
 # stacks them with one argument, `num_layers`. Trained on *The Time Machine*, such a network reaches a perplexity of 1, the best
 # there is. Has it learnt English?
 #
-# **You need:** what a hidden state is, and the equation of an RNN layer. **Run time:** about a minute on a laptop
+# **You need:** what a hidden state is, and the equation of an RNN layer. **Run time:** about half a minute on a laptop
 # without a GPU. The text comes with the course; nothing is downloaded while it runs.
 #
 # {{launch}}
@@ -16,7 +16,7 @@
 # **本课的问题。** [第 2 课](02_stacked_from_scratch.ipynb)亲手堆叠了循环层；在 PyTorch 中，这只需要一个参数 `num_layers`。用《时间机器》训练这样的网络，困惑度可以降到 1，
 # 也就是可能的最小值。那么，它学会英语了吗？
 #
-# **预备知识：** 隐状态的含义，以及单层循环神经网络的公式。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。文本随课程附带，运行时无需下载任何数据。
+# **预备知识：** 隐状态的含义，以及单层循环神经网络的公式。**运行时间：** 在没有 GPU 的笔记本电脑上约半分钟。文本随课程附带，运行时无需下载任何数据。
 #
 # {{launch}}
 
@@ -195,13 +195,13 @@ for line in run.generated:
 # %% [markdown] lang="en" id="memory-or-language"
 # ## Memory or language?
 #
-# It recites. So the perplexity of 1 was measured on a text that the network has read 500 times, and could repeat. `corpus.held_out` holds the 5,000
+# The first line it recites, every letter of it; in the second it soon loses the thread. So the perplexity of 1 was measured on a text that the network has read 500 times, and could repeat. `corpus.held_out` holds the 5,000
 # characters that follow in the book, which it has never seen. **Predict:** is the perplexity there 1.1? 3? 10? More?
 
 # %% [markdown] lang="zh" id="memory-or-language"
 # ## 记住了原文，还是学会了语言？
 #
-# 它是在背诵原文。也就是说，困惑度 1 是在它读过 500 遍、背得出来的文本上测得的。`corpus.held_out` 是留出（held-out）文本，即书中紧接着的 5,000 个字符，网络从未见过。
+# 第一行是一字不差地背诵原文，第二行没写多远就断了线。也就是说，困惑度 1 是在它读过 500 遍、背得出来的文本上测得的。`corpus.held_out` 是留出（held-out）文本，即书中紧接着的 5,000 个字符，网络从未见过。
 # **猜一猜：** 在留出文本上，困惑度会是 1.1、3、10，还是更大？
 
 # %% id="plot-held-out"
@@ -228,50 +228,109 @@ for r in (best, run.records[-1]):
 # 留出困惑度在每个迭代周期之后测得，文本切成 35 个字符的窗口，每个窗口都从零状态开始。）
 
 # %% [markdown] lang="en" id="fast"
-# ## The same in half a minute
+# ## The same in a few seconds
 #
-# Adam adapts the step size of every parameter and leaves the plateau almost at once. Same network, same text, cut in the same way; `utils.fit` is
-# D2L's training loop, written as a generator that hands out one record per epoch (the loop that you wrote yourself in lesson 2).
-# **Watch both curves** and say aloud when you would stop.
+# Same network, same text, same minibatches: what holds D2L's run up for so long? Two things.
+#
+# **Small steps.** The gradients of many weights are tiny, and SGD takes steps in proportion. **Adam** adapts the step size of every parameter.
+#
+# **Characters that whisper.** A one-hot input picks a single number out of $\mathbf{W}_{xh}^{(1)}$ for each gate, and PyTorch draws these numbers from
+# $U(-1/\sqrt{h}, 1/\sqrt{h})$, here between $-1/16$ and $1/16$. That is right where a sum has $h$ terms. A sum with *one* term stays small, and so do the scores of the output layer, which reads states near 0: before training
+# it makes hardly any difference which character was read. That is the plateau. `utils.enlarge_weights` draws those two matrices anew, $\mathbf{W}_{xh}^{(1)}$ from $U(-2, 2)$ and $\mathbf{W}_{hq}$ from $U(-1/2, 1/2)$.
+#
+# **Predict:** the network reads one character, any of the 28. Before training, by how much can its $P(\text{next})$ differ from one character read to another? And with enlarged weights?
 
 # %% [markdown] lang="zh" id="fast"
-# ## 半分钟内得到同样的结果
+# ## 几秒钟得到同样的结果
 #
-# Adam 为每个参数调整步长，很快就能离开平台期。网络、文本和切分方式都与刚才相同；`utils.fit` 就是 D2L 的训练循环，只是写成了生成器，每个迭代周期交出一条记录
-# （这就是第 2 课里亲手写过的那个循环）。**请同时盯住两条曲线**，觉得该停的时候就说一声“停”。
+# 网络、文本、小批量都不变：D2L 的训练为什么那么久？原因有两个。
+#
+# **步子太小。** 许多权重的梯度很小，而 SGD 的步长与梯度成正比。**Adam** 为每个参数分别调整步长。
+#
+# **字符的声音太轻。** 对每个门来说，独热输入只从 $\mathbf{W}_{xh}^{(1)}$ 里挑出一个数；PyTorch 从 $U(-1/\sqrt{h}, 1/\sqrt{h})$ 中抽取这些数，这里就是 $-1/16$ 到 $1/16$ 之间。
+# 对 $h$ 项相加的和，这样的大小正合适；而只有**一项**的和就太小了。输出层读的是接近 0 的状态，打出的分数也很小：训练之前，读到哪个字符几乎没有差别。平台期就是这样来的。
+# `utils.enlarge_weights` 重新抽取这两个矩阵：$\mathbf{W}_{xh}^{(1)}$ 取自 $U(-2, 2)$，$\mathbf{W}_{hq}$ 取自 $U(-1/2, 1/2)$。
+#
+# **猜一猜：** 网络读入一个字符，28 种之一。训练之前，读入的字符不同，$P(\text{下一个})$ 最多能相差多少？权重放大之后呢？
+
+# %% id="whisper"
+def build_deep_lstm(enlarged):
+    """The network from above, with the weights of seed 0 as PyTorch draws them, or with two matrices enlarged."""
+    utils.seed_everything(0)
+    model = d2l.RNNModel(nn.LSTM(num_inputs, num_hiddens, num_layers), vocab_size)
+    return utils.enlarge_weights(model).to(device) if enlarged else model.to(device)
+
+for enlarged in (False, True):
+    untrained = build_deep_lstm(enlarged)
+    every_character = torch.arange(vocab_size, device=device).reshape(-1, 1)  # (28, 1): n = 28, T = 1
+    with torch.no_grad():
+        O, _ = untrained(every_character, untrained.begin_state(batch_size=vocab_size, device=device))
+    P = torch.softmax(O, dim=1)  # (28, q), one row for each character read
+    print(f"enlarged={enlarged!s:<6} P(next) differs by at most {(P.max(dim=0).values - P.min(dim=0).values).max():.4f}")
+
+# %% [markdown] lang="en" id="fast-race"
+# More than a hundredfold, before the first step of training. Now train both with Adam. `utils.fit` is D2L's training loop, written as a generator that hands out one record per epoch (the loop that you wrote yourself in lesson 2).
+# **Watch the dashed curves** and say aloud when you would stop.
+
+# %% [markdown] lang="zh" id="fast-race"
+# 训练还没开始，差别已经放大了一百多倍。现在用 Adam 训练这两个网络。`utils.fit` 就是 D2L 的训练循环，只是写成了生成器，每个迭代周期交出一条记录（这就是第 2 课里亲手写过的那个循环）。**请盯住虚线**，觉得该停的时候就说一声“停”。
 
 # %% id="train-fast"
-utils.seed_everything(0)
-fast = d2l.RNNModel(nn.LSTM(num_inputs, num_hiddens, num_layers), len(vocab)).to(device)
-training = utils.fit(
-    fast, train_iter, lr=0.005, num_epochs=utils.epochs(50), optimizer="adam", held_out=corpus.held_out
+num_fast = utils.epochs(20)
+adam = {"lr": 0.005, "num_epochs": num_fast, "optimizer": "adam", "held_out": corpus.held_out}
+slow, fast = build_deep_lstm(enlarged=False), build_deep_lstm(enlarged=True)
+race = utils.LivePlot(num_fast).race(
+    {"Adam": utils.fit(slow, utils.Batches(corpus.train), **adam),
+     "Adam\nenlarged weights": utils.fit(fast, utils.Batches(corpus.train), **adam)}
 )
-records = utils.LivePlot(50).follow(training, "LSTM 2 x 256\nAdam, lr 0.005")
 
 # %% id="compare-recipes"
+slow_records, records = race.values()
 tokens_per_epoch = 8 * batch_size * num_steps  # eight minibatches fit into 10,000 characters
 
-def seconds_to(perplexity, records):
-    """Seconds of training until the training perplexity is first at or below a value; None if it never is."""
-    seconds = 0.0
-    for r in records:
-        seconds += tokens_per_epoch / r.tokens_per_sec
-        if r.perplexity <= perplexity:
-            return seconds
+def seconds_of(records):
+    """Seconds of training until the end of each epoch (scoring the held-out text not counted)."""
+    return torch.tensor([tokens_per_epoch / r.tokens_per_sec for r in records]).cumsum(0).tolist()
 
-for name, rs in ((f"SGD, lr 2 ({run.about['origin']})", run.records), ("Adam, lr 0.005 (just now)", records)):
-    t = seconds_to(1.1, rs)
+recipes = {f"SGD ({run.about['origin']})": run.records, "Adam": slow_records, "Adam, enlarged weights": records}
+rows = []
+for name, rs in recipes.items():
+    there = [(r.epoch, f"{t:.1f}") for r, t in zip(rs, seconds_of(rs)) if r.perplexity <= 1.1] or [("-", "-")]
     best = min(rs, key=lambda r: r.held_out)
-    print(f"{name}: training 1.1 after {'-' if t is None else round(t)} s; best held-out {best.held_out:.2f} at epoch {best.epoch}")
+    rows.append([name, *there[0], f"{best.held_out:.2f}", best.epoch])
+utils.table(["recipe", "training 1.1: epoch", "seconds", "held-out, best", "epoch"], rows)
+
+# %% id="draw-wall-time"
+def draw_wall_time():
+    """Perplexity over seconds of training, both axes logarithmic; solid: training, dashed: held-out."""
+    fig, ax = utils.new_figure(8, 3.4)
+    for number, (name, rs) in enumerate(recipes.items(), start=1):
+        x, colour = seconds_of(rs), utils.LivePlot.COLOURS[number - 1]
+        ax.loglog(x, [r.perplexity for r in rs], color=colour, label=f"{number}  {name}")
+        ax.loglog(x, [r.held_out for r in rs], "--", color=colour)
+        for y in (rs[-1].perplexity, rs[-1].held_out):
+            ax.text(x[-1], y, f" {number}", color=colour, va="center")
+    ax.axhline(1.1, color="0.4", linewidth=0.8, linestyle=":")
+    ax.set(xlabel="seconds of training (dotted: training perplexity 1.1)", ylabel="perplexity", ylim=(0.95, 70))
+    ax.set_xticks(ticks := [0.3, 1, 3, 10, 30, 100, 300], [f"{t:g}" for t in ticks])
+    ax.set_yticks(ticks := [1, 2, 5, 10, 30], [f"{t:g}" for t in ticks])
+    ax.minorticks_off()
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize="small")
+    return fig
+
+draw_wall_time()
 
 # %% [markdown] lang="en" id="fast-lesson"
-# The story is the same, told faster: the training curve falls towards 1, and the held-out curve turns upwards long before. An optimiser does not
-# cure a network of learning by heart. What does help: stopping at the lowest point of the dashed line (early stopping), a smaller network, dropout, and above all
-# more text.
+# The story is the same, told faster: the training curve falls towards 1, and the held-out curve turns upwards long before. A better start did help on new text a little, look at the last column but one; but no recipe cures a
+# network of learning by heart. What does: stopping at the lowest point of the dashed line (early stopping), a smaller network, dropout, and above all more text.
+#
+# (The seconds of the recorded run are those of the machine that recorded it. `python -m benchmarks recipes` runs both recipes side by side on yours.)
 
 # %% [markdown] lang="zh" id="fast-lesson"
-# 故事还是那个故事，只是讲得更快：训练曲线降向 1，而留出曲线早已掉头向上。换优化器治不好死记硬背。真正有用的，是在虚线最低处停下（提前停止，early stopping）、换更小的网络、使用暂退法，
-# 以及最重要的：更多的文本。
+# 故事还是那个故事，只是讲得更快：训练曲线降向 1，而留出曲线早已掉头向上。更好的起点在新文本上确实略有帮助（看表中倒数第二列），但没有哪种训练方案能治好死记硬背。
+# 真正有用的，是在虚线最低处停下（提前停止，early stopping）、换更小的网络、使用暂退法，以及最重要的：更多的文本。
+#
+# （“recorded run”的秒数来自当时记录它的那台机器；运行 `python -m benchmarks recipes`，可以在你自己的机器上并排比较两种方案。）
 
 # %% [markdown] lang="en" id="temperature"
 # ## Temperature
@@ -334,7 +393,7 @@ utils.explore(
 #
 # Move **Layers** and **Hidden units**, press **Train**, and watch. Training runs in the background: other cells and all controls stay usable, **Stop** keeps the
 # model, and **Reset** clears everything. Every run stays in the plot (solid: training, dashed: held-out; the number at a curve's end is its row in the table), so you can compare.
-# Copy the line **Settings** to let your neighbour repeat your run.
+# Copy the line **Settings** to let your neighbour repeat your run. The recipe *fast* is Adam with enlarged weights, as above.
 #
 # Three things to find out:
 # 1. Layers 1, then 2, then 3, everything else the same. Which reaches a training perplexity of 2 first? Which has the best held-out value?
@@ -346,7 +405,7 @@ utils.explore(
 #
 # 拖动 **Layers**（层数）和 **Hidden units**（隐藏单元数），按 **Train**（训练），然后观察。训练在后台进行，其他单元格和所有控件照常可用；**Stop**（停止）会保留当前模型，
 # **Reset** 则全部清空。每次训练的曲线都会留在图上（实线为训练，虚线为留出；曲线末端的数字就是表中的行号），便于比较。
-# 把 **Settings** 那一行复制给同学，对方就能重现你的这次训练。
+# 把 **Settings** 那一行复制给同学，对方就能重现你的这次训练。训练方案 *fast* 就是上面用的 Adam 加放大的权重。
 #
 # 请弄清三件事：
 # 1. 层数依次取 1、2、3，其余不变。哪个最先把训练困惑度降到 2？哪个的留出困惑度最好？
@@ -366,6 +425,111 @@ playground.show()
 # %% id="drive-playground"
 playground.start(layers=1, hidden_units=64, epochs=20)
 playground.wait()
+
+# %% [markdown] lang="en" id="sweep"
+# ## Deeper or wider? A sweep
+#
+# One race proves little. So train *every* network of 1 to 4 layers and 64 to 512 hidden units, each from three random starts, and stop each as soon as its held-out perplexity has not fallen for five epochs. Its lowest value counts.
+# `sweep_point` is a plain function of numbers; **joblib** calls it wherever `where` says: in this process, on all cores, or on the machines of a Dask cluster (which need a copy of this course on their `PYTHONPATH`). Here is a small sweep on one core:
+
+# %% [markdown] lang="zh" id="sweep"
+# ## 加深还是加宽？扫描一遍
+#
+# 一场比赛说明不了什么。所以把 1 到 4 层、64 到 512 个隐藏单元的网络**全部**训练一遍，各取三个随机起点；留出困惑度连续五个迭代周期没有下降，就停止训练，以其最低值为准。
+# `sweep_point` 是一个参数全为数字的普通函数；**joblib** 按照 `where` 的设定来调用它：在当前进程里、在本机的所有核上，或者在 Dask 集群的各台机器上（这些机器的 `PYTHONPATH` 里要有本课程的一份副本）。先在一个核上做一次小规模的扫描：
+
+# %% id="sweep-point"
+def sweep_point(num_layers, num_hiddens, seed, max_tokens=10_000, patience=5):
+    """Train until the held-out perplexity has not fallen for `patience` epochs; return (L, h, seed, it, its epoch)."""
+    utils.seed_everything(seed)
+    lstm, corpus, best = utils.torch.nn.LSTM(28, num_hiddens, num_layers), utils.load_corpus(max_tokens=max_tokens), None
+    model = utils.enlarge_weights(utils.d2l.RNNModel(lstm, 28)).to(utils.d2l.try_gpu())
+    adam = {"lr": 0.005, "optimizer": "adam", "num_epochs": utils.epochs(40), "held_out": corpus.held_out}
+    for r in utils.fit(model, utils.Batches(corpus.train, seed=seed), **adam):
+        if best is None or r.held_out < best.held_out:
+            best = r
+        elif r.epoch >= best.epoch + patience:
+            break
+    return num_layers, num_hiddens, seed, round(best.held_out, 4), best.epoch
+
+sweep_point(1, 64, seed=0)
+
+# %% id="draw-sweep"
+LAYERS, WIDTHS = (1, 2, 3, 4), (64, 128, 256, 512)
+
+def draw_sweep(rows, title=""):
+    """Heat map of sweep_point's rows: the median over the seeds, and the lowest and highest below it."""
+    fig, ax = utils.new_figure(7, 3.2)
+    median = torch.full((len(LAYERS), len(WIDTHS)), torch.nan)
+    for l, h in {(row[0], row[1]) for row in rows}:
+        scores = torch.tensor(sorted(row[3] for row in rows if (row[0], row[1]) == (l, h)))
+        at = LAYERS.index(l), WIDTHS.index(h)
+        median[at] = scores.median()
+        text, colour = f"{scores.median():.2f}\n{scores[0]:.2f} to {scores[-1]:.2f}", "black" if median[at] > 7 else "white"
+        ax.text(at[1], at[0], text if len(scores) > 1 else text.split("\n")[0], ha="center", va="center", color=colour)
+    image = ax.imshow(median.numpy(), cmap="cividis", vmin=6.4, vmax=7.8, aspect="auto", origin="lower")
+    fig.colorbar(image, label="held-out perplexity", extend="both")
+    ax.set(xlabel="hidden units $h$", ylabel="layers $L$", title=title)
+    ax.set_xticks(range(len(WIDTHS)), WIDTHS)
+    ax.set_yticks(range(len(LAYERS)), LAYERS)
+    return fig
+
+# %% id="run-sweep"
+from IPython.display import display
+from joblib import Parallel, delayed, parallel_config
+
+where = {"n_jobs": 1}  # or {"n_jobs": -1}, or {"backend": "dask", "scheduler_host": "tcp://127.0.0.1:8786"}
+
+def run_sweep(points):
+    """The rows of sweep_point, in order; the heat map fills while they come."""
+    rows, handle = [], display(draw_sweep([]), display_id=True)
+    with parallel_config(**where):
+        for row in Parallel(return_as="generator")(delayed(sweep_point)(*point) for point in points):
+            rows.append(row)
+            if handle:  # none outside a notebook
+                handle.update(draw_sweep(rows, f"{len(rows)} of {len(points)} trainings"))
+    return rows
+
+small_sweep = run_sweep([(l, h, 0) for l in (1, 2) for h in (64, 128)])
+
+# %% [markdown] lang="en" id="full-sweep-text"
+# The full sweep, 48 trainings, is a recorded run (`FULL=1` runs it). **Predict:** in which corner is the best network, and where is the worst?
+
+# %% [markdown] lang="zh" id="full-sweep-text"
+# 完整的扫描共 48 次训练，这里载入的是事先保存的记录（设置 `FULL=1` 可亲自运行）。**猜一猜：** 最好的网络在哪个角上？最差的呢？
+
+# %% id="full-sweep"
+points = [(l, h, seed) for l in LAYERS for h in WIDTHS for seed in range(3)]
+sweep_rows, about = utils.recorded("sweep", lambda: run_sweep(points))
+print(f"{about['origin']}: {len(sweep_rows)} trainings in {about['seconds']:.0f} s ({about['machine']}, {about['versions']})")
+draw_sweep(sweep_rows, about["origin"])
+
+# %% [markdown] lang="en" id="sweep-look"
+# On these 10,000 characters one wide layer wins. In the lowest row every doubling of $h$ helps; from two layers upwards it gets worse, and four layers are the worst at every width, however wide. Look at the second line of a field as well: random starts alone often make a difference of 0.1 or 0.2, so two neighbours
+# that differ by less have not been told apart.
+#
+# So is depth useless? That was a result about 10,000 characters. **Predict** what changes if the networks read 150,000, and look (a recorded run again, 256 units each):
+
+# %% [markdown] lang="zh" id="sweep-look"
+# 在这 10,000 个字符上，赢家是一个很宽的单层网络。在最下面一行，$h$ 每翻一倍都有好处；从两层往上越来越差，四层的网络无论多宽都是最差的。也要看每一格的第二行：仅仅换一个随机起点，就常常相差 0.1 或 0.2；相邻两格的差距如果比这还小，就还分不出高下。
+#
+# 那么深度没有用吗？这只是 10,000 个字符上的结果。如果让网络读 150,000 个字符，会有什么变化？**猜一猜**，再看结果（同样是记录，各 256 个单元）：
+
+# %% id="long-text"
+points = [(l, 256, seed, 150_000) for l in LAYERS for seed in range(3)]
+long_rows, about = utils.recorded("long_text", lambda: run_sweep(points))
+table = []
+for l in LAYERS:
+    scores = sorted(score for layers, _, _, score, _ in long_rows if layers == l)
+    table.append([l, *(f"{score:.2f}" for score in scores)])
+print(f"{about['origin']}: {len(long_rows)} trainings in {about['seconds']:.0f} s ({about['machine']}, {about['versions']})")
+utils.table(["layers L", "held-out, best of 3", "middle", "worst"], table)
+
+# %% [markdown] lang="en" id="long-text-look"
+# Now two layers beat one, from every random start, three have caught up with one, and four trail by a tenth where they trailed by more than 1. Depth pays where there is text enough to learn it from: more text helped every network more than any choice of $L$ and $h$.
+
+# %% [markdown] lang="zh" id="long-text-look"
+# 现在两层胜过一层，而且从每个随机起点出发都是如此；三层追上了一层；四层只落后约 0.1，而先前落后 1 以上。文本足够多，深度才有回报：对每个网络来说，增加文本的好处都超过 $L$ 和 $h$ 的任何选择。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -462,7 +626,8 @@ solution_4 = records[int(torch.tensor([r.held_out for r in records]).argmin())].
 # - A deep LSTM is `nn.LSTM(d, h, L)`: layer 1 reads the $d$ inputs, each further layer the $h$ states of the layer below, the output layer reads layer $L$.
 # - Perplexity says among how many characters one would have to guess blindly to do as badly: 28 for no idea at all, 1 for being sure, and right.
 # - Training perplexity 1 on 10,000 characters is **memory**. The held-out curve says so: it turns upwards early. Always draw both.
-# - Adam tells the same story in a fraction of the time that SGD takes.
+# - Adam, and first weights large enough for the characters to be heard, tell the same story in a fraction of the time.
+# - Depth and width are hyperparameters: sweep them, from several random starts, and choose by the held-out perplexity.
 # - Temperature trades certainty for variety; it changes the choice of the character, not the network.
 #
 # {{next}}
@@ -473,7 +638,8 @@ solution_4 = records[int(torch.tensor([r.held_out for r in records]).argmin())].
 # - 深度 LSTM 就是 `nn.LSTM(d, h, L)`：第 1 层读取 $d$ 个输入，其余每层读取下面一层的 $h$ 个隐状态，输出层读取第 $L$ 层。
 # - 困惑度表示预测和在多少个字符中盲猜一样差：全部盲猜为 28，确信而且猜对为 1。
 # - 在 10,000 个字符上把训练困惑度降到 1，靠的是**死记硬背**。留出曲线早早掉头向上，就是证据。两条曲线总要一起画。
-# - Adam 用少得多的时间讲了同一个故事。
+# - 用 Adam，并让初始权重大到足以“听清”字符，只用少得多的时间就讲完了同一个故事。
+# - 深度和宽度是超参数：从几个随机起点出发扫描一遍，再按留出困惑度来选。
 # - 温度用确定性换取多样性；它改变的是字符的选取方式，而不是网络本身。
 #
 # {{next}}

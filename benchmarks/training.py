@@ -1,0 +1,98 @@
+"""utils.fit with its live plot against d2l.train_ch8 and a bare loop: one model, tokens per second of wall time.
+
+They run in a real kernel, so that drawing and sending a plot cost what they cost a reader.
+"""
+
+import contextlib
+import io
+
+import utils
+from benchmarks.kernels import kernels
+from benchmarks.timing import spread
+from utils import d2l, torch
+
+BATCH_SIZE, NUM_STEPS, LR = 32, 35, 2.0
+PUBLISHED = {"deep": 186_005, "bidirectional": 131_129}  # tokens/s on the GPU of D2L's authors (its chapter 9)
+AIMS = {"d2l.train_ch8": "1.0 x", "a bare loop of forward, backward, clip, step": "0.95 x"}
+
+
+def build_model(num_hiddens, bidirectional=False):
+    """The notes' LSTM with two layers, on the GPU where there is one."""
+    utils.seed_everything(0)
+    return d2l.RNNModel(torch.nn.LSTM(28, num_hiddens, 2, bidirectional=bidirectional), 28).to(d2l.try_gpu())
+
+
+def run_bare_loop(model, train_iter, num_epochs):
+    """Forward, backward, clip, step, and nothing else: what any training loop has to do."""
+    device, loss_fn = next(model.parameters()).device, torch.nn.CrossEntropyLoss()
+    updater = torch.optim.SGD(model.parameters(), LR)
+    for _ in range(num_epochs):
+        state = model.begin_state(batch_size=BATCH_SIZE, device=device)
+        for X, Y in train_iter:
+            logits, state = model(X.to(device), state)
+            loss = loss_fn(logits, Y.T.reshape(-1).to(device))
+            updater.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1)
+            updater.step()
+            state = tuple(s.detach() for s in state)
+    loss.item()  # waits for a GPU
+
+
+def measure(rounds=5, num_hiddens=256, num_epochs=10):
+    """Seconds of each round by what was run, {name: list}. To be called in a kernel."""
+    train_iter, vocab = d2l.load_data_time_machine(BATCH_SIZE, NUM_STEPS)
+    held_out = utils.load_corpus().held_out
+
+    def fit(held_out=None):
+        records = utils.fit(build_model(num_hiddens), train_iter, lr=LR, num_epochs=num_epochs, held_out=held_out)
+        utils.LivePlot(num_epochs).follow(records, "LSTM")
+
+    def train_ch8():
+        with contextlib.redirect_stdout(io.StringIO()):
+            d2l.train_ch8(build_model(num_hiddens), train_iter, vocab, LR, num_epochs, d2l.try_gpu())
+
+    seconds = utils.seconds_each(
+        {
+            "fit": fit,
+            "d2l.train_ch8": train_ch8,
+            "a bare loop of forward, backward, clip, step": lambda: run_bare_loop(
+                build_model(num_hiddens), train_iter, num_epochs
+            ),
+            "the same, held-out text scored after every epoch": lambda: fit(held_out),
+        },
+        rounds,
+    )
+    return {name: [round(s, 4) for s in each] for name, each in seconds.items()}
+
+
+def measure_in_a_kernel(**options):
+    """What `measure` returns, with the kernel's own display behind it."""
+    with kernels(1) as (kernel,):
+        return kernel.run("from benchmarks import training", f"training.measure(**{options!r})")
+
+
+def tokens_per_sec(bidirectional, num_epochs=6):
+    """The speed of each epoch but the first of `fit` on the notes' deep or bidirectional LSTM, 2 x 256."""
+    batches = utils.Batches(utils.load_corpus().train, BATCH_SIZE, NUM_STEPS)
+    records = utils.fit(build_model(256, bidirectional), batches, lr=1.0, num_epochs=num_epochs)
+    return [record.tokens_per_sec for record in records][1:]
+
+
+def rows(rounds=5):
+    """A row of text per comparison, and the speeds beside those that D2L has published."""
+    seconds = measure_in_a_kernel(rounds=rounds)
+    for against, aim in AIMS.items():
+        yield (
+            "fit with its live plot, LSTM 2 x 256",
+            against,
+            aim,
+            spread([theirs / ours for ours, theirs in zip(seconds["fit"], seconds[against], strict=True)], "x"),
+        )
+    scored = seconds["the same, held-out text scored after every epoch"]
+    ratios = [plain / each for plain, each in zip(seconds["fit"], scored, strict=True)]
+    yield "the same, with held-out text scored after every epoch", "without", "", spread(ratios, "x")
+    for name, published in PUBLISHED.items():
+        speeds = tokens_per_sec(name == "bidirectional")
+        there = f"{published:,} in D2L's book, on its authors' GPU"
+        yield f"{name} LSTM, 2 x 256, on {d2l.try_gpu().type}", there, "", spread(speeds, "tokens/s", digits=0)

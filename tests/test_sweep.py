@@ -1,0 +1,99 @@
+"""Lesson 3's recipe and sweep: what speeds training up, and the same numbers wherever joblib lets them be computed."""
+
+import pytest
+import torch
+from distributed import Client, LocalCluster
+
+import utils
+from playground import Settings
+from tools.lesson_code import run_cells
+
+LESSON = run_cells(
+    "03_concise_lstm", "load-data", "build-model", "whisper", "sweep-point", "draw-sweep", "run-sweep"
+)  # the small sweep, in this process
+POINTS = [row[:3] for row in LESSON["small_sweep"]]
+
+
+def test_the_playground_starts_where_the_lesson_does():
+    for enlarged, recipe in ((True, "fast"), (False, "D2L")):
+        theirs = LESSON["build_deep_lstm"](enlarged).state_dict()
+        ours = Settings(layers=2, hidden_units=256, recipe=recipe).build(28).state_dict()
+        assert all(torch.equal(ours[name], theirs[name].cpu()) for name in theirs)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_enlarged_are_the_weights_of_the_one_hot_input_and_of_the_output_layer(small_model, bidirectional):
+    before = small_model(num_layers=2, bidirectional=bidirectional).state_dict()
+    after = utils.enlarge_weights(small_model(num_layers=2, bidirectional=bidirectional)).state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    directions = ["", "_reverse"] if bidirectional else [""]
+    assert changed == {"linear.weight"} | {f"rnn.weight_ih_l0{direction}" for direction in directions}
+    for name, bound in (("rnn.weight_ih_l0", 2), ("linear.weight", 0.5)):
+        assert 0.95 * bound < after[name].abs().max() <= bound
+
+
+def test_the_same_numbers_on_two_cores(monkeypatch):
+    monkeypatch.setitem(LESSON, "where", {"n_jobs": 2})
+    assert LESSON["run_sweep"](POINTS) == LESSON["small_sweep"]
+
+
+def test_the_same_numbers_on_a_dask_cluster_of_two_workers(monkeypatch):
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        here = {"backend": "dask", "scheduler_host": cluster.scheduler_address}
+        monkeypatch.setitem(LESSON, "where", here)
+        assert LESSON["run_sweep"](POINTS) == LESSON["small_sweep"]
+        with Client(cluster) as client:
+            assert all(client.run(lambda: "utils" in __import__("sys").modules).values()), "a worker had nothing to do"
+
+
+def test_the_sweep_stops_when_the_held_out_text_no_longer_gains(monkeypatch):
+    scores = [9.0, 7.0, 8.0, 7.5, 7.2, 6.9]
+    records = [utils.EpochRecord(epoch, 1.0, score, 1.0) for epoch, score in enumerate(scores, start=1)]
+    asked = []
+    monkeypatch.setattr(utils, "fit", lambda *args, **options: (asked.append(r) or r for r in records))
+    assert LESSON["sweep_point"](1, 64, 0, patience=3) == (1, 64, 0, 7.0, 2) and len(asked) == 5
+    assert LESSON["sweep_point"](1, 64, 0, patience=4) == (1, 64, 0, 6.9, 6)
+
+
+def test_recorded_sweep_is_complete_and_its_small_corner_is_reproduced():
+    rows, about = utils.recorded("sweep", None)
+    assert about["origin"] == "recorded run"
+    assert {tuple(row[:3]) for row in rows} == {
+        (l, h, seed) for l in LESSON["LAYERS"] for h in LESSON["WIDTHS"] for seed in range(3)
+    }
+    recorded = {tuple(row[:3]): row[3] for row in rows}
+    median = {
+        (l, h): sorted(recorded[l, h, seed] for seed in range(3))[1] for l in LESSON["LAYERS"] for h in LESSON["WIDTHS"]
+    }
+    wider = [median[1, h] for h in LESSON["WIDTHS"]]
+    assert wider == sorted(wider, reverse=True), "one layer: every doubling helps"
+    assert min(median, key=median.get) == (1, 512)
+    for h in LESSON["WIDTHS"]:
+        assert max(LESSON["LAYERS"], key=lambda l: median[l, h]) == 4, "four layers are the worst at every width"
+    assert min(median[4, h] for h in LESSON["WIDTHS"]) > 1 + median[1, 256]
+    for *point, score, _ in LESSON["small_sweep"]:
+        assert recorded[tuple(point)] == pytest.approx(score, abs=0.3)  # another machine rounds differently
+
+
+def test_recorded_sweep_of_the_long_text_says_what_the_lesson_says():
+    rows, _ = utils.recorded("long_text", None)
+    scores = {l: sorted(row[3] for row in rows if row[0] == l) for l in LESSON["LAYERS"]}
+    assert all(len(s) == 3 for s in scores.values())
+    assert scores[2][-1] < scores[1][0], "two layers beat one from every random start"
+    assert scores[3][1] == pytest.approx(scores[1][1], abs=0.05) and 0.05 < scores[4][1] - scores[1][1] < 0.15
+
+
+def test_recorded_computes_and_keeps_only_what_full_asks_for(monkeypatch, tmp_path):
+    (tmp_path / "assets" / "runs").mkdir(parents=True)
+    monkeypatch.setattr(utils, "ROOT", tmp_path)
+    monkeypatch.setattr(utils, "FULL", True)
+    monkeypatch.delenv("FULL", raising=False)
+    rows, about = utils.recorded("tiny", lambda: [(1, 2.5)])  # a GPU, say: computed, not written
+    assert rows == [[1, 2.5]] and about["origin"] == "this run" and not list(tmp_path.glob("assets/runs/*"))
+    monkeypatch.setenv("FULL", "1")
+    utils.recorded("tiny", lambda: [(1, 2.5)])
+    monkeypatch.setattr(utils, "FULL", False)
+    rows, about = utils.recorded("tiny", None)
+    assert rows == [[1, 2.5]] and about["origin"] == "recorded run"
+    with pytest.raises(ValueError, match="name must be one of \\['tiny'\\], got 'none'"):
+        utils.recorded("none", None)

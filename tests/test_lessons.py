@@ -129,6 +129,12 @@ def test_stored_numbers_say_what_the_prose_says():
     norms = stored("02_stacked_from_scratch", "watch-norms")
     clipped, free = (float(x) for x in re.findall(r"at first, (\S+) at the end", norms))
     assert clipped < 17 < 28 < free, "clipping saves the training"
+    small, large = (float(x) for x in re.findall(r"at most (\S+)", stored("03_concise_lstm", "whisper")))
+    assert large > 100 * small, "more than a hundredfold"
+    recipes = re.findall(r"<td>(.*?)</td>" * 5, stored("03_concise_lstm", "compare-recipes"))
+    assert [epoch != "-" for _, epoch, *_ in recipes] == [True, False, True], "Adam is needed to be there in 20 epochs"
+    assert 8 * float(recipes[2][2]) < float(recipes[0][2])
+    assert all(float(best) < float(recipes[0][3]) for *_, best, _ in recipes[1:]), "a little better on new text"
 
 
 def test_notebooks_are_in_step_with_their_sources():

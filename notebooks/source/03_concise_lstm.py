@@ -232,11 +232,11 @@ for r in (best, run.records[-1]):
 #
 # Same network, same text, same minibatches: what holds D2L's run up for so long? Two things.
 #
-# **Small steps.** The gradients of many weights are tiny, and SGD takes steps in proportion. **Adam** adapts the step size of every parameter.
-#
-# **Characters that whisper.** A one-hot input picks a single number out of $\mathbf{W}_{xh}^{(1)}$ for each gate, and PyTorch draws these numbers from
+# **Characters that whisper.** A one-hot input picks a single number out of $\mathbf{W}_{xh}^{(1)}$ for each sum, and PyTorch draws these numbers from
 # $U(-1/\sqrt{h}, 1/\sqrt{h})$, here between $-1/16$ and $1/16$. That is right where a sum has $h$ terms. A sum with *one* term stays small, and so do the scores of the output layer, which reads states near 0: before training
-# it makes hardly any difference which character was read. That is the plateau. `utils.enlarge_weights` draws those two matrices anew, $\mathbf{W}_{xh}^{(1)}$ from $U(-2, 2)$ and $\mathbf{W}_{hq}$ from $U(-1/2, 1/2)$.
+# it makes hardly any difference which character was read. `utils.enlarge_weights` draws two matrices anew, $\mathbf{W}_{xh}^{(1)}$ from $U(-2, 2)$ and $\mathbf{W}_{hq}$ from $U(-1/2, 1/2)$.
+#
+# **Small steps.** The gradients of many weights are tiny, and SGD takes steps in proportion. **Adam** adapts the step size of every parameter.
 #
 # **Predict:** the network reads one character, any of the 28. Before training, by how much can its $P(\text{next})$ differ from one character read to another? And with enlarged weights?
 
@@ -245,11 +245,11 @@ for r in (best, run.records[-1]):
 #
 # 网络、文本、小批量都不变：D2L 的训练为什么那么久？原因有两个。
 #
-# **步子太小。** 许多权重的梯度很小，而 SGD 的步长与梯度成正比。**Adam** 为每个参数分别调整步长。
+# **字符的声音太轻。** 对公式里的每个和来说，独热输入只从 $\mathbf{W}_{xh}^{(1)}$ 里挑出一个数；PyTorch 从 $U(-1/\sqrt{h}, 1/\sqrt{h})$ 中抽取这些数，这里就是 $-1/16$ 到 $1/16$ 之间。
+# 对 $h$ 项相加的和，这样的大小正合适；而只有**一项**的和就太小了。输出层读的是接近 0 的状态，打出的分数也很小：训练之前，读到哪个字符几乎没有差别。
+# `utils.enlarge_weights` 重新抽取两个矩阵：$\mathbf{W}_{xh}^{(1)}$ 取自 $U(-2, 2)$，$\mathbf{W}_{hq}$ 取自 $U(-1/2, 1/2)$。
 #
-# **字符的声音太轻。** 对每个门来说，独热输入只从 $\mathbf{W}_{xh}^{(1)}$ 里挑出一个数；PyTorch 从 $U(-1/\sqrt{h}, 1/\sqrt{h})$ 中抽取这些数，这里就是 $-1/16$ 到 $1/16$ 之间。
-# 对 $h$ 项相加的和，这样的大小正合适；而只有**一项**的和就太小了。输出层读的是接近 0 的状态，打出的分数也很小：训练之前，读到哪个字符几乎没有差别。平台期就是这样来的。
-# `utils.enlarge_weights` 重新抽取这两个矩阵：$\mathbf{W}_{xh}^{(1)}$ 取自 $U(-2, 2)$，$\mathbf{W}_{hq}$ 取自 $U(-1/2, 1/2)$。
+# **步子太小。** 许多权重的梯度很小，而 SGD 的步长与梯度成正比。**Adam** 为每个参数分别调整步长。
 #
 # **猜一猜：** 网络读入一个字符，28 种之一。训练之前，读入的字符不同，$P(\text{下一个})$ 最多能相差多少？权重放大之后呢？
 
@@ -269,30 +269,32 @@ for enlarged in (False, True):
     print(f"enlarged={enlarged!s:<6} P(next) differs by at most {(P.max(dim=0).values - P.min(dim=0).values).max():.4f}")
 
 # %% [markdown] lang="en" id="fast-race"
-# More than a hundredfold, before the first step of training. Now train both with Adam. `utils.fit` is D2L's training loop, written as a generator that hands out one record per epoch (the loop that you wrote yourself in lesson 2).
-# **Watch the dashed curves** and say aloud when you would stop.
+# More than a hundredfold, before the first step of training. Now change one thing at a time: first the weights, with D2L's own SGD; then Adam as well. `utils.fit` is D2L's training loop, written as a generator that hands out one record per epoch (the loop that you wrote yourself in lesson 2).
+# **Predict:** will there still be a plateau? And say aloud, watching the dashed curves, when you would stop.
 
 # %% [markdown] lang="zh" id="fast-race"
-# 训练还没开始，差别已经放大了一百多倍。现在用 Adam 训练这两个网络。`utils.fit` 就是 D2L 的训练循环，只是写成了生成器，每个迭代周期交出一条记录（这就是第 2 课里亲手写过的那个循环）。**请盯住虚线**，觉得该停的时候就说一声“停”。
+# 训练还没开始，差别已经放大了一百多倍。现在一次只改一处：先放大权重，仍用 D2L 的 SGD；再换成 Adam。`utils.fit` 就是 D2L 的训练循环，只是写成了生成器，每个迭代周期交出一条记录（这就是第 2 课里亲手写过的那个循环）。
+# **猜一猜：** 还会有平台期吗？训练时请盯住虚线，觉得该停的时候就说一声“停”。
 
 # %% id="train-fast"
-num_fast = utils.epochs(20)
-adam = {"lr": 0.005, "num_epochs": num_fast, "optimizer": "adam", "held_out": corpus.held_out}
-slow, fast = build_deep_lstm(enlarged=False), build_deep_lstm(enlarged=True)
-race = utils.LivePlot(num_fast).race(
-    {"Adam": utils.fit(slow, utils.Batches(corpus.train), **adam),
-     "Adam\nenlarged weights": utils.fit(fast, utils.Batches(corpus.train), **adam)}
+options = {"num_epochs": utils.epochs(20), "held_out": corpus.held_out}
+sgd, fast = build_deep_lstm(enlarged=True), build_deep_lstm(enlarged=True)
+race = utils.LivePlot(options["num_epochs"]).race(
+    {"SGD, lr 2\nenlarged weights": utils.fit(sgd, utils.Batches(corpus.train), lr=2, **options),
+     "Adam, lr 0.005\nenlarged weights": utils.fit(
+         fast, utils.Batches(corpus.train), lr=0.005, optimizer="adam", **options)}
 )
 
 # %% id="compare-recipes"
-slow_records, records = race.values()
+sgd_records, records = race.values()
 tokens_per_epoch = 8 * batch_size * num_steps  # eight minibatches fit into 10,000 characters
 
 def seconds_of(records):
     """Seconds of training until the end of each epoch (scoring the held-out text not counted)."""
     return torch.tensor([tokens_per_epoch / r.tokens_per_sec for r in records]).cumsum(0).tolist()
 
-recipes = {f"SGD ({run.about['origin']})": run.records, "Adam": slow_records, "Adam, enlarged weights": records}
+recipes = {f"SGD ({run.about['origin']})": run.records}
+recipes |= {"SGD, enlarged weights": sgd_records, "Adam, enlarged weights": records}
 rows = []
 for name, rs in recipes.items():
     there = [(r.epoch, f"{t:.1f}") for r, t in zip(rs, seconds_of(rs)) if r.perplexity <= 1.1] or [("-", "-")]
@@ -321,16 +323,16 @@ def draw_wall_time():
 draw_wall_time()
 
 # %% [markdown] lang="en" id="fast-lesson"
-# The story is the same, told faster: the training curve falls towards 1, and the held-out curve turns upwards long before. A better start did help on new text a little, look at the last column but one; but no recipe cures a
-# network of learning by heart. What does: stopping at the lowest point of the dashed line (early stopping), a smaller network, dropout, and above all more text.
+# The plateau is gone, with the same SGD: it had nothing to do with language, the characters were not heard. Adam does the rest. The story is the same, told faster: the training curve falls towards 1, and the held-out curve turns upwards long before.
+# The better start did help a little on new text, see the last column but one; but no recipe cures a network of learning by heart. What does: stopping at the lowest point of the dashed line (early stopping), a smaller network, dropout, and above all more text.
 #
-# (The seconds of the recorded run are those of the machine that recorded it. `python -m benchmarks recipes` runs both recipes side by side on yours.)
+# (The seconds of the recorded run are those of the machine that recorded it. `python -m benchmarks recipes` runs D2L's recipe and the last one side by side on yours.)
 
 # %% [markdown] lang="zh" id="fast-lesson"
-# 故事还是那个故事，只是讲得更快：训练曲线降向 1，而留出曲线早已掉头向上。更好的起点在新文本上确实略有帮助（看表中倒数第二列），但没有哪种训练方案能治好死记硬背。
-# 真正有用的，是在虚线最低处停下（提前停止，early stopping）、换更小的网络、使用暂退法，以及最重要的：更多的文本。
+# 还是同样的 SGD，平台期却消失了：它与语言无关，只是字符的声音没有被听见。剩下的就交给 Adam。故事还是那个故事，只是讲得更快：训练曲线降向 1，而留出曲线早已掉头向上。
+# 更好的起点在新文本上确实略有帮助（看表中倒数第二列），但没有哪种训练方案能治好死记硬背。真正有用的，是在虚线最低处停下（提前停止，early stopping）、换更小的网络、使用暂退法，以及最重要的：更多的文本。
 #
-# （“recorded run”的秒数来自当时记录它的那台机器；运行 `python -m benchmarks recipes`，可以在你自己的机器上并排比较两种方案。）
+# （“recorded run”的秒数来自当时记录它的那台机器；运行 `python -m benchmarks recipes`，可以在你自己的机器上并排比较 D2L 的方案和最后一种方案。）
 
 # %% [markdown] lang="en" id="temperature"
 # ## Temperature
@@ -626,7 +628,7 @@ solution_4 = records[int(torch.tensor([r.held_out for r in records]).argmin())].
 # - A deep LSTM is `nn.LSTM(d, h, L)`: layer 1 reads the $d$ inputs, each further layer the $h$ states of the layer below, the output layer reads layer $L$.
 # - Perplexity says among how many characters one would have to guess blindly to do as badly: 28 for no idea at all, 1 for being sure, and right.
 # - Training perplexity 1 on 10,000 characters is **memory**. The held-out curve says so: it turns upwards early. Always draw both.
-# - Adam, and first weights large enough for the characters to be heard, tell the same story in a fraction of the time.
+# - First weights large enough for the characters to be heard, and Adam, tell the same story in a fraction of the time.
 # - Depth and width are hyperparameters: sweep them, from several random starts, and choose by the held-out perplexity.
 # - Temperature trades certainty for variety; it changes the choice of the character, not the network.
 #
@@ -638,7 +640,7 @@ solution_4 = records[int(torch.tensor([r.held_out for r in records]).argmin())].
 # - 深度 LSTM 就是 `nn.LSTM(d, h, L)`：第 1 层读取 $d$ 个输入，其余每层读取下面一层的 $h$ 个隐状态，输出层读取第 $L$ 层。
 # - 困惑度表示预测和在多少个字符中盲猜一样差：全部盲猜为 28，确信而且猜对为 1。
 # - 在 10,000 个字符上把训练困惑度降到 1，靠的是**死记硬背**。留出曲线早早掉头向上，就是证据。两条曲线总要一起画。
-# - 用 Adam，并让初始权重大到足以“听清”字符，只用少得多的时间就讲完了同一个故事。
+# - 让初始权重大到足以“听清”字符，再用上 Adam，只用少得多的时间就讲完了同一个故事。
 # - 深度和宽度是超参数：从几个随机起点出发扫描一遍，再按留出困惑度来选。
 # - 温度用确定性换取多样性；它改变的是字符的选取方式，而不是网络本身。
 #

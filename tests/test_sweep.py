@@ -93,13 +93,12 @@ def test_recorded_sweep_of_the_long_text_says_what_the_lesson_says():
 def test_recorded_computes_and_keeps_only_what_full_asks_for(monkeypatch, tmp_path):
     (tmp_path / "assets" / "runs").mkdir(parents=True)
     monkeypatch.setattr(utils, "ROOT", tmp_path)
-    monkeypatch.setattr(utils, "FULL", True)
-    monkeypatch.delenv("FULL", raising=False)
-    rows, about = utils.recorded("tiny", lambda: [(1, 2.5)])  # a GPU, say: computed, not written
-    assert rows == [[1, 2.5]] and about["origin"] == "this run" and not list(tmp_path.glob("assets/runs/*"))
+    monkeypatch.setattr(utils, "FAST", False)
     monkeypatch.setenv("FULL", "1")
-    utils.recorded("tiny", lambda: [(1, 2.5)])
-    monkeypatch.setattr(utils, "FULL", False)
+    rows, about = utils.recorded("tiny", lambda: [(1, 2.5)])
+    assert rows == [[1, 2.5]] and about["origin"] == "this run"
+    monkeypatch.delenv("FULL")
+    monkeypatch.setattr(utils, "FULL", True)  # as on a GPU
     rows, about = utils.recorded("tiny", None)
     assert rows == [[1, 2.5]] and about["origin"] == "recorded run"
     with pytest.raises(ValueError, match="name must be one of \\['tiny'\\], got 'none'"):

@@ -1,8 +1,11 @@
 """Lesson 3's recipe and sweep: what speeds training up, and the same numbers wherever joblib lets them be computed."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
-from distributed import Client, LocalCluster
 
 import utils
 from playground import Settings
@@ -11,7 +14,6 @@ from tools.lesson_code import run_cells
 LESSON = run_cells(
     "03_concise_lstm", "load-data", "build-model", "whisper", "sweep-point", "draw-sweep", "run-sweep"
 )  # the small sweep, in this process
-POINTS = [row[:3] for row in LESSON["small_sweep"]]
 
 
 def test_the_playground_starts_where_the_lesson_does():
@@ -39,18 +41,33 @@ def test_enlarged_are_the_weights_of_the_one_hot_input_and_of_the_output_layer(s
         assert 0.95 * bound < after[name].abs().max() <= bound
 
 
-def test_the_same_numbers_on_two_cores(monkeypatch):
-    monkeypatch.setitem(LESSON, "where", {"n_jobs": 2})
-    assert LESSON["run_sweep"](POINTS) == LESSON["small_sweep"]
+# in a Python of its own: Dask's threads go on after it, and draw from the random numbers that other tests have seeded
+ELSEWHERE = """
+import sys
+from distributed import Client, LocalCluster
+from tools.lesson_code import run_cells
 
-
-def test_the_same_numbers_on_a_dask_cluster_of_two_workers(monkeypatch):
+if __name__ == "__main__":
+    names = run_cells("03_concise_lstm", "load-data", "sweep-point", "draw-sweep", "run-sweep")
+    points = [row[:3] for row in names["small_sweep"]]
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        here = {"backend": "dask", "scheduler_host": cluster.scheduler_address}
-        monkeypatch.setitem(LESSON, "where", here)
-        assert LESSON["run_sweep"](POINTS) == LESSON["small_sweep"]
+        for where in ({"n_jobs": 2}, {"backend": "dask", "scheduler_host": cluster.scheduler_address}):
+            names["where"] = where
+            print("here and there:", names["small_sweep"], names["run_sweep"](points), sep=" | ")
         with Client(cluster) as client:
-            assert all(client.run(lambda: "utils" in __import__("sys").modules).values()), "a worker had nothing to do"
+            print("workers that did something:", sum(client.run(lambda: "utils" in sys.modules).values()))
+"""
+
+
+def test_the_same_numbers_on_one_core_on_two_and_on_a_dask_cluster_of_two_workers(tmp_path):
+    (tmp_path / "elsewhere.py").write_text(ELSEWHERE)
+    command, path = [sys.executable, tmp_path / "elsewhere.py"], {"PYTHONPATH": str(utils.ROOT)}
+    output = subprocess.run(command, env=os.environ | path, capture_output=True, text=True, check=True).stdout
+    compared = [line.split(" | ")[1:] for line in output.splitlines() if line.startswith("here and there")]
+    assert len(compared) == 2
+    for here, there in compared:
+        assert here == there == str(LESSON["small_sweep"])
+    assert "workers that did something: 2" in output
 
 
 def test_the_sweep_stops_when_the_held_out_text_no_longer_gains(monkeypatch):

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import utils
-from benchmarks.timing import spread
+from benchmarks.timing import speed_ratios, spread
 from tools.lab import CHROMIUM, begin_run_all, chromium, jupyter_lab
 
 # what the lessons need of torch and d2l; d2l imports torchvision, which utils does without
@@ -49,8 +49,8 @@ def measure_opening(rounds, lesson="notebooks/en/03_concise_lstm.ipynb"):
 def rows(rounds=5):
     """Rows of text: the import, and the two parts of the way to the first slider."""
     seconds = measure_imports(rounds)
-    ratios = [ours / theirs for ours, theirs in zip(seconds["utils"], seconds["torch and d2l"], strict=True)]
-    measured = f"{spread(ratios, 'x the time')}; {spread(seconds['utils'], 's')}"
+    times = speed_ratios(seconds, "torch and d2l", "utils")
+    measured = f"{spread(times, 'x the time')}; {spread(seconds['utils'], 's')}"
     yield "import utils", "import torch and d2l", "1.1 x the time", measured
     if CHROMIUM is None:
         yield "lesson 3 in JupyterLab", "", "", "not measured: no Chromium here"

@@ -8,7 +8,7 @@ import io
 
 import utils
 from benchmarks.kernels import kernels
-from benchmarks.timing import spread
+from benchmarks.timing import speed_ratios, spread
 from utils import d2l, torch
 
 BATCH_SIZE, NUM_STEPS, LR = 32, 35, 2.0
@@ -83,15 +83,10 @@ def rows(rounds=5):
     """A row of text per comparison, and the speeds beside those that D2L has published."""
     seconds = measure_in_a_kernel(rounds=rounds)
     for against, aim in AIMS.items():
-        yield (
-            "fit with its live plot, LSTM 2 x 256",
-            against,
-            aim,
-            spread([theirs / ours for ours, theirs in zip(seconds["fit"], seconds[against], strict=True)], "x"),
-        )
-    scored = seconds["the same, held-out text scored after every epoch"]
-    ratios = [plain / each for plain, each in zip(seconds["fit"], scored, strict=True)]
-    yield "the same, with held-out text scored after every epoch", "without", "", spread(ratios, "x")
+        measured = spread(speed_ratios(seconds, "fit", against), "x")
+        yield "fit with its live plot, LSTM 2 x 256", against, aim, measured
+    scored = "the same, held-out text scored after every epoch"
+    yield scored, "without", "", spread(speed_ratios(seconds, scored, "fit"), "x")
     for name, published in PUBLISHED.items():
         speeds = tokens_per_sec(name == "bidirectional")
         there = f"{published:,} in D2L's book, on its authors' GPU"

@@ -8,13 +8,13 @@ import pytest
 
 import utils
 from benchmarks import classroom, recipes, stacked_lstm, startup, training
-from benchmarks.timing import spread
+from benchmarks.timing import speed_ratios, spread
 from utils import d2l, torch
 
 
 def ratio(seconds, name, against):
     """How many times as fast one is as the other, the median of the rounds."""
-    return statistics.median(b / a for a, b in zip(seconds[name], seconds[against], strict=True))
+    return statistics.median(speed_ratios(seconds, name, against))
 
 
 def test_the_compared_stacks_are_the_same_network():
@@ -81,7 +81,9 @@ def test_timing_takes_turns_and_drops_the_first_round():
     calls = []
     seconds = utils.seconds_each({name: lambda name=name: calls.append(name) for name in "ab"}, rounds=2)
     assert calls == ["a", "b"] * 3 and [len(s) for s in seconds.values()] == [2, 2]
+    assert speed_ratios({"ours": [1.0, 2.0], "theirs": [3.0, 1.0]}, "ours", "theirs") == [3.0, 0.5]
     assert spread([3.0, 1.0, 2000.0], "x", digits=1) == "3.0 x (1.0-2,000.0)"
+    assert spread([3, 1, 2], "", digits=0) == "2 (1-3)"
 
 
 def test_an_unknown_benchmark_is_refused_with_the_names_of_all():

@@ -1,5 +1,6 @@
 """Lesson 3's recipe and sweep: what speeds training up, and the same numbers wherever joblib lets them be computed."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import torch
 
 import utils
 from playground import Settings
+from tools.lab import server
 from tools.lesson_code import run_cells
 
 LESSON = run_cells(
@@ -44,30 +46,57 @@ def test_enlarged_are_the_weights_of_the_one_hot_input_and_of_the_output_layer(s
 # in a Python of its own: Dask's threads go on after it, and draw from the random numbers that other tests have seeded
 ELSEWHERE = """
 import sys
-from distributed import Client, LocalCluster
+from distributed import Client
 from tools.lesson_code import run_cells
 
 if __name__ == "__main__":
     names = run_cells("03_concise_lstm", "load-data", "sweep-point", "draw-sweep", "run-sweep")
     points = [row[:3] for row in names["small_sweep"]]
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        for where in ({"n_jobs": 2}, {"backend": "dask", "scheduler_host": cluster.scheduler_address}):
+    with Client(scheduler_file=sys.argv[1], set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+        for where in ({"backend": "dask", "scheduler_host": client.scheduler.address}, {"n_jobs": 2}):
             names["where"] = where
             print("here and there:", names["small_sweep"], names["run_sweep"](points), sep=" | ")
-        with Client(cluster) as client:
-            print("workers that did something:", sum(client.run(lambda: "utils" in sys.modules).values()))
+        print("workers that did something:", sum(client.run(lambda: "utils" in sys.modules).values()))
 """
 
 
+@contextlib.contextmanager
+def dask_cluster(folder, course):
+    """A scheduler and two workers as the command line starts them, the workers with a course on their PYTHONPATH.
+
+    Yields the file that leads a client to them.
+    """
+    file = folder / "scheduler.json"
+    start = f"exec {sys.executable} -m dask"
+    scheduler = f"{start} scheduler --host 127.0.0.1 --port 0 --no-dashboard --scheduler-file {file}"
+    workers = f"{start} worker --nworkers 2 --nthreads 1 --no-dashboard --scheduler-file {file}"
+    with server(scheduler, folder, {}, folder / "scheduler.log", file.stat):
+        with server(workers, folder, {"PYTHONPATH": str(course)}, folder / "workers.log", lambda: None):
+            yield file
+
+
+def sweep_elsewhere(folder, course):
+    """Run ELSEWHERE on such a cluster; returns what it printed, and its errors."""
+    (folder / "elsewhere.py").write_text(ELSEWHERE)
+    with dask_cluster(folder, course) as file:
+        command, path = [sys.executable, folder / "elsewhere.py", file], {"PYTHONPATH": str(utils.ROOT)}
+        done = subprocess.run(command, env=os.environ | path, capture_output=True, text=True, timeout=250)
+    return done.stdout, done.stderr
+
+
 def test_the_same_numbers_on_one_core_on_two_and_on_a_dask_cluster_of_two_workers(tmp_path):
-    (tmp_path / "elsewhere.py").write_text(ELSEWHERE)
-    command, path = [sys.executable, tmp_path / "elsewhere.py"], {"PYTHONPATH": str(utils.ROOT)}
-    output = subprocess.run(command, env=os.environ | path, capture_output=True, text=True, check=True).stdout
+    output, errors = sweep_elsewhere(tmp_path, utils.ROOT)
     compared = [line.split(" | ")[1:] for line in output.splitlines() if line.startswith("here and there")]
-    assert len(compared) == 2
+    assert len(compared) == 2, errors
     for here, there in compared:
         assert here == there == str(LESSON["small_sweep"])
     assert "workers that did something: 2" in output
+
+
+def test_a_dask_cluster_without_the_course_says_so(tmp_path):
+    output, errors = sweep_elsewhere(tmp_path, tmp_path)
+    assert "here and there" not in output and "ModuleNotFoundError: No module named 'utils'" in errors
 
 
 def test_the_sweep_stops_when_the_held_out_text_no_longer_gains(monkeypatch):

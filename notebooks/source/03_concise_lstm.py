@@ -432,17 +432,19 @@ playground.wait()
 # ## Deeper or wider? A sweep
 #
 # One race proves little. So train *every* network of 1 to 4 layers and 64 to 512 hidden units, each from three random starts, and stop each as soon as its held-out perplexity has not fallen for five epochs. Its lowest value counts.
-# `sweep_point` is a plain function of numbers; **joblib** calls it wherever `where` says: in this process, on all cores, or on the machines of a Dask cluster (which need a copy of this course on their `PYTHONPATH`). Here is a small sweep on one core:
+# `sweep_point` is a plain function of numbers; **joblib** calls it wherever `where` says: in this process, on all cores, or on a Dask cluster (`pip install distributed`; its workers need a copy of this course on their `PYTHONPATH`, and the versions of your packages). Here is a small sweep on one core:
 
 # %% [markdown] lang="zh" id="sweep"
 # ## 加深还是加宽？扫描一遍
 #
 # 一场比赛说明不了什么。所以把 1 到 4 层、64 到 512 个隐藏单元的网络**全部**训练一遍，各取三个随机起点；留出困惑度连续五个迭代周期没有下降，就停止训练，以其最低值为准。
-# `sweep_point` 是一个参数全为数字的普通函数；**joblib** 按照 `where` 的设定来调用它：在当前进程里、在本机的所有核上，或者在 Dask 集群的各台机器上（这些机器的 `PYTHONPATH` 里要有本课程的一份副本）。先在一个核上做一次小规模的扫描：
+# `sweep_point` 是一个参数全为数字的普通函数；**joblib** 按照 `where` 的设定来调用它：在当前进程里、在本机的所有核上，或者在 Dask 集群上（需要 `pip install distributed`；各工作进程的 `PYTHONPATH` 里要有本课程的一份副本，软件包的版本也要与这里一致）。先在一个核上做一次小规模的扫描：
 
 # %% id="sweep-point"
 def sweep_point(num_layers, num_hiddens, seed, max_tokens=10_000, patience=5):
     """Train until the held-out perplexity has not fallen for `patience` epochs; return (L, h, seed, it, its epoch)."""
+    import utils  # not this process's: in another one the function is all there is
+
     utils.seed_everything(seed)
     lstm, corpus, best = utils.torch.nn.LSTM(28, num_hiddens, num_layers), utils.load_corpus(max_tokens=max_tokens), None
     model = utils.enlarge_weights(utils.d2l.RNNModel(lstm, 28)).to(utils.d2l.try_gpu())

@@ -98,7 +98,7 @@ class Training:
 
 
 class _Stopped(Exception):
-    """Raised inside the model's forward pass when Stop was pressed."""
+    """Raised inside the model's forward or backward pass when Stop was pressed."""
 
 
 class Playground:
@@ -364,11 +364,15 @@ class Playground:
         batches = utils.Batches(self.corpus.train, num_steps=NUM_STEPS, seed=settings.seed)
         minibatches, done, due = num_epochs * len(batches), 0.0, 0.0
 
+        def stop_here(_=None):
+            """After each layer's gradient: a step of 4 x 512 takes half a second, most of it backward."""
+            if training.stop.is_set():
+                raise _Stopped
+
         def watch(model, *_):
             """Before and after each forward pass: stop here if asked to, and move the bar four times a second."""
             nonlocal done, due
-            if training.stop.is_set():
-                raise _Stopped
+            stop_here()
             done += model.training / 2
             if done >= 1 and time.monotonic() >= due:
                 self.bar.value = min(1, done / minibatches)
@@ -382,6 +386,7 @@ class Playground:
         self.traceback.value = ""
         training.model.to(utils.d2l.try_gpu())
         hooks = [training.model.register_forward_pre_hook(watch), training.model.register_forward_hook(watch)]
+        hooks += [weights.register_post_accumulate_grad_hook(stop_here) for weights in training.model.parameters()]
         options = {"lr": settings.lr, "num_epochs": num_epochs, "optimizer": optimizer}
         try:
             for record in utils.fit(training.model, batches, held_out=self.corpus.held_out, **options):

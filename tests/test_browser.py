@@ -13,6 +13,7 @@ import pytest
 
 from tools.lab import begin_run_all, free_port, jupyter_lab, server, wait_for
 
+pytestmark = pytest.mark.alone
 ROOT = Path(__file__).resolve().parents[1]
 ARTIFACTS = ROOT / "artifacts"  # screenshots, ignored by git
 PICTURE = os.environ.get("PICTURE") == "1"  # train for longer and keep the screenshot that the README shows

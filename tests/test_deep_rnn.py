@@ -96,6 +96,7 @@ def test_the_walk_points_at_what_the_highlighted_states_need(order, step):
     assert f"step {step} of {8 if order == 'wavefront' else 18}" in figure.axes[0].get_title()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("draw", [lambda: draw_graph(4, 8), lambda: draw_walk("wavefront", 4)])
 def test_a_redraw_follows_the_slider(draw):
     seconds = []

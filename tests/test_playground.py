@@ -117,6 +117,7 @@ def test_stop_keeps_model_and_curve(playground):
     assert "time traveller" in playground.generated.value
 
 
+@pytest.mark.alone
 def test_stop_acts_within_half_a_second_at_the_largest_size(playground):
     taken = []
     for _ in range(3):
@@ -130,6 +131,7 @@ def test_stop_acts_within_half_a_second_at_the_largest_size(playground):
     assert sorted(taken)[1] < 0.5, taken
 
 
+@pytest.mark.alone
 def test_first_point_within_two_seconds(playground):
     """At 2 x 256; the median of three, for a machine that is busy with other things."""
     taken = []
@@ -142,6 +144,7 @@ def test_first_point_within_two_seconds(playground):
     assert sorted(taken)[1] < 2, taken
 
 
+@pytest.mark.alone
 def test_drawing_takes_at_most_5_percent(playground, monkeypatch):
     spent = []
 

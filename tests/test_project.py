@@ -35,6 +35,7 @@ def test_requirements_are_exact():
     assert "torch==2.13.0" in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
 
 
+@pytest.mark.alone
 def test_readmes_first_command_installs_on_an_empty_machine_and_pulls_no_cuda(installed_course):
     course, start = installed_course
     assert start.endswith("notebooks/en/00_start_here.ipynb")

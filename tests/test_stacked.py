@@ -83,7 +83,7 @@ def test_clipping_is_torchs_and_keeps_the_direction(values, theta):
         p.grad, q.grad = torch.tensor(value), torch.tensor(value)
     before, after = LESSON["clip_gradients"](ours, theta)
     torch.nn.utils.clip_grad_norm_(theirs, theta)
-    assert before == pytest.approx(math.hypot(*values), rel=1e-5, abs=1e-30)
+    assert before == pytest.approx(math.hypot(*values), rel=1e-5, abs=1e-18)  # smaller ones, squared, are 0 in float32
     assert after <= theta * (1 + 1e-5)
     for p, q in zip(ours, theirs, strict=True):
         torch.testing.assert_close(p.grad, q.grad, rtol=1e-4, atol=1e-6)
@@ -105,6 +105,7 @@ def test_the_lessons_training_loop_is_fit(corpus):
         torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.alone
 def test_hoisting_pays_with_few_sequences():
     cell, X, state = LESSON["LSTMCell"](256, 256), torch.randn(35, 4, 256), (torch.zeros(4, 256),) * 2
     forms = {

@@ -214,7 +214,7 @@ class Playground:
     def _send_again(self, _=None):
         """Send what the training thread has written once more, from the thread that handles the reader's clicks."""
         training = self.is_training  # asked first: what it writes last is sent too
-        outputs = (self.plot.image, self.bar, self.status, self.sample, self.traceback, self.table)
+        outputs = (self.plot.image, self.plot.words, self.bar, self.status, self.sample, self.traceback, self.table)
         for widget in (*outputs, self.stop_button, self.generate_button):
             widget.send_state()
         self._beat(training)
@@ -228,7 +228,7 @@ class Playground:
         self.handle = utils.show(*self._picture())
 
     def _picture(self):
-        return self.box, self.plot.image.value, "RNN playground: run this cell to use it"
+        return self.box, self.plot.image.value, f"RNN playground: {self.plot.describe()}"
 
     # ---- what the controls do
 
@@ -326,7 +326,7 @@ class Playground:
                 self.current.ended.wait(10)
             self.current, self.error, self.model, self.trainings = None, None, None, []
             self.plot = utils.LivePlot(self.defaults["epochs"])
-            self.figure.children = (self.plot.image,)
+            self.figure.children = (self.plot.image, self.plot.words)
             for name, value in self.defaults.items():
                 self.controls[name].value = value
             self.settings_text.value = str(self._read_controls())

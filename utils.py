@@ -111,9 +111,7 @@ d2l = _import_d2l()
 import ipywidgets as W  # noqa: E402
 import numpy as np  # noqa: E402
 import requests  # noqa: E402
-from IPython import get_ipython  # noqa: E402
 from IPython.display import HTML, display  # noqa: E402
-from IPython.display import Image as Picture  # noqa: E402
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter  # noqa: E402
@@ -175,7 +173,8 @@ def check_machine():
 
     The last row is the speed of training lesson 3's network, an LSTM of 2 x 256: tokens per second over one epoch.
     """
-    rows, problems = [("Python", platform.python_version(), "3.10 to 3.14 will do")], []
+    version = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text("utf-8"), re.MULTILINE)[1]
+    rows, problems = [("this book", version, ""), ("Python", platform.python_version(), "3.10 to 3.14 will do")], []
     for name, pin in (line.split("==") for line in (ROOT / "requirements.txt").read_text().split()):
         try:
             found = importlib.metadata.version(name)
@@ -627,25 +626,31 @@ def recorded(name, compute):
 
 # --------------------------------------------------------------------------------------------------- 6  Display
 
-# noUiSlider, which draws ipywidgets' sliders, leaves its handles without an accessible name, and W.Image has no alt.
-# Notebook 7 takes the arrow keys, Enter and Space away from a widget for its own shortcuts, unless told not to.
-_LABELS = """
-if (!window.labelBookWidgets) {
-  window.labelBookWidgets = () => {
+# What ipywidgets leaves without a name for screen readers: the handles of sliders, the buttons of Play, and images
+# (their words stand in a hidden element beside them). Its focus is hard to see. And Notebook 7 takes the arrow keys,
+# Enter and Space away from a widget for its own shortcuts, unless told not to.
+_ACCESSIBLE = """
+if (!window.nameBookWidgets) {
+  window.nameBookWidgets = () => {
     for (const handle of document.querySelectorAll(".widget-slider .noUi-handle:not([aria-label])")) {
       const label = handle.closest(".widget-slider").querySelector(".widget-label");
       if (label) handle.setAttribute("aria-label", label.textContent);
     }
-    for (const image of document.querySelectorAll("img.book-figure:not([alt]), .book-figure img:not([alt])"))
-      image.alt = "Figure; the numbers that it shows stand in the text beside it";
+    for (const play of document.querySelectorAll(".widget-play"))
+      play.querySelectorAll("button").forEach((button, i) =>
+        button.setAttribute("aria-label", ["Play or pause", "Back to the start", "Repeat"][i]));
+    for (const words of document.querySelectorAll(".book-words"))
+      for (const image of words.parentElement.querySelectorAll("img")) image.alt = words.textContent.trim();
   };
-  new MutationObserver(window.labelBookWidgets).observe(document.body, {childList: true, subtree: true});
+  new MutationObserver(window.nameBookWidgets).observe(document.body, {childList: true, subtree: true});
   window.addEventListener("keydown", event => {
     const ours = /^(Arrow.*|Enter| )$/.test(event.key) && !event.shiftKey && !event.ctrlKey;
     if (event.target.closest?.(".jupyter-widgets")) event.target.toggleAttribute("data-lm-suppress-shortcuts", ours);
   }, true);
+  document.head.insertAdjacentHTML("beforeend",
+    "<style>.jupyter-widgets :focus-visible { outline: 3px solid #0072b2 !important; outline-offset: 1px }</style>");
 }
-window.labelBookWidgets();
+window.nameBookWidgets();
 """
 
 
@@ -654,8 +659,8 @@ def show(widget, png, text):
 
     png: bytes of the picture; text: one line for readers who see neither. One output holds all three.
     """
-    display({"application/javascript": _LABELS}, raw=True)
-    return display(bundle(widget, png, text), raw=True, display_id=True)
+    display({"application/javascript": _ACCESSIBLE}, raw=True)
+    return display(bundle(widget, png, text), metadata={"image/png": {"alt": text}}, raw=True, display_id=True)
 
 
 def bundle(widget, png, text):
@@ -665,19 +670,42 @@ def bundle(widget, png, text):
     return {"application/vnd.jupyter.widget-view+json": view, "image/png": picture, "text/plain": text}
 
 
+def _picture(png, width, height, alt):
+    """Return the mime bundle and the metadata of a picture, sizes in pixels on the page.
+
+    It is there twice: as HTML, because only that has an alt text in Jupyter, and as PNG for pages that are stored.
+    """
+    data, size = base64.b64encode(png).decode(), f'width="{width}" height="{height}"'
+    img = f'<img class="book-figure" {size} alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+    metadata = {"image/png": {"width": width, "height": height, "alt": alt}}
+    return {"text/html": img, "image/png": data, "text/plain": alt}, metadata
+
+
 class _Figure(Figure):
-    """A matplotlib Figure that a cell shows as `to_png` draws it: sharper than Jupyter's own way, and smaller."""
+    """A matplotlib Figure that a cell shows as `to_png` draws it, sharper and smaller than Jupyter's own way."""
+
+    def _ipython_display_(self):
+        width, height = _pixels(self)
+        data, metadata = _picture(to_png(self), width, height, describe(self))
+        display(data, metadata=metadata, raw=True)
 
 
-def _as_shown(figure):
-    """Return what Jupyter's formatters of pictures may: bytes, and how large they are meant to be shown."""
-    width, height = (int(inches * 80) for inches in figure.get_size_inches())
-    return to_png(figure), {"width": width, "height": height}
+def _pixels(figure):
+    """Return how wide and how high a figure is on the page."""
+    width, height = figure.get_size_inches()
+    return int(width * 80), int(height * 80)
 
 
-if shell := get_ipython():
-    shell.display_formatter.formatters["image/png"].for_type(_Figure, _as_shown)
-    shell.display_formatter.formatters["image/svg+xml"].for_type(_Figure, lambda figure: None)  # d2l asks for SVG
+def describe(figure):
+    """Return in words what a matplotlib Figure shows: titles, axes, and where each named line begins and ends."""
+    words = []
+    for axes in figure.axes:
+        words += [axes.get_title(), " over ".join(filter(None, (axes.get_ylabel(), axes.get_xlabel())))]
+        for line in axes.lines:
+            x, y = line.get_data()
+            if len(x) and not line.get_label().startswith("_"):
+                words.append(f"{line.get_label()}: {y[0]:.3g} at {x[0]:.3g}, {y[-1]:.3g} at {x[-1]:.3g}")
+    return re.sub(r"[$\\{}]", "", ". ".join(filter(None, words))).replace("\n", ", ") or "a drawing"
 
 
 def new_figure(width, height, *, columns=1, bare=False):
@@ -710,6 +738,13 @@ def _compress(canvas):
     return buffer.getvalue()
 
 
+def _words(text=""):
+    """Return a hidden widget whose text becomes the alt text of the image beside it."""
+    words = W.HTML(html.escape(text), layout={"display": "none"})
+    words.add_class("book-words")
+    return words
+
+
 def explore(draw, *, play=None, **controls):
     """Show the Figure that draw(**values) returns, redrawn in place whenever one of the controls moves.
 
@@ -717,8 +752,9 @@ def explore(draw, *, play=None, **controls):
     put a `table` below the figure. play: the name of a slider that gets a Play button. controls: ipywidgets by the
     name of draw's argument. An exception in draw is shown below the controls, and the last good figure stays.
     """
-    image, message, below = W.Image(format="png"), W.Label(layout={"height": "28px"}), W.HTML()
+    image, words, message, below = W.Image(format="png"), _words(), W.Label(layout={"height": "28px"}), W.HTML()
     image.add_class("book-figure")
+    subject = (draw.__doc__ or "").partition("\n")[0]
 
     def redraw(_=None):
         try:
@@ -727,8 +763,9 @@ def explore(draw, *, play=None, **controls):
         except Exception as error:
             message.value = f"{type(error).__name__}: {error}"
         else:
-            (image.value, size), message.value = _as_shown(figure), ""
-            image.width, image.height = map(str, size.values())
+            image.value, message.value = to_png(figure), ""
+            image.width, image.height = map(str, _pixels(figure))
+            words.value = html.escape(f"{subject} {describe(figure)}")
             below.value = text.data if text else ""
             del drawn, figure
             gc.collect(1)  # frees the figure, in 1 ms; left to gather, figures stop a slider for 0.1 s now and then
@@ -744,14 +781,17 @@ def explore(draw, *, play=None, **controls):
         W.jslink((player, "max"), (slider, "max"))
         row.insert(row.index(slider), player)
     row = W.HBox(row, layout={"flex_flow": "row wrap"})
-    show(W.VBox([row, message, image, below]), image.value, f"{draw.__name__}: run this cell to move its controls")
+    show(W.VBox([row, message, W.Box([image, words]), below]), image.value, words.value)
 
 
 def show_figure(name):
-    """Return one of the book's drawings for a cell to show; the page keeps it. name: a file's in assets/figures."""
+    """Show one of the book's drawings, whose words stand below it. name: a file's in assets/figures."""
     path = ROOT / "assets" / "figures" / f"{name}.png"
     require(path.exists(), "name", name, f"one of {sorted(p.stem for p in path.parent.glob('*.png'))}")
-    return Picture(path.read_bytes(), format="png", retina=True)
+    png = path.read_bytes()
+    width, height = (pixels // 2 for pixels in Image.open(io.BytesIO(png)).size)  # drawn for sharp screens
+    data, metadata = _picture(png, width, height, "a drawing; its words stand below it")
+    display(data, metadata=metadata, raw=True)
 
 
 def table(head, rows):
@@ -824,7 +864,7 @@ class LivePlot:
         self.axes.grid(True, linewidth=0.5, alpha=0.6)
         for style, name in zip(("-", "--"), lines, strict=True):
             self.axes.plot([], [], style, color="0.4", label=name)
-        self.image = W.Image(format="png", width=self.WIDTH, height=self.HEIGHT)
+        self.image, self.words = W.Image(format="png", width=self.WIDTH, height=self.HEIGHT), _words()
         self.image.add_class("book-figure")
         self.draw()
 
@@ -877,7 +917,20 @@ class LivePlot:
         for artist in moving:
             self.axes.draw_artist(artist)
         self.image.value = _compress(self.canvas)
+        self.words.value = html.escape(self.describe())
         self.due = time.monotonic() + max(0.3, self.PAUSE * (time.perf_counter() - started))
+
+    def describe(self):
+        """Return in words what the plot shows: for each curve its newest point."""
+        words = [self.axes.get_title(), f"{self.axes.get_ylabel()} over {self.axes.get_xlabel()}"]
+        labels = [text.get_text() for text in self.axes.get_legend().get_texts()]
+        names = labels[:2]  # of the solid and the dashed line
+        for label, (records, *_) in zip(labels[2:], self.curves, strict=True):
+            if records:
+                x, *values = records[-1][:3]
+                ends = [f"{name} {y:.3g}" for name, y in zip(names, values, strict=True) if y is not None]
+                words.append(f"{label}: {', '.join(ends)} at {x:.3g}")
+        return ". ".join(filter(None, words)).replace("\n", ", ")
 
     def follow(self, records, label):
         """Show the plot, draw the records of `fit` (or of a Run) as they come, and return them as a list.
@@ -892,8 +945,8 @@ class LivePlot:
 
         linewidths: one for each curve, such as (5, 1.5) where they may lie on each other.
         """
-        text, title = f"{self.axes.get_ylabel()} of {'; '.join(trainings)}".replace("\n", ", "), self.axes.get_title()
-        handle, first = show(self.image, self.image.value, text), len(self.curves)
+        title, first, box = self.axes.get_title(), len(self.curves), W.Box([self.image, self.words])
+        handle = show(box, self.image.value, self.describe())
         for label, linewidth in itertools.zip_longest(trainings, linewidths, fillvalue=1.5):
             self.start(label, linewidth)
         seen, started = {label: [] for label in trainings}, time.monotonic()
@@ -909,9 +962,9 @@ class LivePlot:
         finally:
             self.axes.set_title(title)
             self.draw()
-            picture = {"image/png": base64.b64encode(self.image.value).decode(), "text/plain": text}
             if handle is not None:  # None outside a notebook
-                handle.update(picture, metadata={"image/png": {"width": self.WIDTH, "height": self.HEIGHT}}, raw=True)
+                data, metadata = _picture(self.image.value, self.WIDTH, self.HEIGHT, self.describe())
+                handle.update(data, metadata=metadata, raw=True)
         return seen
 
 

@@ -77,11 +77,10 @@ def run_notebook(tmp_path_factory):
 def installed_course(tmp_path_factory, copy_course):
     """The course on a fresh machine: a copy in a new folder, installed by the first command of the README.
 
-    Returns the folder and the last part of that command, which starts JupyterLab.
+    Returns the folder and the second command, which starts JupyterLab.
     """
     course = copy_course(tmp_path_factory.mktemp("fresh"))
-    (command,) = re.findall(r"^python3 -m venv .*jupyter lab .*$", (course / "README.md").read_text("utf-8"), re.M)
-    install, start = command.rsplit(" && ", 1)
+    ((install, start),) = re.findall(r"^(python3 -m .*)\n(.*jupyter lab .*)$", (course / "README.md").read_text(), re.M)
     subprocess.run(["bash", "-euo", "pipefail", "-c", install], cwd=course, check=True, capture_output=True)
     return course, start
 

@@ -57,6 +57,29 @@ utils.ANSWER
 # %% id="answer" tags=["solution", "long"]
 6 * 7
 """
+GLOSSARY = """\
+group,symbol,shape,en,en meaning,zh,zh meaning
+network,$L$,,depth,the number of layers,深度,层数
+network,$H_t$,$n \\times h$,hidden state,what a layer hands on,隐状态; 状态,循环层传递的内容
+network,,,deep network; DRNN,layers on top of each other,深度网络,叠起来的层
+"""
+GLOSSARY_PAGE = """\
+# %% [markdown] lang="en" id="title"
+# # Glossary
+
+# %% [markdown] lang="zh" id="title"
+# # 术语表
+
+# %% [markdown] lang="en" id="network"
+# ## The network
+#
+# {{glossary network}}
+
+# %% [markdown] lang="zh" id="network"
+# ## 网络
+#
+# {{glossary network}}
+"""
 NAME = "01_why_depth"
 SOURCE = f"notebooks/source/{NAME}.py"
 EXECUTE = f"python tools/build_notebooks.py --execute {SOURCE}"
@@ -67,6 +90,8 @@ def make_tree(root, lesson=LESSON):
     """A small course in an empty folder."""
     (root / "notebooks/source").mkdir(parents=True)
     (root / SOURCE).write_text(lesson, "utf-8")
+    shutil.copy(TOOL.parents[1] / "notebooks/source/editions.json", root / "notebooks/source")
+    (root / "notebooks/source/glossary.csv").write_text(GLOSSARY, "utf-8")
     (root / "utils.py").write_text("ANSWER = 42\n")
     (root / "README.md").write_text(README, "utf-8")
     (root / "requirements.txt").write_text("numpy==1.26.4\nd2l==0.17.0\nword-text-counter==0.3.0\n")
@@ -214,8 +239,8 @@ def test_rebuild_is_byte_identical(executed):
         ('# %% id="show"', '# %% id="Show it"', "cell 'import time': needs an id"),
         ('# %% id="show"', '# %% id="answer"', '"answer" is used twice'),
         ('id="equation"', 'id="title"', '"title" is used twice'),
-        ('# %% id="show"', '# %% lang="en" id="show"', "a code cell goes into both editions"),
-        ('lang="zh"', 'lang="cn"', "lang must be"),
+        ('# %% id="show"', '# %% lang="en" id="show"', "a code cell goes into every edition"),
+        ('lang="zh"', 'lang="cn"', "lang must be one of en, zh, not 'cn'"),
         ('# %% id="show"', '# %% id="show" tag="x"', "cannot read the header (tag)"),
         ('# %% id="show"', "# %% id=show", "cannot read the header"),
         ('tags=["solution", "long"]', 'tags="solution"', "is not of type 'array'"),
@@ -437,7 +462,8 @@ def test_pages_quote_how_long_the_lessons_took(tree):
     assert prose.endswith(f"| Lesson | Cell | Section | Seconds |\n| --- | --- | --- | --- |\n{row}")
     assert "(guide.ipynb)" not in "".join(cell.source for cell in notebook(tree).cells), "a guide is no next lesson"
     rows = [line for line in (tree / "README.md").read_text("utf-8").splitlines() if line.startswith("|")]
-    assert rows[2].startswith("| 1 | Why depth") and rows[3].startswith("|  | Guide / 指南 | ")
+    assert rows[2].startswith("| 1 | [Why depth](")
+    assert rows[3].startswith("|  | [Guide](notebooks/en/guide.ipynb) | [指南](notebooks/zh/guide.ipynb) | ")
 
     before = snapshot(tree)
     run(tree)
@@ -445,6 +471,63 @@ def test_pages_quote_how_long_the_lessons_took(tree):
     assert snapshot(tree) == before, "a build without running anything keeps the times"
     edit(tree / "notebooks/en/guide.ipynb", f"takes {seconds['all']} s", "takes 0 s")
     assert "notebooks/en/guide.ipynb is not what its source builds" in refusal(tree, "--check")
+
+
+# ---- the glossary
+
+
+def prose_with_glossary(tree, english, chinese):
+    """The titles of both editions of the lesson with more text, once there is a glossary."""
+    (tree / "notebooks/source/glossary.py").write_text(GLOSSARY_PAGE, "utf-8")
+    edit(tree / SOURCE, "# # 1. Why depth\n", f"# # 1. Why depth\n#\n# {english}\n")
+    edit(tree / SOURCE, "# # 1. 为什么要深\n", f"# # 1. 为什么要深\n#\n# {chinese}\n")
+    run(tree)
+    return [cells(tree, language)["title"].source.split("\n\n")[1] for language in ("en", "zh")]
+
+
+def test_the_first_use_of_a_term_links_to_the_glossary(tree):
+    english, chinese = prose_with_glossary(
+        tree,
+        "Of `depth`, $depth$, in-depth [depth](x.md), depths and *more depth*: **hidden states**, hidden state, DRNNs.",
+        "《深度》的**深度网络**和**深度**，这个状态、隐状态、深度。",
+    )
+    depth = '(glossary.ipynb#The-network "depth · 深度: the number of layers")'
+    state = '(glossary.ipynb#The-network "hidden state · 隐状态: what a layer hands on")'
+    deep = '(glossary.ipynb#The-network "deep network · 深度网络: layers on top of each other")'
+    before = f"Of `depth`, $depth$, in-depth [depth](x.md), [depths]{depth} and *more depth*: "
+    assert english == before + f"[**hidden states**]{state}, hidden state, [DRNNs]{deep}."
+    before, middle, after = "《深度》的[**深度网络**]", "和[**深度**]", "，这个[状态]"
+    deep = '(glossary.ipynb#网络 "深度网络 · deep network: 叠起来的层")'
+    depth = '(glossary.ipynb#网络 "深度 · depth: 层数")'
+    state = '(glossary.ipynb#网络 "隐状态 · hidden state: 循环层传递的内容")'
+    assert chinese == f"{before}{deep}{middle}{depth}{after}{state}、隐状态、深度。"
+
+
+def test_glossary_page_has_a_table_with_the_words_of_all_editions(tree):
+    prose_with_glossary(tree, "", "")
+    pages = {lang: nbformat.read(tree / f"notebooks/{lang}/glossary.ipynb", as_version=4) for lang in ("en", "zh")}
+    rows = pages["en"].cells[1].source.splitlines()[2:]
+    assert rows[0] == "| English | 中文 | Symbol | Shape | What it is |"
+    assert rows[2] == "| **depth** | 深度 | $L$ |  | the number of layers |"
+    assert (
+        "| **隐状态, 状态** | hidden state | $H_t$ | $n \\times h$ | 循环层传递的内容 |" in pages["zh"].cells[1].source
+    )
+    assert "](glossary" not in pages["en"].cells[1].source
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (",层数", ",", "lacks its group, its name or its meaning in zh"),
+        (",zh meaning", ",de meaning", "two columns per edition"),
+        ("the number of layers", '"the number (L) of layers"', "in a meaning"),
+        ("network,$L$", "net,$L$", "no en section with {{glossary net}}"),
+    ],
+)
+def test_errors_of_the_glossary(tree, old, new, message):
+    (tree / "notebooks/source/glossary.py").write_text(GLOSSARY_PAGE, "utf-8")
+    edit(tree / "notebooks/source/glossary.csv", old, new)
+    assert message in refusal(tree)
 
 
 # ---- README and address
@@ -458,7 +541,9 @@ def test_readme_table(executed):
     lines = (executed / "README.md").read_text("utf-8").splitlines()
     begin, end = (next(i for i, line in enumerate(lines) if f"lessons: {word}" in line) for word in ("begin", "end"))
     first, second = lines[begin + 3 : end]
-    assert first.startswith("| 1 | Why depth / 为什么要深 | ") and second.startswith("| 2 | Both \\| ways / 双向 | ")
+    assert lines[begin + 1] == "| # | English | 中文 | Binder | Colab |"
+    assert first.startswith("| 1 | [Why depth](") and " | [为什么要深](" in first
+    assert second.startswith("| 2 | [Both \\| ways](") and " | [双向](" in second
     for language in ("en", "zh"):
         path = f"notebooks/{language}/{NAME}.ipynb"
         assert f"({path})" in first

@@ -74,9 +74,11 @@ def test_follow_returns_the_records_and_leaves_a_plain_picture(shown):
     plot = utils.LivePlot(3, title="recorded run")
     assert plot.follow(iter(RECORDS), "LSTM\nSGD") == RECORDS
     live, (final, options) = shown[-2][0], shown[-1]
-    assert "application/vnd.jupyter.widget-view+json" in live and live["text/plain"] == "perplexity of LSTM, SGD"
-    assert set(final) == {"image/png", "text/plain"} and final["image/png"] != live["image/png"]
-    assert options["metadata"]["image/png"] == {"width": 720, "height": 320}
+    assert "application/vnd.jupyter.widget-view+json" in live
+    words = "recorded run. perplexity over epoch. 1  LSTM, SGD: training 4, held-out 11 at 3"
+    assert final["text/plain"] == plot.words.value == words and f'alt="{words}"' in final["text/html"]
+    assert set(final) == {"text/html", "image/png", "text/plain"} and final["image/png"] != live["image/png"]
+    assert options["metadata"]["image/png"] == {"width": 720, "height": 320, "alt": words}
     assert plot.axes.get_title() == "recorded run"
 
 
@@ -122,21 +124,25 @@ def test_interrupted_follow_keeps_the_curve(shown):
     with pytest.raises(KeyboardInterrupt):
         plot.follow(interrupted(), "LSTM")
     assert lines(plot)[0] == ("-", [1, 2], [20, 9])
-    assert set(shown[-1][0]) == {"image/png", "text/plain"}
+    assert set(shown[-1][0]) == {"text/html", "image/png", "text/plain"}
 
 
 def test_a_cell_shows_a_figure_as_one_small_picture_of_its_size():
     """In a real kernel, and also after d2l has asked for SVG, as d2l.train_ch8 does."""
     root = Path(__file__).resolve().parents[1]
     first = f"import sys; sys.path.insert(0, {str(root)!r})\nimport utils\nutils.new_figure(5, 2, columns=2)[0]"
-    codes = (first, "utils.d2l.use_svg_display()\nutils.new_figure(5, 2)[0]")
+    plot = "fig, ax = utils.new_figure(5, 2); ax.plot([1, 2], [3, 4], label='<W>')"
+    plot += "\nax.set(xlabel='$t$', ylabel='nats'); fig"
+    codes = (first, f"utils.d2l.use_svg_display()\n{plot}")
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in codes])
     NotebookClient(notebook, timeout=120).execute()
     for cell in notebook.cells:
         (output,) = cell.outputs
-        assert set(output.data) == {"image/png", "text/plain"}
-        assert output.metadata["image/png"] == {"width": 400, "height": 160}
+        assert set(output.data) == {"text/html", "image/png", "text/plain"}
+        assert output.metadata["image/png"].items() >= {"width": 400, "height": 160}.items()
         assert struct.unpack(">2I", base64.b64decode(output.data["image/png"])[16:24]) == (550, 220)  # 110 an inch
+    assert output.data["text/plain"] == "nats over t. <W>: 3 at 1, 4 at 2", "in words"
+    assert 'alt="nats over t. &lt;W&gt;: 3 at 1, 4 at 2"' in output.data["text/html"]
 
 
 def test_explore_redraws_and_survives_a_bad_value(monkeypatch):
@@ -148,16 +154,22 @@ def test_explore_redraws_and_survives_a_bad_value(monkeypatch):
             raise ValueError("x must not be 2")
         figure, axes = utils.new_figure(3, 2)
         axes.bar([0], [x])
+        axes.set(title=f"x = {x}", xlabel="bar", ylabel="height")
         return figure
+
+    draw.__doc__ = "Draw x as the bar's height.\n\nNot this."
 
     slider, boxes = W.IntSlider(1, min=0, max=5), []
     monkeypatch.setattr(utils, "show", lambda widget, png, text: boxes.append(widget))
     utils.explore(draw, x=slider)
-    (_, message, image, _), first = boxes[0].children, boxes[0].children[2].value
+    _, message, picture, _ = boxes[0].children
+    image, words = picture.children
+    first, described = image.value, words.value
     slider.value = 2
     assert message.value == "ValueError: x must not be 2" and image.value == first
     slider.value = 3
     assert message.value == "" and image.value != first
+    assert words.value != described and "the bar&#x27;s height. x = 3. height over bar" in words.value
     assert seen == [1, 2, 3] and (image.width, image.height) == ("240", "160")
 
 

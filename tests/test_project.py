@@ -1,5 +1,7 @@
 """The tree as a stranger finds it: README's commands, exact pins, clean code, nothing of the machine it was made on."""
 
+import csv
+import json
 import os
 import re
 import subprocess
@@ -8,9 +10,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
+
+import utils
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("notebooks/en/*.ipynb"), *ROOT.glob("notebooks/zh/*.ipynb")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("notebooks/*/*.ipynb")])
+EDITIONS = json.loads((ROOT / "notebooks" / "source" / "editions.json").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -78,15 +84,81 @@ def test_another_address_needs_one_line_and_one_command(tmp_path, copy_course):
     subprocess.run(build, check=True, capture_output=True)
     subprocess.run([*build, "--check"], check=True, capture_output=True)
     assert not [path for path in tree if old.encode() in path.read_bytes()]
-    for language in ("en", "zh"):
+    for language in EDITIONS:
         text = (course / "notebooks" / language / "03_concise_lstm.ipynb").read_text(encoding="utf-8")
         assert text.count("some-school/rnn.course") == 3, "Binder, Colab, and the clone of the setup cell"
+
+
+def test_a_third_language_needs_no_change_of_code(tmp_path, copy_course):
+    """As CONTRIBUTING.md says: its words in editions.json and glossary.csv, a cell beside each English one, a build."""
+    course = copy_course(tmp_path / "course")
+    sources = course / "notebooks" / "source"
+    words = {key: word if key == "predict" else f"{word} (de)" for key, word in EDITIONS["en"].items() if key != "name"}
+    words |= {"name": "Deutsch", "slow cells": EDITIONS["en"]["slow cells"], "glossary": EDITIONS["en"]["glossary"]}
+    (sources / "editions.json").write_text(json.dumps(EDITIONS | {"de": words}), encoding="utf-8")
+    with open(sources / "glossary.csv", encoding="utf-8", newline="") as file:
+        rows = [row | {"de": row["en"], "de meaning": row["en meaning"]} for row in csv.DictReader(file)]
+    with open(sources / "glossary.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    for source in sources.glob("*.py"):
+        english = re.compile(r'^# %% \[markdown\] lang="en".*?(?=^# %%)', re.MULTILINE | re.DOTALL)
+        text = english.sub(lambda cell: cell[0] + cell[0].replace('lang="en"', 'lang="de"'), source.read_text("utf-8"))
+        source.write_text(text, encoding="utf-8")
+    for options in ([], ["--check"]):
+        subprocess.run([sys.executable, "tools/build_notebooks.py", *options], cwd=course, check=True)
+    pages = [{path.name for path in (course / "notebooks" / language).glob("*.ipynb")} for language in ("en", "de")]
+    assert pages[0] == pages[1] and len(pages[0]) >= 10
+    lesson = nbformat.read(course / "notebooks/de/03_concise_lstm.ipynb", as_version=4)
+    assert "[中文版](../zh/03_concise_lstm.ipynb)" in lesson.cells[0].source
+    assert all(cell.execution_count for cell in lesson.cells if cell.cell_type == "code"), "the outputs are there"
+    assert "[Deep recurrent networks](notebooks/de/01_deep_rnn.ipynb)" in (course / "README.md").read_text("utf-8")
+    slides = [sys.executable, "tools/make_slides.py", "notebooks/de/01_deep_rnn.ipynb"]
+    subprocess.run(slides, cwd=course, check=True)
+    assert (course / "slides/de/01_deep_rnn.html").stat().st_size > 1e6
+    again = ["tests/test_lessons.py::test_stored_page_is_complete", "tests/test_project.py::test_links_lead_somewhere"]
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", *again], cwd=course, capture_output=True, text=True)
+    assert done.returncode == 0 and int(re.search(r"(\d+) passed", done.stdout)[1]) >= 40, done.stdout
+
+
+def test_every_term_of_the_glossary_is_linked_in_every_edition():
+    with open(ROOT / "notebooks" / "source" / "glossary.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for language in EDITIONS:
+        prose = "\n".join(prose_of(path) for path in ROOT.glob(f"notebooks/{language}/0*.ipynb"))
+        linked = set(re.findall(r'\]\(glossary\.ipynb#\S+ "(.+?)(?: · .+?)?: [^"]+"\)', prose))
+        assert linked == {row[language].split("; ")[0] for row in rows}
 
 
 def test_ruff_finds_nothing():
     for arguments in (["check"], ["format", "--check"]):
         done = subprocess.run([sys.executable, "-m", "ruff", *arguments, "."], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_readme_says_what_the_recorded_runs_say():
+    """The two numbers that make a reader stay: what D2L's trainings end with, on text read and on text not read."""
+    deep, both = utils.load_run("deep_lstm"), utils.load_run("bidirectional_lstm")
+    last = deep.records[-1]
+    assert f"perplexity {last.perplexity:.2f} on the 10,000 characters" in README
+    assert f"and at {last.held_out:.0f} on the next" in README
+    assert f"gets {both.records[-1].held_out:.2f} on text" in README
+    assert re.search(r"writes \*(\w+)\*", README)[1] in both.generated[0]
+
+
+def test_release_and_issue_forms():
+    """One version everywhere, and forms that ask what is needed to try it again."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    (newest, *_) = re.findall(
+        r"^## (\S+) \((\S+)\)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert newest == (citation["version"], str(citation["date-released"]))
+    assert {"cff-version", "message", "title", "authors", "license"} <= set(citation)
+    forms = [yaml.safe_load(p.read_text(encoding="utf-8")) for p in (ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml")]
+    asked = [{field["id"] for field in form["body"] if field["validations"]["required"]} for form in forms]
+    assert all({"name", "description"} <= set(form) for form in forms)
+    assert {"lesson", "cell", "what", "environment"} in asked
 
 
 def test_no_machine_path_in_any_file():
@@ -99,11 +171,12 @@ def test_no_machine_path_in_any_file():
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_links_lead_somewhere(path):
     """Relative links to files and to headings in them, in the README and between lessons and languages."""
-    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", prose_of(path)):
+    for target, anchor in re.findall(r'\]\((?!https?:)([^)#\s]*)#?([^)\s]*)(?: "[^"]*")?\)', prose_of(path)):
         file = (path.parent / target).resolve() if target else path
         assert file.is_file() or (file.is_dir() and not anchor), target
         headings = re.findall(r"^#+ (.+)$", prose_of(file), re.MULTILINE) if anchor else []
-        assert not anchor or anchor in [heading.lower().replace(" ", "-") for heading in headings], anchor
+        anchors = [heading.replace(" ", "-") for heading in headings]  # GitHub's for a .md are in lower case
+        assert not anchor or anchor in (map(str.lower, anchors) if file.suffix == ".md" else anchors), anchor
 
 
 def prose_of(path):

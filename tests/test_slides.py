@@ -53,7 +53,7 @@ def test_slides_show_the_whole_lesson_from_one_file(path, tmp_path, browser):
 
 def test_guide_for_teachers_installs_what_the_slides_need():
     pins = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").split()
-    for language in ("en", "zh"):
+    for language in tool.EDITIONS:
         guide = (ROOT / "notebooks" / language / "teaching.ipynb").read_text(encoding="utf-8")
         (command,) = re.findall(r"pip install (.*) && .venv/bin/python tools/make_slides.py", guide)
         assert set(command.split()) <= set(pins)
@@ -89,5 +89,5 @@ def check_content(notebook, slides):
             places = [[i for i, slide in enumerate(slides) if text in slide["text"]] for text in (ask, line)]
             assert places[0] and places[1] and places[0][0] < places[1][-1], f"{cell.id} gives away: {ask}"
             ask = None
-        elif found := re.search(r"(?:Predict|猜一猜)(.*)", cell.source):
-            ask = max(re.split(r"\$[^$]*\$|[*`]", found[1]), key=len).strip() if cell.cell_type == "markdown" else ask
+        elif found := re.search(rf"{tool.PREDICT.pattern}(.*)", cell.source):
+            ask = max(re.split(r"\$[^$]*\$|[*`]", found[2]), key=len).strip() if cell.cell_type == "markdown" else ask

@@ -1,4 +1,4 @@
-"""Build both editions of every lesson: notebooks/source/*.py -> notebooks/en/*.ipynb and notebooks/zh/*.ipynb.
+"""Build every edition of every lesson: notebooks/source/*.py -> notebooks/en/*.ipynb, notebooks/zh/*.ipynb.
 
     python tools/build_notebooks.py                                  after an edit of the prose
     python tools/build_notebooks.py --execute notebooks/source/03_x.py   after an edit of the code
@@ -9,14 +9,19 @@ the stored outputs of a lesson whose code is unchanged and drops them otherwise:
 Each lesson is written when it is finished; one that fails stops the build and is not written.
 
 Sources are jupytext percent files. Every cell has an id: `# %% id="train"`. A markdown cell with lang="en" has a
-partner with lang="zh" and the same id; a cell without lang goes into both editions. The author may write {{launch}},
+partner with lang="zh" and the same id; a cell without lang goes into every edition. The author may write {{launch}},
 {{next}} and {{repository}} in a cell, and `# {{setup}}` as the only line of a code cell. {{seconds 03_x}} becomes the
-seconds that lesson 03_x took when it was last executed, {{slow cells}} a table of the cells that took longest. Needs
-Python 3.11 or newer.
+seconds that lesson 03_x took when it was last executed, {{slow cells}} a table of the cells that took longest.
+
+Which editions there are, and the builder's own words in each, stands in editions.json beside the sources; the first
+edition is the one that is executed. The terms of glossary.csv become the tables of glossary.py ({{glossary GROUP}}),
+and where a lesson first uses one in its prose, a link to them. Needs Python 3.11 or newer.
 """
 
 import argparse
+import csv
 import hashlib
+import json
 import re
 import sys
 import time
@@ -45,11 +50,6 @@ assert root.exists(), "open this lesson inside the course: no utils.py here or i
 sys.path.insert(0, str(root.resolve()))
 import utils"""
 
-LAUNCH = {
-    "en": "[Open in Binder]({binder}) · [Open in Colab]({colab}) · [中文版](../zh/{name}.ipynb)",
-    "zh": "[在 Binder 中打开]({binder}) · [在 Colab 中打开]({colab}) · [English edition](../en/{name}.ipynb)",
-}
-NEXT = {"en": "**Next:** [lesson {number}]({name}.ipynb)", "zh": "**下一课：** [第 {number} 课]({name}.ipynb)"}
 README_BLOCK = re.compile(
     r"(<!-- lessons: begin \(written by tools/build_notebooks\.py\) -->\n).*?(<!-- lessons: end -->)", re.DOTALL
 )
@@ -61,11 +61,13 @@ ADDRESS = re.compile(
     re.ASCII,
 )
 QUOTE = re.compile("{{(seconds|slow cells)")
-SLOW = {"en": ("Lesson", "Cell", "Section", "Seconds"), "zh": ("课", "单元格", "小节", "秒")}
 DEAD = ("application/vnd.jupyter.widget-view+json", "application/javascript")  # what a stored page cannot use
 CJK = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"  # punctuation, characters, full-width forms
 JUPYTEXT_KEYS = {"cell_marker", "lines_to_next_cell", "lines_to_end_of_cell_marker"}
 MAX_BYTES = 300_000
+# where no term is linked: code, formulas, headings, links, titles of books, HTML, and phrases in bold or italics
+NO_TERMS = r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|^#+ [^\n]*|!?\[[^\]]*\]\([^)]*\)"
+NO_TERMS += r"|《[^》]*》|<details>.*?</details>|<[^>]*>|\*\*[^*]+\*\*|\*[^*]+\*"
 
 
 class SourceError(ValueError):
@@ -73,7 +75,7 @@ class SourceError(ValueError):
 
 
 def read_book(root):
-    """The repository's address (pyproject.toml) and the setup cell made with it (pins: requirements.txt)."""
+    """What a notebook is built with: address, setup cell (pins: requirements.txt), words of each edition, glossary."""
     import tomllib  # here, because the lessons also run on Python 3.10, which has no tomllib
 
     try:
@@ -87,7 +89,25 @@ def read_book(root):
     if not all(pins):
         raise SourceError("requirements.txt: need a line d2l==... and a line word-text-counter==...")
     setup = SETUP.replace("{{pins}}", " ".join(pin[0] for pin in pins))
-    return {"repository": repository, "slug": address[1], "setup": setup}
+    sources = root / "notebooks" / "source"
+    try:
+        editions = json.loads((sources / "editions.json").read_text("utf-8"))
+        with open(sources / "glossary.csv", encoding="utf-8", newline="") as file:
+            glossary = list(csv.DictReader(file))
+        for row, name in ((row, name) for row in glossary for name in editions):
+            if not all((row["group"], row[name], row[f"{name} meaning"])):
+                raise SourceError(f"glossary.csv: the term {row} lacks its group, its name or its meaning in {name}")
+            if set('"()|') & set(row[f"{name} meaning"]):
+                raise SourceError(f"glossary.csv: no \", (, ) or | in a meaning, which is a link's title: {row}")
+    except (OSError, KeyError, json.JSONDecodeError) as error:
+        raise SourceError(f"need editions.json, and glossary.csv with two columns per edition: {error!r}") from None
+    return {
+        "repository": repository,
+        "slug": address[1],
+        "setup": setup,
+        "editions": editions,
+        "glossary": glossary,
+    }
 
 
 def launch_urls(slug, language, name):
@@ -100,7 +120,7 @@ def launch_urls(slug, language, name):
 
 
 def read_lesson(source, book):
-    """Both editions {"en": notebook, "zh": notebook} of a source file, without outputs."""
+    """All editions {"en": notebook, "zh": notebook} of a source file, without outputs."""
     text = source.read_text("utf-8")
     if not re.fullmatch(r"(\d\d_)?[a-z]\w*", source.stem, re.ASCII):
         raise SourceError(f"{source.name}: the file's name must be of the form 01_name.py or name.py")
@@ -108,26 +128,31 @@ def read_lesson(source, book):
         cells = jupytext.reads(text, fmt="py:percent").cells
     except nbformat.ValidationError as error:
         raise SourceError(f"{source.name}: {error.message} (in a cell's header)") from None
-    editions = {"en": {}, "zh": {}}
+    editions = {language: {} for language in book["editions"]}
     for cell in cells:
-        cell_id, languages = check_header(cell, source.name)
+        cell_id, languages = check_header(cell, source.name, list(editions))
         for language in languages:
             if cell_id in editions[language]:
                 raise SourceError(f'{source.name}: id "{cell_id}" is used twice in the {language} edition')
-            urls = launch_urls(book["slug"], language, source.stem)
             stamps = {
                 "# {{setup}}": book["setup"],
-                "{{launch}}": LAUNCH[language].format(name=source.stem, **urls),
-                "{{next}}": link_to_next(source, language),
+                "{{launch}}": launch_links(source, language, book),
+                "{{next}}": link_to_next(source, book["editions"][language]["next"]),
                 "{{repository}}": book["repository"],
             }
+            for group in re.findall("{{glossary (.+?)}}", cell.source):
+                stamps[f"{{{{glossary {group}}}}}"] = glossary_table(group, language, book)
             editions[language][cell_id] = make_cell(cell, cell_id, stamps)
-    for cell_id in sorted(editions["en"].keys() ^ editions["zh"].keys()):
-        present = "en" if cell_id in editions["en"] else "zh"
-        raise SourceError(f'{source.name}: id "{cell_id}" is only in the {present} edition')
-    for en_id, zh_id in zip(*editions.values(), strict=True):
-        if en_id != zh_id:
-            raise SourceError(f'{source.name}: the editions differ in order, id "{en_id}" stands beside "{zh_id}"')
+    for cell_id in sorted(set().union(*editions.values())):
+        present = [language for language, edition in editions.items() if cell_id in edition]
+        if len(present) < len(editions):
+            raise SourceError(f'{source.name}: id "{cell_id}" is only in the {" and ".join(present)} edition')
+    for ids in zip(*editions.values(), strict=True):
+        if len(set(ids)) > 1:
+            raise SourceError(f"{source.name}: the editions differ in order, the ids {', '.join(ids)} stand together")
+    if source.stem[0].isdigit():  # a lesson, or the start page
+        for language, edition in editions.items():
+            link_terms(edition.values(), glossary_links(source.with_name("glossary.py"), language, book))
     return {
         language: new_notebook(
             cells=list(edition.values()),
@@ -145,8 +170,8 @@ def read_lesson(source, book):
     }
 
 
-def check_header(cell, filename):
-    """The id of a source cell and the languages it is for."""
+def check_header(cell, filename, languages):
+    """The id of a source cell and which of the languages it is for."""
     first_line = cell.source.partition("\n")[0]
     where = f"{filename}, cell {first_line!r}"
     cell_id, language = cell.metadata.get("id"), cell.metadata.get("lang")
@@ -154,19 +179,82 @@ def check_header(cell, filename):
         raise SourceError(f"{where}: cannot read the header ({', '.join(sorted(unknown))})")
     if not re.fullmatch(r"[a-z0-9-]{1,64}", str(cell_id or "")):
         raise SourceError(f'{where}: needs an id="..." of a-z, 0-9 and -, not {cell_id!r}')
-    if language not in (None, "en", "zh"):
-        raise SourceError(f'{where}: lang must be "en" or "zh", not {language!r}')
+    if language not in (None, *languages):
+        raise SourceError(f"{where}: lang must be one of {', '.join(languages)}, not {language!r}")
     if cell.cell_type == "code" and language:
-        raise SourceError(f"{where}: a code cell goes into both editions and has no lang")
+        raise SourceError(f"{where}: a code cell goes into every edition and has no lang")
     if cell.cell_type == "code" and not cell.source.strip():
         raise SourceError(f'{where}: code cell "{cell_id}" is empty')
-    return cell_id, [language] if language else ["en", "zh"]
+    return cell_id, [language] if language else languages
 
 
-def link_to_next(source, language):
+def launch_links(source, language, book):
+    """A line of links that open this edition on Binder and on Colab, and the other editions."""
+    words, urls = book["editions"], launch_urls(book["slug"], language, source.stem)
+    links = [f"[{words[language][place]}]({url})" for place, url in urls.items()]
+    others = [other for other in words if other != language]
+    return " · ".join([*links, *(f"[{words[o]['edition']}](../{o}/{source.stem}.ipynb)" for o in others)])
+
+
+def link_to_next(source, words):
     """A link to the lesson after this one, or nothing after the last."""
     later = sorted(path.stem for path in source.parent.glob("[0-9]*.py") if path.stem > source.stem)
-    return NEXT[language].format(number=int(later[0][:2]), name=later[0]) if later else ""
+    return words.format(number=int(later[0][:2]), name=later[0]) if later else ""
+
+
+def glossary_table(group, language, book):
+    """A Markdown table of a group of terms: this edition's word, those of the others, symbol, shape, meaning."""
+    others = [other for other in book["editions"] if other != language]
+    names = [book["editions"][edition]["name"] for edition in (language, *others)]
+    head = [*names, *book["editions"][language]["glossary"]]
+    rows = [head, ["---"] * len(head)]
+    for term in book["glossary"]:
+        if term["group"] == group:
+            words = [term[edition].replace("; ", ", ") for edition in (language, *others)]
+            rows.append([f"**{words[0]}**", *words[1:], term["symbol"], term["shape"], term[f"{language} meaning"]])
+    if len(rows) == 2:
+        raise SourceError(f"glossary.csv has no term of the group {group!r}")
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def glossary_links(page, language, book):
+    """{a term's spelling: (the term, the target of a link to it)} for one edition; none without a glossary.py."""
+    if not page.is_file():
+        return {}
+    prose = [c.source for c in jupytext.read(page, fmt="py:percent").cells if c.metadata.get("lang") == language]
+    sections = re.findall(r"^## ([^\n]+)\n+{{glossary (.+?)}}", "\n\n".join(prose), re.MULTILINE)
+    anchors, links = {group: heading.replace(" ", "-") for heading, group in sections}, {}
+    for row in book["glossary"]:
+        if row["group"] not in anchors:
+            raise SourceError(f"{page.name}: no {language} section with {{{{glossary {row['group']}}}}}")
+        spellings = row[language].split("; ")
+        others = [row[other].split("; ")[0] for other in book["editions"] if other != language]
+        names = " · ".join(dict.fromkeys([spellings[0], *others]))  # LSTM is called so everywhere
+        target = f'glossary.ipynb#{anchors[row["group"]]} "{names}: {row[f"{language} meaning"]}"'
+        links |= {spelling: (spellings[0], target) for spelling in spellings}
+    return links
+
+
+def link_terms(cells, links):
+    """Link the first use of each term in a lesson's prose; the longest term that fits is the one that is meant."""
+    if not links:
+        return
+    spellings = {word[0].upper() + word[1:]: found for word, found in links.items()} | links
+    words = "|".join(map(re.escape, sorted(spellings, key=len, reverse=True)))
+    term = rf"(?<![A-Za-z0-9-])(?P<word>{words})(?:es|s)?(?![A-Za-z0-9]| ?`)"  # before `code` the word may be Python's
+    pattern = re.compile(rf"\*\*{term}\*\*|{NO_TERMS}|{term.replace('<word>', '<plain>')}", re.DOTALL | re.MULTILINE)
+    linked = set()
+
+    def link(match):
+        found = spellings.get(match["word"] or match["plain"])
+        if found is None or found[0] in linked:
+            return match[0]
+        linked.add(found[0])
+        return f"[{match[0]}]({found[1]})"
+
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            cell.source = pattern.sub(link, cell.source)
 
 
 def make_cell(cell, cell_id, stamps):
@@ -188,13 +276,18 @@ def notebook_path(root, language, source):
     return root / "notebooks" / language / f"{source.stem}.ipynb"
 
 
+def first(editions):
+    """The edition that is executed, and whose code is that of all."""
+    return next(iter(editions.values()))
+
+
 def code_cells(notebook):
     """The code cells of a notebook, in order."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def keep_outputs(editions, root, source, slug):
-    """Copy the stored outputs into both editions if they are of this code and the stored editions agree on them."""
+    """Copy the stored outputs into all editions if they are of this code and the stored editions agree on them."""
     paths = [notebook_path(root, language, source) for language in editions]
     try:
         notebooks = [nbformat.read(path, as_version=4) for path in paths if path.is_file()]
@@ -202,7 +295,7 @@ def keep_outputs(editions, root, source, slug):
     except (ValueError, AttributeError):  # not a notebook, as after a merge conflict
         return
     # Another address in the setup cell's git clone is no other code: publishing a copy keeps its outputs.
-    code = [(cell.id, cell.source) for cell in code_cells(editions["en"])]
+    code = [(cell.id, cell.source) for cell in code_cells(first(editions))]
     codes = [[(c.id, ADDRESS.sub(lambda m: m[0].replace(m[1], slug), c.source)) for c in cells] for cells in stored]
     outputs = [[(cell.execution_count, cell.outputs) for cell in cells] for cells in stored]
     if stored and all(other == code for other in codes) and all(other == outputs[0] for other in outputs):
@@ -210,7 +303,7 @@ def keep_outputs(editions, root, source, slug):
 
 
 def store_outputs(editions, outputs, seconds):
-    """Put the same execution counts, outputs and times into both editions."""
+    """Put the same execution counts, outputs and times into all editions."""
     for notebook in editions.values():
         notebook.metadata.book |= {"seconds": dict(seconds)} if seconds else {}
         for cell, (count, cell_outputs) in zip(code_cells(notebook), outputs, strict=True):
@@ -218,11 +311,11 @@ def store_outputs(editions, outputs, seconds):
 
 
 def execute(editions, root, source):
-    """Run the English edition in a fresh kernel; store its cleaned outputs, and its times, in both editions.
+    """Run the first edition in a fresh kernel; store its cleaned outputs, and its times, in all editions.
 
     Times are in seconds: "all", with the start of the kernel, and each cell that takes one or more, by its id.
     """
-    notebook, running, started = deepcopy(editions["en"]), [], [time.monotonic()]
+    notebook, running, started = deepcopy(first(editions)), [], [time.monotonic()]
     seconds = {}
 
     def begin(cell, cell_index):
@@ -232,7 +325,7 @@ def execute(editions, root, source):
     def end(cell, cell_index, execute_reply):
         seconds[cell.id] = round(time.monotonic() - started[-1], 1)
 
-    folder = root / "notebooks" / "en"
+    folder = root / "notebooks" / next(iter(editions))
     folder.mkdir(parents=True, exist_ok=True)
     client = NotebookClient(
         notebook,
@@ -258,7 +351,7 @@ def execute(editions, root, source):
     store_outputs(editions, [(cell.execution_count, cell.outputs) for cell in code_cells(notebook)], seconds)
 
 
-def fill_in_seconds(editions, root):
+def fill_in_seconds(editions, root, words):
     """Replace {{seconds NAME}} and {{slow cells}} by what the stored lessons have measured, "?" where nothing has."""
     for language, notebook in editions.items():
         for cell in notebook.cells:
@@ -266,15 +359,15 @@ def fill_in_seconds(editions, root):
                 continue
             paths = sorted((root / "notebooks" / language).glob("[0-9]*.ipynb"))
             lessons = {p.stem: nbformat.read(p, as_version=4) for p in paths if not p.stem.startswith("00_")}
-            cell.source = cell.source.replace("{{slow cells}}", slow_cells(lessons, language))
+            cell.source = cell.source.replace("{{slow cells}}", slow_cells(lessons, words[language]["slow cells"]))
             for name in re.findall(r"{{seconds (\w+)}}", cell.source):
                 seconds = lessons[name].metadata.book.get("seconds", {}) if name in lessons else {}
                 cell.source = cell.source.replace(f"{{{{seconds {name}}}}}", str(seconds.get("all", "?")))
 
 
-def slow_cells(lessons, language):
+def slow_cells(lessons, head):
     """A Markdown table of the cells that took at least two seconds, with the number that Run All gives them."""
-    rows = [f"| {' | '.join(SLOW[language])} |", "| --- | --- | --- | --- |"]
+    rows = [f"| {' | '.join(head)} |", "| --- | --- | --- | --- |"]
     for name, notebook in lessons.items():
         seconds, section = notebook.metadata.book.get("seconds", {}), ""
         for cell in notebook.cells:
@@ -287,13 +380,15 @@ def slow_cells(lessons, language):
 
 
 def clean(outputs):
-    """The outputs without live widgets and their scripts, and with their streams joined."""
+    """The outputs without live widgets, scripts and pictures as HTML, and with their streams joined."""
     cleaned = []
     for output in outputs:
         output.pop("transient", None)
         for bundle in (output.get("data", {}), output.get("metadata", {})):
             for mime in DEAD:
                 bundle.pop(mime, None)
+        if "image/png" in output.get("data", {}):  # as HTML, a picture is there for live pages only
+            output.data.pop("text/html", None)
         last = cleaned[-1] if cleaned else {}
         if output.output_type == "stream" and output.name == last.get("name"):
             last.text += output.text
@@ -312,19 +407,20 @@ def render(notebook, path):
 
 def render_readme(readme, lessons, book):
     """README.md's text with a row per lesson between the markers; unchanged if it has no markers."""
-    rows = ["| # | Lesson · 课程 | Open · 打开 | Binder | Colab |", "| --- | --- | --- | --- | --- |"]
+    names = {language: words["name"] for language, words in book["editions"].items()}
+    rows = [f"| # | {' | '.join(names.values())} | Binder | Colab |", f"| --- |{' --- |' * len(names)} --- | --- |"]
     for source, editions in sorted(lessons.items()):
-        titles, links = [], {"open": [], "binder": [], "colab": []}
-        for language, label in (("en", "English"), ("zh", "中文")):
+        titles, links = [], {"binder": [], "colab": []}
+        for language, name in names.items():
             prose = "\n".join(cell.source for cell in editions[language].cells if cell.cell_type == "markdown")
             if not (heading := re.search(r"^# (?:\d+\s*[.、:：·]?\s*)?(\S.*)$", prose, re.MULTILINE)):
                 raise SourceError(f"{source.name}: the {language} edition has no '# ' heading")
-            titles.append(heading[1].strip().replace("|", "\\|"))
-            urls = launch_urls(book["slug"], language, source.stem)
-            for column, url in {"open": f"notebooks/{language}/{source.stem}.ipynb", **urls}.items():
-                links[column].append(f"[{label}]({url})")
+            title = heading[1].strip().replace("|", "\\|")
+            titles.append(f"[{title}](notebooks/{language}/{source.stem}.ipynb)")
+            for column, url in launch_urls(book["slug"], language, source.stem).items():
+                links[column].append(f"[{name}]({url})")
         number = re.match(r"0*([1-9]\d*)_", source.stem)  # the start page, the playground and the guide have none
-        cells = [number[1] if number else "", " / ".join(titles), *(" · ".join(column) for column in links.values())]
+        cells = [number[1] if number else "", *titles, *(" · ".join(column) for column in links.values())]
         rows.append(f"| {' | '.join(cells)} |")
     table = "\n".join(rows) + "\n"
     return README_BLOCK.sub(lambda block: block[1] + table + block[2], readme)
@@ -337,7 +433,7 @@ def check_lesson(editions, root, source):
         path = notebook_path(root, language, source)
         if not path.is_file() or path.read_text("utf-8") != render(notebook, path):
             problems.append(f"{path.relative_to(root).as_posix()} is not what its source builds")
-    never = [cell.id for cell in code_cells(editions["en"]) if cell.execution_count is None]
+    never = [cell.id for cell in code_cells(first(editions)) if cell.execution_count is None]
     if never:
         problems.append(f"{source.name} has code cells without outputs of this code: {', '.join(never)}")
     if problems:
@@ -352,8 +448,8 @@ def check_book(lessons, root, book):
     problems, readme = [], root / "README.md"
     if readme.is_file() and readme.read_text("utf-8") != render_readme(readme.read_text("utf-8"), lessons, book):
         problems += ["README.md has an outdated lesson table", "  run: python tools/build_notebooks.py"]
-    expected = {notebook_path(root, language, source) for source in lessons for language in ("en", "zh")}
-    for path in sorted([*root.glob("notebooks/en/*.ipynb"), *root.glob("notebooks/zh/*.ipynb")]):
+    expected = {notebook_path(root, language, source) for source in lessons for language in book["editions"]}
+    for path in sorted(root.glob("notebooks/*/*.ipynb")):
         if path not in expected:
             problems.append(f"{path.relative_to(root).as_posix()} has no source in notebooks/source")
     texts = [
@@ -382,7 +478,7 @@ def build(root, names, run, check):
             execute(editions, root, source)
         else:
             keep_outputs(editions, root, source, book["slug"])
-        fill_in_seconds(editions, root)
+        fill_in_seconds(editions, root, book["editions"])
         if check:
             problems += check_lesson(editions, root, source)
             continue
@@ -390,7 +486,7 @@ def build(root, names, run, check):
         for path, text in texts.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8", newline="\n")
-            size = f"{len(editions['en'].cells)} cells, {len(text.encode()) / 1000:.0f} kB"
+            size = f"{len(first(editions).cells)} cells, {len(text.encode()) / 1000:.0f} kB"
             print(f"{path.relative_to(root).as_posix()}  {size}", flush=True)
     if names:
         return problems

@@ -9,6 +9,7 @@ holds; slides.html.j2 decides how it looks, and moves what does not fit on one t
 """
 
 import argparse
+import json
 import re
 from importlib.metadata import distribution
 from pathlib import Path
@@ -26,8 +27,10 @@ HEADING = re.compile(r"^(?=##? )", re.MULTILINE)
 LAUNCH = re.compile(r"^\[[^\]]+\]\(https://mybinder\.org/.*$", re.MULTILINE)
 HOW_TO_ANSWER = re.compile(r"^.*`None`.*\n\n(?=\*\*1\.\*\*)", re.MULTILINE)  # slides show no cell to answer in
 LESSON_LINK = re.compile(r"\((\d\d_\w+)\.ipynb\)")
+TERM_LINK = re.compile(r"\[([^\]]*)\]\(glossary\.ipynb[^)]*\)")
 IN_WORDS = re.compile(r"<details><summary>[^<]*</summary>(.*?)</details>\s*", re.DOTALL)  # below a figure
-PREDICT = re.compile(r"\*\*(Predict|猜一猜)")
+EDITIONS = json.loads((ROOT / "notebooks" / "source" / "editions.json").read_text("utf-8"))
+PREDICT = re.compile(rf"\*\*({'|'.join(words['predict'] for words in EDITIONS.values())})")
 
 
 def is_shown(cell):
@@ -48,7 +51,8 @@ def mark_slides(notebook):
                 predicted = False
             cells.append(cell)
             continue
-        source = LESSON_LINK.sub(r"(\1.html)", HOW_TO_ANSWER.sub("", LAUNCH.sub("", cell.source)))
+        source = HOW_TO_ANSWER.sub("", LAUNCH.sub("", cell.source))
+        source = LESSON_LINK.sub(r"(\1.html)", TERM_LINK.sub(r"\1", source))  # slides have no glossary
         if words := IN_WORDS.match(source):
             cells[-1].outputs[0].metadata.alt = words[1]
             source = source[words.end() :]

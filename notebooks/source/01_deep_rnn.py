@@ -66,7 +66,7 @@ print("H_T", tuple(H_t.shape))
 # %% [markdown] lang="zh" id="structure"
 # ## 网络结构
 #
-# 现在把 $L$ 个这样的层堆叠起来，$L$ 就是网络的**深度**。每个隐状态都沿**两条**箭头传递：一条通往本层的下一个时间步（虚线），一条通往下一层的当前时间步（实线）。第一层读取输入，输出层读取最后一层。
+# 现在把 $L$ 个这样的层堆叠起来，$L$ 就是网络的**深度**。每个隐状态都沿**两条**箭头传递：一条通往本层的下一个时间步（虚线），一条通往下一层的同一时间步（实线）。第一层读取输入，输出层读取最后一层。
 
 # %% id="figure-deep-rnn"
 utils.show_figure("deep_rnn")
@@ -635,7 +635,7 @@ solution_3 = 2 * 3
 # **4.** $L = 4$ layers, $T = 100$ time steps, and a machine that computes any number of states at once in the time of one. How many times as fast is it by wavefronts as it would be one state at a time? Give the exact ratio, not rounded: Python may divide.
 
 # %% [markdown] lang="zh" id="exercise-4-text"
-# **4.** $L = 4$ 层，$T = 100$ 个时间步，有一台机器，能同时计算任意多个状态，用时与计算一个相同。沿波前计算，速度是逐个计算的几倍？请给出精确比值，不要取整：除法可以交给 Python。
+# **4.** $L = 4$ 层，$T = 100$ 个时间步，有一台机器，能同时计算任意多个状态，用时与计算一个相同。沿波前计算，速度是逐个计算的几倍？请给出精确比值，不要四舍五入：除法可以交给 Python。
 
 # %% id="exercise-4"
 answer_4 = None

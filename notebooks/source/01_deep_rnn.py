@@ -1,19 +1,19 @@
 # %% [markdown] lang="en" id="title"
 # # 1 · Deep recurrent networks
 #
-# **The question of this lesson.** A recurrent layer hands its hidden state on from one time step to the next. What changes when such layers are
-# stacked: which arrows are new, what is the shape of every tensor (array of numbers), how many parameters are there, and what does the depth cost?
+# **The question of this lesson.** A recurrent layer reads a sequence step by step, and hands its hidden state, a memory of what it has read, on from one time step to the next. What changes when such layers are
+# stacked: what depends on what, what is the shape of every tensor (array of numbers), how many parameters are there, and what does the depth cost?
 #
-# **You need:** matrix products, and to have seen a plain recurrent network once. **Run time:** about a minute on a laptop without a GPU.
+# **You need:** matrix products, and to have trained a plain neural network once. **Run time:** less than a minute on a laptop without a GPU.
 #
 # {{launch}}
 
 # %% [markdown] lang="zh" id="title"
 # # 1 · 深度循环神经网络
 #
-# **本课的问题。** 循环层把隐状态从一个时间步传到下一个时间步。把这样的层堆叠起来，会多出哪些箭头？每个张量（多维数组）是什么形状？一共有多少参数？深度的代价又是什么？
+# **本课的问题。** 循环层一步一步地读取序列，并把隐状态（对已读内容的记忆）从一个时间步传到下一个时间步。把这样的层堆叠起来，谁依赖谁？每个张量（多维数组）是什么形状？一共有多少参数？深度的代价又是什么？
 #
-# **预备知识：** 矩阵乘法；对普通的循环神经网络有初步了解。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
+# **预备知识：** 矩阵乘法；训练过普通的神经网络。**运行时间：** 在没有 GPU 的笔记本电脑上不到一分钟。
 #
 # {{launch}}
 
@@ -21,10 +21,10 @@
 # {{setup}}
 
 # %% [markdown] lang="en" id="one-layer-text"
-# ## One layer, recalled
+# ## One recurrent layer
 #
-# A minibatch holds $n$ sequences of $T$ time steps; at time step $t$ each gives $d$ inputs, together $\mathbf{X}_t \in \mathbb{R}^{n \times d}$. A layer of $h$ hidden units computes its
-# **hidden state** $\mathbf{H}_t \in \mathbb{R}^{n \times h}$ from the input and from its own state one step earlier:
+# A minibatch (the sequences that are processed together) holds $n$ sequences of $T$ time steps; at time step $t$ each gives $d$ inputs, together $\mathbf{X}_t \in \mathbb{R}^{n \times d}$. A layer of $h$ hidden units computes its
+# **hidden state** $\mathbf{H}_t \in \mathbb{R}^{n \times h}$, a row for each sequence, from the input and from its own state one step earlier:
 #
 # $$\mathbf{H}_t = \phi(\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{H}_{t-1} \mathbf{W}_{hh} + \mathbf{b}_h), \qquad
 # \mathbf{W}_{xh} \in \mathbb{R}^{d \times h},\quad \mathbf{W}_{hh} \in \mathbb{R}^{h \times h},\quad \mathbf{b}_h \in \mathbb{R}^{1 \times h}.$$
@@ -32,10 +32,10 @@
 # $\phi$ is an activation function, here $\tanh$. The two weight matrices and the bias $\mathbf{b}_h$ are the layer's parameters; the same three serve every time step. The first step starts from $\mathbf{H}_0 = \mathbf{0}$.
 
 # %% [markdown] lang="zh" id="one-layer-text"
-# ## 回顾：单层循环网络
+# ## 一个循环层
 #
-# 一个小批量有 $n$ 个序列，每个序列有 $T$ 个时间步；在时间步 $t$，每个序列给出 $d$ 个输入，合起来就是 $\mathbf{X}_t \in \mathbb{R}^{n \times d}$。设循环层有 $h$ 个隐藏单元，
-# 它的**隐状态** $\mathbf{H}_t \in \mathbb{R}^{n \times h}$ 由当前输入和自身上一个时间步的隐状态算出：
+# 一个小批量（同时处理的一批序列）有 $n$ 个序列，每个序列有 $T$ 个时间步；在时间步 $t$，每个序列给出 $d$ 个输入，合起来就是 $\mathbf{X}_t \in \mathbb{R}^{n \times d}$。设循环层有 $h$ 个隐藏单元，
+# 它的**隐状态** $\mathbf{H}_t \in \mathbb{R}^{n \times h}$（每个序列一行）由当前输入和自身上一个时间步的隐状态算出：
 #
 # $$\mathbf{H}_t = \phi(\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{H}_{t-1} \mathbf{W}_{hh} + \mathbf{b}_h), \qquad
 # \mathbf{W}_{xh} \in \mathbb{R}^{d \times h},\quad \mathbf{W}_{hh} \in \mathbb{R}^{h \times h},\quad \mathbf{b}_h \in \mathbb{R}^{1 \times h}.$$
@@ -53,7 +53,8 @@ W_xh, W_hh, b_h = torch.randn(d, h), torch.randn(h, h), torch.randn(1, h)
 
 H_t = torch.zeros(n, h)
 for X_t in X:
-    H_t = torch.tanh(X_t @ W_xh + H_t @ W_hh + b_h)  # (n, d)(d, h) + (n, h)(h, h) + (1, h) -> (n, h)
+    # (n, d)(d, h) + (n, h)(h, h) + (1, h) -> (n, h)
+    H_t = torch.tanh(X_t @ W_xh + H_t @ W_hh + b_h)
 print("H_T", tuple(H_t.shape))
 
 # %% [markdown] lang="en" id="structure"
@@ -65,27 +66,27 @@ print("H_T", tuple(H_t.shape))
 # %% [markdown] lang="zh" id="structure"
 # ## 网络结构
 #
-# 现在把 $L$ 个这样的层堆叠起来，$L$ 就是网络的**深度**。每个隐状态都沿**两条**箭头传递：一条通往本层的下一个时间步（虚线），一条通往下一层的当前时间步（实线）。第一层读取输入，输出层读取最后一层。
+# 现在把 $L$ 个这样的层堆叠起来，$L$ 就是网络的**深度**。每个隐状态都沿**两条**箭头传递：一条通往本层的下一个时间步（虚线），一条通往下一层的同一时间步（实线）。第一层读取输入，输出层读取最后一层。
 
 # %% id="figure-deep-rnn"
 utils.show_figure("deep_rnn")
 
 # %% [markdown] lang="en" id="structure-after"
-# <details><summary>The figure in words</summary>Grid of hidden states, unrolled: time steps 1 to T run to the right, layers 1 to L upwards. A solid arrow leads from each input X_t through the hidden states of all layers up to the output O_t; a dashed arrow leads from each hidden state to that of the next time step in the same layer, beginning with H_0.</details>
+# <details><summary>The figure in words</summary>Grid of hidden states, unrolled, that is, drawn once for every time step: time steps 1 to T run to the right, layers 1 to L upwards. A solid arrow leads from each input X_t through the hidden states of all layers up to the output O_t; a dashed arrow leads from each hidden state to that of the next time step in the same layer, beginning with H_0.</details>
 
 # %% [markdown] lang="zh" id="structure-after"
-# <details><summary>图的文字说明</summary>按时间展开的隐状态网格：时间步 1 到 T 自左向右，第 1 层到第 L 层自下而上。实线箭头从输入 X_t 出发，自下而上穿过各层的隐状态，到达输出 O_t；虚线箭头从每个隐状态指向同一层下一个时间步的隐状态，起点是 H_0。</details>
+# <details><summary>图的文字说明</summary>按时间展开的隐状态网格，即每个时间步都画一遍：时间步 1 到 T 自左向右，第 1 层到第 L 层自下而上。实线箭头从输入 X_t 出发，自下而上穿过各层的隐状态，到达输出 O_t；虚线箭头从每个隐状态指向同一层下一个时间步的隐状态，起点是 H_0。</details>
 
 # %% [markdown] lang="en" id="equation-text"
 # ## Functional dependencies
 #
-# Write $\mathbf{H}_t^{(l)}$ for the hidden state of layer $l = 1, \ldots, L$ at time step $t$, and set $\mathbf{H}_t^{(0)} = \mathbf{X}_t$. The two arrows into a state are the two
+# Write $\mathbf{H}_t^{(l)}$ for the hidden state of layer $l = 1, \ldots, L$ at time step $t$, and set $\mathbf{H}_t^{(0)} = \mathbf{X}_t$; $\phi_l$ is the activation function of layer $l$, here $\tanh$ for all. The two arrows into a state are the two
 # products in its equation, and the output layer reads layer $L$ only:
 
 # %% [markdown] lang="zh" id="equation-text"
 # ## 函数依赖关系
 #
-# 记第 $l$ 层（$l = 1, \ldots, L$）在时间步 $t$ 的隐状态为 $\mathbf{H}_t^{(l)}$，并令 $\mathbf{H}_t^{(0)} = \mathbf{X}_t$。指向一个隐状态的两条箭头，正对应公式中的两个矩阵乘积；输出层只读取第 $L$ 层：
+# 记第 $l$ 层（$l = 1, \ldots, L$）在时间步 $t$ 的隐状态为 $\mathbf{H}_t^{(l)}$，并令 $\mathbf{H}_t^{(0)} = \mathbf{X}_t$；$\phi_l$ 是第 $l$ 层的激活函数，这里各层都取 $\tanh$。指向一个隐状态的两条箭头，正对应公式中的两个矩阵乘积；输出层只读取第 $L$ 层：
 
 # %% [markdown] id="equation"
 # $$\mathbf{H}_t^{(l)} = \phi_l\!\left(\mathbf{H}_t^{(l-1)} \mathbf{W}_{xh}^{(l)} + \mathbf{H}_{t-1}^{(l)} \mathbf{W}_{hh}^{(l)} + \mathbf{b}_h^{(l)}\right),
@@ -120,13 +121,14 @@ utils.show_figure("deep_rnn")
 # %% id="deep-rnn"
 L, q = 2, 3
 shapes = {l: [(d if l == 1 else h, h), (h, h), (1, h)] for l in range(1, L + 1)}
-params = {l: [torch.randn(*shape) for shape in shapes[l]] for l in shapes}  # W_xh, W_hh, b_h of every layer
+params = {l: [torch.randn(*shape) for shape in shapes[l]] for l in shapes}  # W_xh, W_hh, b_h
 W_hq, b_q = torch.randn(h, q), torch.randn(1, q)
 
 def borders(X, L, h):
     """What is given before anything is computed: H[0, t] = X_t (n, d) and H[l, 0] = 0 (n, h)."""
     T, n, _ = X.shape
-    return {(0, t): X[t - 1] for t in range(1, T + 1)} | {(l, 0): torch.zeros(n, h) for l in range(1, L + 1)}
+    inputs = {(0, t): X[t - 1] for t in range(1, T + 1)}
+    return inputs | {(l, 0): torch.zeros(n, h) for l in range(1, L + 1)}
 
 def state(H, l, t):
     """H_t^(l), (n, h), from the two states that it needs."""
@@ -156,7 +158,7 @@ with torch.no_grad():
         getattr(rnn, f"weight_hh_l{l - 1}").copy_(W_hh.T)
         getattr(rnn, f"bias_ih_l{l - 1}").copy_(b_h[0])
         getattr(rnn, f"bias_hh_l{l - 1}").zero_()
-    top, last = rnn(X)  # (T, n, h): layer L at every time step; (L, n, h): every layer at time step T
+    top, last = rnn(X)  # (T, n, h): layer L at every step; (L, n, h): every layer at step T
 torch.testing.assert_close(top, torch.stack([H[L, t] for t in range(1, T + 1)]))
 torch.testing.assert_close(last, torch.stack([H[l, T] for l in range(1, L + 1)]))
 print("equal to nn.RNN:", tuple(top.shape), tuple(last.shape))
@@ -184,18 +186,22 @@ small = {  # W_xh, W_hh, b_h
 from IPython.display import Math, display
 
 def matrix(A):
+    """A matrix as LaTeX."""
     rows = ["&".join(f"{x:.4g}" for x in row) for row in A.tolist()]
     return r"\begin{bmatrix}" + r"\\".join(rows) + r"\end{bmatrix}"
 
 below = X_t  # H_t^(0)
 for l in small:
     W_xh, W_hh, b_h = map(torch.tensor, small[l])
-    products = f"{matrix(below)}{matrix(W_xh)} + {matrix(H_before[l])}{matrix(W_hh)} + {matrix(b_h)}"
-    terms = f"{matrix(below @ W_xh)} + {matrix(H_before[l] @ W_hh)} + {matrix(b_h)}"
-    total = below @ W_xh + H_before[l] @ W_hh + b_h  # (1, 2)
+    before = H_before[l]
+    products = f"{matrix(below)}{matrix(W_xh)} + {matrix(before)}{matrix(W_hh)} + {matrix(b_h)}"
+    terms = f"{matrix(below @ W_xh)} + {matrix(before @ W_hh)} + {matrix(b_h)}"
+    total = below @ W_xh + before @ W_hh + b_h  # (1, 2)
     below = torch.tanh(total)  # H_t^(l), which the layer above reads
-    lines = [rf"\tanh\Big({products}\Big)", rf"\tanh\Big({terms}\Big)", rf"\tanh{matrix(total)}", matrix(below)]
-    display(Math(rf"\begin{{aligned}}\mathbf{{H}}_t^{{({l})}} &= " + r"\\ &= ".join(lines) + r"\end{aligned}"))
+    lines = [rf"\tanh\Big({x}\Big)" for x in (products, terms)]
+    lines += [rf"\tanh{matrix(total)}", matrix(below)]
+    equations = rf"\mathbf{{H}}_t^{{({l})}} &= " + r"\\ &= ".join(lines)
+    display(Math(rf"\begin{{aligned}}{equations}\end{{aligned}}"))
 
 # %% [markdown] lang="en" id="by-hand-look"
 # Look at where each layer found its numbers. Layer 1 used $\mathbf{X}_t$ ($1 \times 3$) and its own old state; layer 2 used the *new* state of layer 1 ($1 \times 2$) and its own old state.
@@ -208,30 +214,32 @@ for l in small:
 # %% [markdown] lang="en" id="graph-text"
 # ## Shapes and parameters, with sliders
 #
-# The same picture, drawn for any size; blue arrows lead up a layer, orange ones to the next time step. We call the function once ourselves, and then hand it to sliders.
+# The same picture, drawn for any size: the vertical arrows (blue) lead up a layer, the horizontal ones (orange) to the next time step. We call the function once ourselves, for two layers and four time steps, and then hand it to sliders.
 
 # %% [markdown] lang="zh" id="graph-text"
 # ## 用滑块看形状与参数量
 #
-# 还是同一幅图，大小随意：蓝色箭头自下而上通往下一层，橙色箭头自左向右通往下一个时间步。先直接调用一次绘图函数，再把它交给滑块。
+# 还是同一幅图，大小随意：竖直箭头（蓝色）自下而上通往下一层，水平箭头（橙色）自左向右通往下一个时间步。先直接调用一次绘图函数，画两层、四个时间步，再把它交给滑块。
 
 # %% id="draw-graph"
 def label(letter, t, l=None):
     """A symbol such as H₁⁽²⁾ in plain characters, which are drawn much faster than a formula."""
-    text = letter + str(t).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
-    return text if l is None else f"{text}⁽{str(l).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}⁾"
+    low, high = (str.maketrans("0123456789", digits) for digits in ("₀₁₂₃₄₅₆₇₈₉", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    text = letter + str(t).translate(low)
+    return text if l is None else f"{text}⁽{str(l).translate(high)}⁾"
 
 def draw_arrows(ax, arrows, width=0.003):
-    """Arrows between states ((l, t), (l', t')): blue ones go up a layer, orange ones to the next time step."""
-    across, up = (1 - 22 * (b - a) / p for (a, b), p in ((ax.get_xlim(), 720), (ax.get_ylim(), 368)))  # to the rim
+    """Arrows between states ((l, t), (l', t')): blue ones go up a layer, orange ones on in time."""
+    across, up = 1 - 22 * ax.viewLim.width / 720, 1 - 22 * ax.viewLim.height / 368  # to the rim
     x, y = [t for (_, t), _ in arrows], [l for (l, _), _ in arrows]
     dx = [across * (to_t - t) for (_, t), (_, to_t) in arrows]
     dy = [up * (to_l - l) for (l, _), (to_l, _) in arrows]
     colours = ["#0072b2" if to_l > l else "#d55e00" for (l, _), (to_l, _) in arrows]
-    ax.quiver(x, y, dx, dy, color=colours, width=width, angles="xy", scale_units="xy", scale=1, zorder=0)
+    look = {"color": colours, "width": width, "zorder": 0}
+    ax.quiver(x, y, dx, dy, angles="xy", scale_units="xy", scale=1, **look)
 
 def draw_graph(L, T, colour=lambda l, t: "white"):
-    """The network unrolled: time runs to the right, depth upwards. Row 0 is the input, row L + 1 the output."""
+    """The network unrolled: time runs to the right, depth upwards, from the input (row 0) on."""
     fig, ax = utils.new_figure(9, 4.6, bare=True)
     ax.set(xlim=(-0.5, T + 0.5), ylim=(-0.5, L + 1.8))
     draw_arrows(ax, [((l, t), (l + 1, t)) for l in range(L + 1) for t in range(1, T + 1)])
@@ -240,7 +248,7 @@ def draw_graph(L, T, colour=lambda l, t: "white"):
     ax.scatter(*zip(*nodes), s=1100, c=[colour(l, t) for t, l in nodes], edgecolors="0.3")
     for t, l in nodes:
         text = label("X", t) if l == 0 else label("O", t) if l == L + 1 else label("H", t, l)
-        ax.text(t, l, text, ha="center", va="center", fontsize=11)
+        ax.text(t, l, text, ha="center", va="center", fontsize=13)
     return fig
 
 draw_graph(L=2, T=4)
@@ -252,7 +260,7 @@ draw_graph(L=2, T=4)
 #
 # The plain recurrent layer (**RNN**) computes one sum of two products and a bias. A **GRU** (gated recurrent unit) computes three, for two **gates** (numbers between 0 and 1 that say how much passes) and a candidate for the new state;
 # an **LSTM** (long short-term memory) computes four, for three gates and a candidate for its memory. Each sum has weights of its own, so the matrices are three and four times as wide; [lesson 2](02_stacked_from_scratch.ipynb) builds both.
-# PyTorch counts $h$ more per sum, for its second bias. **Predict** before you move anything: which of the sliders `L`, `T`, `h`, `d` leave the number of parameters of layer 2 unchanged?
+# PyTorch counts $h$ more per sum, for its second bias: see the last row of the table below. **Predict** before you move anything: which of the sliders `L`, `T`, `h`, `d` leave the number of parameters of layer 2 unchanged?
 
 # %% [markdown] lang="zh" id="count-text"
 # 第 $l$ 层有多少个数要学？记该层的输入数为 $\mathrm{in}$（第 1 层是 $d$，其余各层是 $h$）：
@@ -261,7 +269,7 @@ draw_graph(L=2, T=4)
 #
 # 普通的循环层（**RNN**）只算一个和：两个乘积加一个偏置。门控循环单元（gated recurrent unit，**GRU**）要算三个这样的和：两个**门**（0 与 1 之间的数，决定放行多少）和一个候选隐状态；
 # 长短期记忆网络（long short-term memory，**LSTM**）要算四个：三个门和一个候选记忆元。每个和都有自己的权重，所以矩阵的宽度分别是原来的三倍和四倍（[第 2 课](02_stacked_from_scratch.ipynb)会亲手实现这两种层）。
-# PyTorch 有第二个偏置，每个和要多出 $h$ 个参数。拖动之前先**猜一猜**：`L`、`T`、`h`、`d` 这几个滑块中，哪些不会改变第 2 层的参数量？
+# PyTorch 有第二个偏置，每个和要多出 $h$ 个参数（见下表的最后一行）。拖动之前先**猜一猜**：`L`、`T`、`h`、`d` 这几个滑块中，哪些不会改变第 2 层的参数量？
 
 # %% id="shape-table"
 SUMS = {"RNN": 1, "GRU": 3, "LSTM": 4}
@@ -271,8 +279,10 @@ def shape_table(cell, L, h, d, n=32):
     k, q = SUMS[cell], d
     inputs = {l: d if l == 1 else h for l in range(1, L + 1)}
     by_formula = [k * h * (inputs[l] + h + 1) for l in inputs]
-    layers, output = getattr(nn, cell)(d, h, L, device="meta"), nn.Linear(h, q, device="meta")
-    counted = [sum(p.numel() for p in weights) for weights in (*layers.all_weights, output.parameters())]
+    layers = getattr(nn, cell)(d, h, L, device="meta")  # nn.RNN, say; meta: shapes, no numbers
+    output = nn.Linear(h, q, device="meta")
+    groups = (*layers.all_weights, output.parameters())
+    counted = [sum(p.numel() for p in weights) for weights in groups]
     rows = [
         ["input", *(f"{n} × {inputs[l]}" for l in inputs), f"{n} × {h}", ""],
         ["W_xh", *(f"{inputs[l]} × {k * h}" for l in inputs), f"W_hq: {h} × {q}", ""],
@@ -302,7 +312,7 @@ utils.explore(
 )
 
 # %% [markdown] lang="en" id="graph-look"
-# `T` does not change the number of parameters: the same layer serves every time step. `L` adds columns to the table and leaves the other layers alone. `d` reaches layer 1 (and the output layer, because the table sets $q = d$,
+# For layer 2 only `h` matters. `T` changes no number of parameters at all: the same layer serves every time step. `L` adds columns to the table and leaves the other layers alone. `d` reaches layer 1 (and the output layer, because the table sets $q = d$,
 # as for a network that reads characters and predicts characters). `h` reaches everything, and from layer 2 on the parameters grow with about its square.
 #
 # ## In which order?
@@ -312,7 +322,7 @@ utils.explore(
 # ready states could be computed at the same time, how many rounds would it take?
 
 # %% [markdown] lang="zh" id="graph-look"
-# `T` 完全不影响参数量：所有时间步共用同一层。`L` 只给表格增加列，不改变其他各层。`d` 影响第 1 层（也影响输出层，因为表中取 $q = d$：读入字符、预测字符的网络正是如此）。`h` 影响所有的层；从第 2 层起，参数量大致随 $h$ 的平方增长。
+# 对第 2 层来说，只有 `h` 有影响。`T` 完全不影响参数量：所有时间步共用同一层。`L` 只给表格增加列，不改变其他各层。`d` 影响第 1 层（也影响输出层，因为表中取 $q = d$：读入字符、预测字符的网络正是如此）。`h` 影响每一层；从第 2 层起，参数量大致随 $h$ 的平方增长。
 #
 # ## 按什么顺序计算？
 #
@@ -325,7 +335,7 @@ def needs(l, t):
     return {(l - 1, t), (l, t - 1)}
 
 def rounds(L, T):
-    """Sets of states (l, t): those of one set can be computed at the same time, after the sets before."""
+    """Sets of states (l, t): those of one set can be computed together, after the sets before."""
     known = {(0, t) for t in range(1, T + 1)} | {(l, 0) for l in range(1, L + 1)}
     todo = {(l, t) for l in range(1, L + 1) for t in range(1, T + 1)}
     while todo:
@@ -333,7 +343,8 @@ def rounds(L, T):
         yield ready
         known, todo = known | ready, todo - ready
 
-print([len(ready) for ready in rounds(L=3, T=6)], "states in each of", len(list(rounds(L=3, T=6))), "rounds")
+sizes = [len(ready) for ready in rounds(L=3, T=6)]
+print(sizes, "states in each of", len(sizes), "rounds")
 
 # %% [markdown] lang="en" id="wavefront-text"
 # $T + L - 1$ rounds instead of $T \cdot L$: the states with the same $l + t$ lie on a diagonal, the **wavefront**, and do not need each other. Does the order matter for the numbers? Let us compute the network from above twice more,
@@ -351,17 +362,17 @@ for l in range(1, L + 1):  # depth, then time
     for t in range(1, T + 1):
         by_layer[l, t] = state(by_layer, l, t)
 assert all(torch.equal(H[at], by_wavefront[at]) and torch.equal(H[at], by_layer[at]) for at in H)
-print(f"{len(H)} tensors, the same in all three orders")
+print(f"{L * T} states, the same in all three orders")
 
 # %% [markdown] lang="en" id="walk-text"
-# The next cell draws one round of the wavefront. Below it, press play or move `step`: orange is what is being computed, the bold arrows come from the two states that it needs, and grey is already known. Then switch `order` to the wavefront.
+# The next cell draws the fourth round of the wavefront, three states on a diagonal. Orange with a thick rim is what is being computed, the bold arrows come from the two states that it needs, and grey is already known. Below it, press play or move `step`; then switch `order` to the wavefront.
 
 # %% [markdown] lang="zh" id="walk-text"
-# 下一个单元格画出波前的一轮。再往下，按播放键，或拖动 `step`：橙色的状态正在计算，粗箭头来自它所需的两个状态，灰色的已经算出或给定。然后把 `order` 切换为 wavefront（波前）。
+# 下一个单元格画出波前的第四轮，即一条对角线上的三个状态。带粗边的橙色状态正在计算，粗箭头来自它所需的两个状态，灰色的已经算出或给定。再往下，按播放键，或拖动 `step`；然后把 `order` 切换为 wavefront（波前）。
 
 # %% id="draw-walk"
 def draw_walk(order, step, L=3, T=6):
-    """What is computed at a step (orange), what it needs (bold arrows), and what is known by then (grey)."""
+    """What a step computes (orange), what it needs (bold arrows), what is known by then (grey)."""
     if order == "wavefront":
         steps = list(rounds(L, T))
     else:  # time, then depth
@@ -370,11 +381,15 @@ def draw_walk(order, step, L=3, T=6):
     now, known = steps[step - 1], set().union(*steps[: step - 1])
 
     def colour(l, t):
-        return "#ffd28a" if (l, t) in now else "0.85" if (l, t) in known or l == 0 or t == 0 else "white"
+        if (l, t) in now:
+            return "#ffd28a"
+        return "0.85" if (l, t) in known or l == 0 or t == 0 else "white"
 
     fig = draw_graph(L, T, colour)
     (ax,) = fig.axes
     draw_arrows(ax, [(source, target) for target in now for source in needs(*target)], width=0.006)
+    x, y = [t for _, t in now], [l for l, _ in now]
+    ax.scatter(x, y, s=1100, facecolors="none", edgecolors="black", linewidths=3)
     (l, t), *others = now
     below = label("H", t, l - 1) if l > 1 else label("X", t)
     what = f"{label('H', t, l)} needs {below} and {label('H', t - 1, l)}"
@@ -411,8 +426,12 @@ utils.explore(draw_walk, play="step", order=order, step=step)
 import statistics
 
 def milliseconds(layers, X):
-    """Median time of a forward and a backward pass for each of {name: layer}; the layers take turns."""
-    passes = {name: lambda layer=layer: layer(X)[0].sum().backward() for name, layer in layers.items()}
+    """Median time of a forward and a backward pass for each of {name: layer}, which take turns."""
+
+    def run(layer):
+        return lambda: layer(X)[0].sum().backward()
+
+    passes = {name: run(layer) for name, layer in layers.items()}
     seconds = utils.seconds_each(passes, rounds=utils.epochs(14))
     return {name: 1000 * statistics.median(s) for name, s in seconds.items()}
 
@@ -427,21 +446,25 @@ utils.table(["layers", "parameters", "states", "longest chain", "ms per minibatc
 # %% [markdown] lang="en" id="depth-width-text"
 # ## Depth or width?
 #
-# So depth is paid for in time. What does one get for it? To be fair, compare networks with **equally many parameters**: few wide layers against many narrow ones. The budget is 20,000 for the recurrent layers; for each depth take the
+# So every further layer is paid for in time, each with about the same. What does one get for it? To be fair, compare networks with **equally many parameters**: few wide layers against many narrow ones. The budget is 20,000 for the recurrent layers; for each depth take the
 # largest $h$ that fits.
 
 # %% [markdown] lang="zh" id="depth-width-text"
 # ## 深一点，还是宽一点？
 #
-# 可见，深度是要花时间的。花了时间，换来了什么？为了公平，我们比较**参数量相同**的网络：一边层少而宽，一边层多而窄。循环层的参数预算为 20,000；每种深度都取预算之内最大的 $h$。
+# 可见，每多一层，就要多花差不多同样的时间。花了时间，换来了什么？为了公平，我们比较**参数量相同**的网络：一边层少而宽，一边层多而窄。循环层的参数预算为 20,000；每种深度都取预算之内最大的 $h$。
 
 # %% id="widths"
 def largest_width(num_layers, budget):
     """The largest h for which nn.RNN(28, h, num_layers) stays within a budget of parameters."""
-    width = 1
-    while sum(p.numel() for p in nn.RNN(28, width + 1, num_layers, device="meta").parameters()) <= budget:
-        width += 1
-    return width
+
+    def parameters(h):
+        return sum(p.numel() for p in nn.RNN(28, h, num_layers, device="meta").parameters())
+
+    h = 1
+    while parameters(h + 1) <= budget:
+        h += 1
+    return h
 
 widths = {num_layers: largest_width(num_layers, budget=20_000) for num_layers in (1, 2, 4)}
 print({f"L = {num_layers}": f"h = {width}" for num_layers, width in widths.items()})
@@ -450,11 +473,15 @@ print({f"L = {num_layers}": f"h = {width}" for num_layers, width in widths.items
 # All three read the same 10,000 characters of *The Time Machine*, a novel by H. G. Wells, and learn to predict the next one of 28 possible characters: 26 letters, the space, and a sign for anything unknown. One pass through this text is an **epoch**.
 # The **perplexity** says among how many characters the network might as well guess blindly: 28 is no idea, 1 is perfect
 # ([lesson 3](03_concise_lstm.ipynb) has the formula). Solid is the text that they train on, dashed the text that follows in the book, which they never train on: the **held-out** text. **Predict** the winner on the dashed lines.
+#
+# (`d2l` is the library of the book *Dive into Deep Learning*; its `RNNModel` puts the output layer on top of the recurrent ones. All three are trained by Adam, a form of gradient descent.)
 
 # %% [markdown] lang="zh" id="race-text"
 # 三个网络读同样的 10,000 个字符，选自威尔斯（H. G. Wells）的小说《时间机器》，学习预测下一个字符。字符共有 28 种：26 个字母、空格和一个代表未知字符的符号。把这段文本读完一遍，称为一个**迭代周期**（epoch）。
-# **困惑度**表示网络的预测和在多少个字符中盲猜一样差：28 是毫无头绪，1 是完美（公式见[第 3 课](03_concise_lstm.ipynb)）。
+# **困惑度**表示网络的水平相当于在多少个字符中盲猜：28 是毫无头绪，1 是完美（公式见[第 3 课](03_concise_lstm.ipynb)）。
 # 实线对应训练用的文本；虚线对应书中紧接着的、从不用来训练的文本，即**留出**（held-out）文本。请**猜一猜**：虚线上谁会胜出？
+#
+# （`d2l` 是《动手学深度学习》一书的程序库，其中的 `RNNModel` 在循环层之上加了输出层。三个网络都用 Adam 训练，它是梯度下降的一种。）
 
 # %% id="race"
 from d2l import torch as d2l
@@ -463,26 +490,30 @@ corpus, num_epochs = utils.load_corpus(), utils.epochs(24)
 trainings = {}
 for num_layers, width in widths.items():
     utils.seed_everything(0)
-    model, batches = d2l.RNNModel(nn.RNN(28, width, num_layers), len(corpus.vocab)), utils.Batches(corpus.train)
+    model = d2l.RNNModel(nn.RNN(28, width, num_layers), len(corpus.vocab))
+    batches, options = utils.Batches(corpus.train), {"lr": 0.005, "optimizer": "adam"}
     trainings[f"L = {num_layers}, h = {width}"] = utils.fit(
-        model, batches, lr=0.005, num_epochs=num_epochs, optimizer="adam", held_out=corpus.held_out
+        model, batches, num_epochs=num_epochs, held_out=corpus.held_out, **options
     )
 records = utils.LivePlot(num_epochs, title="20,000 parameters each").race(trainings)
 
 # %% id="race-result"
-tokens_per_epoch, rows = 8 * 32 * 35, []  # eight minibatches of 32 sequences, 35 characters each
+tokens_per_epoch = 8 * 32 * 35  # 8 minibatches of 32 sequences, 35 characters (tokens) each
+head, rows = ["network", "training, at the end", "held-out, best", "at epoch", "seconds"], []
 for name, rs in records.items():
-    best, seconds = min(rs, key=lambda r: r.held_out), sum(tokens_per_epoch / r.tokens_per_sec for r in rs)
-    rows.append([name, f"{rs[-1].perplexity:.2f}", f"{best.held_out:.2f}", best.epoch, f"{seconds:.1f}"])
-utils.table(["network", "training, at the end", "held-out, best", "at epoch", "seconds of training"], rows)
+    best = min(rs, key=lambda r: r.held_out)
+    seconds = sum(tokens_per_epoch / r.tokens_per_sec for r in rs)
+    numbers = f"{rs[-1].perplexity:.2f}", f"{best.held_out:.2f}", best.epoch, f"{seconds:.1f}"
+    rows.append([name, *numbers])
+utils.table(head, rows)
 
 # %% [markdown] lang="en" id="race-look"
-# Two layers beat one at equal cost in parameters, on the text that counts: the dashed curve of $L = 2$ reaches the lowest point. Four layers hardly move in the first epochs, take about three times as long as one, and after 24 epochs are still on their way down,
+# Two layers beat one at equal cost in parameters, on the text that counts: the dashed curve of $L = 2$ reaches the lowest point. Four layers hardly move in the first epochs, take the longest, and after 24 epochs are still on their way down,
 # short of what the others reached at their best: more layers are also harder to train. So $L$ and $h$ are both **hyperparameters**, numbers that you choose and the network does not learn; there is no formula for the best choice, one tries.
 # (This is one small text, one random start and a plain RNN; the playground of lesson 3 lets you repeat the race with GRU or LSTM and with other sizes.)
 
 # %% [markdown] lang="zh" id="race-look"
-# 参数量相同时，在真正要紧的文本上，两层胜过一层：$L = 2$ 的虚线降得最低。四层的网络在最初几个迭代周期里几乎没有进展，用时约为一层的三倍，24 个迭代周期之后还在下降，仍未达到另外两个网络的最好水平：层数越多，也越难训练。
+# 参数量相同时，在真正说明问题的留出文本上，两层胜过一层：$L = 2$ 的虚线降得最低。四层的网络在最初几个迭代周期里几乎没有进展，用时最长，24 个迭代周期之后还在下降，仍未达到另外两个网络的最好水平：层数越多，也越难训练。
 # 所以 $L$ 和 $h$ 都是**超参数**，也就是由我们选定、而不是由网络学到的数：最佳取值没有公式，只能尝试。（这里只有一小段文本、一次随机初始化和普通的 RNN；在第 3 课的游乐场里，你可以换成 GRU 或 LSTM，换别的大小，再比一次。）
 
 # %% [markdown] lang="en" id="swap-text"
@@ -512,7 +543,8 @@ deep = {name: getattr(nn, name)(28, 64, num_layers=3) for name in SUMS}  # nn.RN
 for name, network in deep.items():
     cells = [getattr(nn, f"{name}Cell")(28 if l == 0 else 64, 64) for l in range(3)]
     for l, cell in enumerate(cells):
-        cell.load_state_dict({key: network.state_dict()[f"{key}_l{l}"] for key in cell.state_dict()})
+        weights = {key: network.state_dict()[f"{key}_l{l}"] for key in cell.state_dict()}
+        cell.load_state_dict(weights)
     torch.testing.assert_close(run_stack(cells, inputs), network(inputs)[0])
 rows = []
 for name, ms in milliseconds(deep, inputs).items():
@@ -521,10 +553,10 @@ for name, ms in milliseconds(deep, inputs).items():
 utils.table(["network, 3 x 64", "sums per state", "parameters", "ms per minibatch"], rows)
 
 # %% [markdown] lang="en" id="swap-look"
-# The parameters are in the ratio 1 : 3 : 4, as are the sums. The times need not be: a library may be better tuned for one cell than for another.
+# No error: each stack of cells gives what PyTorch's own network gives. The parameters are in the ratio 1 : 3 : 4, as are the sums. The times need not be: a library may be better tuned for one cell than for another.
 
 # %% [markdown] lang="zh" id="swap-look"
-# 参数量之比是 1 : 3 : 4，与和的个数之比相同。用时却不一定如此：同一个库对不同单元的优化程度可能不同。
+# 没有报错：每种单元堆叠起来，都与 PyTorch 自己的网络结果相同。参数量之比是 1 : 3 : 4，与和的个数之比相同。用时却不一定如此：同一个库对不同单元的优化程度可能不同。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -555,16 +587,16 @@ check_1(answer_1)
 solution_1 = (28, 64, 64, 64)
 
 # %% [markdown] lang="en" id="exercise-2-text"
-# **2.** How many parameters has a deep RNN with $L = 4$, $d = 50$, $h = 100$ and an output layer with $q = 10$, with biases as in the equations (one vector per layer)?
+# **2.** How many parameters has a deep RNN with $L = 4$, $d = 5$, $h = 10$ and an output layer with $q = 2$, with biases as in the equations (one vector per layer, and one in the output layer)?
 
 # %% [markdown] lang="zh" id="exercise-2-text"
-# **2.** 一个深度 RNN，$L = 4$，$d = 50$，$h = 100$，输出层 $q = 10$，偏置与公式一致（每层一个向量）。它共有多少个参数？
+# **2.** 一个深度 RNN，$L = 4$，$d = 5$，$h = 10$，输出层 $q = 2$，偏置与公式一致（每层一个向量，输出层也有一个）。它共有多少个参数？
 
 # %% id="exercise-2"
 answer_2 = None
 
 def check_2(answer):
-    parameters = [*nn.RNN(50, 100, 4).named_parameters(), *nn.Linear(100, 10).named_parameters()]
+    parameters = [*nn.RNN(5, 10, 4).named_parameters(), *nn.Linear(10, 2).named_parameters()]
     expected = sum(p.numel() for name, p in parameters if "bias_hh" not in name)
     utils.check(answer, expected, "h(d + h + 1) for layer 1, three times h(h + h + 1), and hq + q")
 
@@ -572,7 +604,7 @@ check_2(answer_2)
 
 # %% tags=["solution"] id="solution-2"
 # @title Solution 2
-solution_2 = 100 * (50 + 100 + 1) + 3 * 100 * (100 + 100 + 1) + 100 * 10 + 10
+solution_2 = 10 * (5 + 10 + 1) + 3 * 10 * (10 + 10 + 1) + 10 * 2 + 2
 
 # %% [markdown] lang="en" id="exercise-3-text"
 # **3.** Two layers and five time steps: the network with the weights `params` above. Someone changes $\mathbf{X}_3$. How many of the ten hidden states change? (Count on paper, along the arrows; the cell checks by really changing it.)
@@ -590,7 +622,8 @@ def check_3(answer):
         for l in (1, 2):
             changed[l, t] = state(changed, l, t)
     expected = sum(not torch.equal(H[l, t], changed[l, t]) for l in (1, 2) for t in range(1, 6))
-    utils.check(answer, expected, "arrows lead from X_3 to the states at t = 3, 4, 5 in both layers, and to no other")
+    because = "arrows lead from X_3 to the states at t = 3, 4, 5 in both layers, and to no other"
+    utils.check(answer, expected, because)
 
 check_3(answer_3)
 
@@ -599,17 +632,18 @@ check_3(answer_3)
 solution_3 = 2 * 3
 
 # %% [markdown] lang="en" id="exercise-4-text"
-# **4.** $L = 4$ layers, $T = 100$ time steps, and a machine that can compute any number of states at once. How many times as fast is it by wavefronts as it would be one state at a time? Give the exact ratio.
+# **4.** $L = 4$ layers, $T = 100$ time steps, and a machine that computes any number of states at once in the time of one. How many times as fast is it by wavefronts as it would be one state at a time? Give the exact ratio, not rounded: Python may divide.
 
 # %% [markdown] lang="zh" id="exercise-4-text"
-# **4.** $L = 4$ 层，$T = 100$ 个时间步，有一台可以同时计算任意多个状态的机器。沿波前计算，速度是逐个计算的几倍？请给出精确比值。
+# **4.** $L = 4$ 层，$T = 100$ 个时间步，有一台机器，能同时计算任意多个状态，用时与计算一个相同。沿波前计算，速度是逐个计算的几倍？请给出精确比值，不要四舍五入：除法可以交给 Python。
 
 # %% id="exercise-4"
 answer_4 = None
 
 def check_4(answer):
     expected = 4 * 100 / len(list(rounds(4, 100)))
-    utils.check(answer, expected, "400 states take T + L - 1 = 103 rounds: at most L states are ready at once")
+    because = "400 states take T + L - 1 = 103 rounds: at most L states are ready at once"
+    utils.check(answer, expected, because)
 
 check_4(answer_4)
 
@@ -618,17 +652,18 @@ check_4(answer_4)
 solution_4 = 4 * 100 / (100 + 4 - 1)
 
 # %% [markdown] lang="en" id="exercise-5-text"
-# **5.** Change one thing and predict: in `widths`, the budget is raised from 20,000 to 80,000 parameters. By what factor does $h$ grow for $L = 4$, roughly? Then use `largest_width` and give the exact ratio of the new width to the old one.
+# **5.** Change one thing and predict: in `widths`, the budget is raised from 20,000 to 80,000 parameters. By what factor does $h$ grow for $L = 4$, roughly? Then let `largest_width` give both widths; your answer is the exact ratio of the new one to the old one.
 
 # %% [markdown] lang="zh" id="exercise-5-text"
-# **5.** 改一处，先预测：把 `widths` 的预算从 20,000 提高到 80,000 个参数。$L = 4$ 时，$h$ 大约增大到几倍？猜过之后，用 `largest_width` 算出新旧宽度的精确比值，作为答案。
+# **5.** 改一处，先预测：把 `widths` 的预算从 20,000 提高到 80,000 个参数。$L = 4$ 时，$h$ 大约增大到几倍？猜过之后，用 `largest_width` 求出两个宽度，以新宽度与旧宽度的精确比值作答。
 
 # %% id="exercise-5"
 answer_5 = None
 
 def check_5(answer):
     expected = largest_width(4, 80_000) / largest_width(4, 20_000)
-    utils.check(answer, expected, "parameters grow with the square of h: four times the budget, twice the width")
+    because = "parameters grow about as h squared: four times the budget, a little over twice the width"
+    utils.check(answer, expected, because)
 
 check_5(answer_5)
 
@@ -642,7 +677,7 @@ solution_5 = largest_width(4, 80_000) / largest_width(4, 20_000)
 # - In a deep RNN, $\mathbf{H}_t^{(l)}$ is computed from $\mathbf{H}_t^{(l-1)}$ and $\mathbf{H}_{t-1}^{(l)}$, and from nothing else; $\mathbf{H}_t^{(0)} = \mathbf{X}_t$, and the output layer reads layer $L$.
 # - $\mathbf{W}_{xh}^{(l)}$ is $d \times h$ for $l = 1$ and $h \times h$ above. Layer $l$ has $h(\mathrm{in} + h + 1)$ parameters, times 3 for a GRU, times 4 for an LSTM; $T$ does not matter.
 # - Any order that follows the arrows gives the same numbers; states on a diagonal can be computed at the same time.
-# - Depth costs time in proportion to $L$, but lengthens the longest chain by $L - 1$ only. At equal parameters, two layers beat one here, and in 24 epochs four did not.
+# - Every further layer costs about as much time as the one before, but $L$ layers lengthen the longest chain by $L - 1$ only. At equal parameters, two layers beat one here, and in 24 epochs four did not.
 # - A deep GRU or LSTM is the same stack with another cell.
 #
 # {{next}}
@@ -653,7 +688,7 @@ solution_5 = largest_width(4, 80_000) / largest_width(4, 20_000)
 # - 在深度循环神经网络中，$\mathbf{H}_t^{(l)}$ 只由 $\mathbf{H}_t^{(l-1)}$ 和 $\mathbf{H}_{t-1}^{(l)}$ 算出；$\mathbf{H}_t^{(0)} = \mathbf{X}_t$，输出层读取第 $L$ 层。
 # - $\mathbf{W}_{xh}^{(l)}$ 在 $l = 1$ 时是 $d \times h$，再往上都是 $h \times h$。第 $l$ 层有 $h(\mathrm{in} + h + 1)$ 个参数，GRU 乘以 3，LSTM 乘以 4；与 $T$ 无关。
 # - 只要顺着箭头，按什么顺序计算结果都一样；同一条对角线上的状态可以同时计算。
-# - 层数越多越费时，用时与 $L$ 成正比；最长的链却只增加 $L - 1$。参数量相同时，这里两层胜过一层，四层在 24 个迭代周期内没有胜过。
+# - 每多一层，就多花差不多同样的时间；最长的链却一共只增加 $L - 1$。参数量相同时，这里两层胜过一层，四层在 24 个迭代周期内没有胜过。
 # - 同样的堆叠，换一种单元，就成了深度 GRU 或深度 LSTM。
 #
 # {{next}}

@@ -4,7 +4,7 @@
 # **The question of this lesson.** [Lesson 1](01_deep_rnn.ipynb) gave the equations of a deep recurrent network. Can we write it ourselves, in a few short pieces, so that its values *and its gradients* are those of
 # `nn.RNN`, `nn.GRU` and `nn.LSTM`, and train it on a book?
 #
-# **You need:** lesson 1, and to have seen a PyTorch module (`nn.Module`) and `backward()` once. **Run time:** about a minute on a laptop without a GPU.
+# **You need:** lesson 1, and to have seen a PyTorch module (`nn.Module`) and `backward()` once. **Run time:** less than a minute on a laptop without a GPU.
 #
 # {{launch}}
 
@@ -13,7 +13,7 @@
 #
 # **本课的问题。** [第 1 课](01_deep_rnn.ipynb)给出了深度循环神经网络的公式。我们能不能用几小段代码把它写出来，让它的数值**以及梯度**都与 `nn.RNN`、`nn.GRU`、`nn.LSTM` 一致，再用一本书来训练它？
 #
-# **预备知识：** 第 1 课；见过 PyTorch 的模块（`nn.Module`）和 `backward()`。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
+# **预备知识：** 第 1 课；见过 PyTorch 的模块（`nn.Module`）和 `backward()`。**运行时间：** 在没有 GPU 的笔记本电脑上不到一分钟。
 #
 # {{launch}}
 
@@ -27,7 +27,7 @@
 #
 # $$\mathbf{H}_t = \tanh(\underbrace{\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{b}_h}_{\mathbf{A}_t} + \mathbf{H}_{t-1} \mathbf{W}_{hh}).$$
 #
-# We write it in two parts, because they differ in one important way: $\mathbf{A}_t \in \mathbb{R}^{n \times h}$ can be computed without any state. (`num_sums` is 1 here, and will be 3 for a GRU and 4 for an LSTM. The initial weights are drawn from the same interval that PyTorch uses.)
+# We write it in two parts, because they differ in one important way: $\mathbf{A}_t \in \mathbb{R}^{n \times h}$ can be computed without any state. (`num_sums`, $k$ in the comments, is 1 here, and will be 3 for a GRU and 4 for an LSTM. The initial weights are drawn from the same interval that PyTorch uses.)
 
 # %% [markdown] lang="zh" id="cell-text"
 # ## 单元
@@ -36,7 +36,7 @@
 #
 # $$\mathbf{H}_t = \tanh(\underbrace{\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{b}_h}_{\mathbf{A}_t} + \mathbf{H}_{t-1} \mathbf{W}_{hh}).$$
 #
-# 我们把它分成两部分来写，因为两者有一个重要区别：$\mathbf{A}_t \in \mathbb{R}^{n \times h}$ 的计算不需要任何隐状态。（`num_sums` 在这里是 1，对 GRU 是 3，对 LSTM 是 4。初始权重的取值区间与 PyTorch 相同。）
+# 我们把它分成两部分来写，因为两者有一个重要区别：$\mathbf{A}_t \in \mathbb{R}^{n \times h}$ 的计算不需要任何隐状态。（`num_sums` 在注释里写作 $k$，这里是 1，对 GRU 是 3，对 LSTM 是 4。初始权重的取值区间与 PyTorch 相同。）
 
 # %% id="rnn-cell"
 import torch
@@ -50,10 +50,14 @@ class RNNCell(nn.Module):
 
     def __init__(self, num_inputs, num_hiddens):
         super().__init__()
-        k, bound = self.num_sums, num_hiddens**-0.5
-        self.W_xh = nn.Parameter(torch.empty(num_inputs, k * num_hiddens).uniform_(-bound, bound))  # (d, k h)
-        self.W_hh = nn.Parameter(torch.empty(num_hiddens, k * num_hiddens).uniform_(-bound, bound))  # (h, k h)
-        self.b_h = nn.Parameter(torch.empty(k * num_hiddens).uniform_(-bound, bound))  # (k h,)
+        columns, bound = self.num_sums * num_hiddens, num_hiddens**-0.5  # k h columns
+
+        def uniform(*shape):
+            return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+
+        self.W_xh = uniform(num_inputs, columns)  # (d, k h)
+        self.W_hh = uniform(num_hiddens, columns)  # (h, k h)
+        self.b_h = uniform(columns)  # (k h,)
 
     def project(self, X):
         """A = X W_xh + b_h: (..., d) -> (..., k h). What needs no state."""
@@ -88,7 +92,7 @@ print("one step, equal to nn.RNNCell")
 
 # %% id="layer-loop"
 def run_layer_loop(cell, X, state):
-    """Hidden states (T, n, h) and the final state, for X (T, n, d); everything is done step by step."""
+    """Hidden states (T, n, h) and the final state, for X (T, n, d); everything step by step."""
     outputs = []
     for X_t in X:
         state = cell.step(cell.project(X_t), state)  # (n, d) -> (n, h)
@@ -133,7 +137,11 @@ print("the loop form and the hoisted form agree to 1e-6 at every time step")
 # %% [markdown] lang="en" id="gated-text"
 # ## Two more cells
 #
-# The GRU and the LSTM differ only in what happens inside the cell. $\sigma$ is the logistic function (sigmoid), between 0 and 1, so a **gate** such as $\mathbf{F}$ says how much of each number passes; $\odot$ multiplies element by element.
+# A plain cell writes its whole state anew at every step. The GRU and the LSTM can keep what they have: **gates** decide. $\sigma$ is the logistic function (sigmoid), between 0 and 1, so a gate such as $\mathbf{F}$ says how much of each number passes; $\odot$ multiplies element by element.
+#
+# - **LSTM**: beside the hidden state goes a second tensor, the **memory cell** $\mathbf{C}$. The forget gate $\mathbf{F}$ says how much of it stays, the input gate $\mathbf{I}$ how much of a new candidate $\mathbf{G}$ comes in, and the output gate $\mathbf{O}$ how much of it shows in the hidden state. With $\mathbf{F} = 1$ and $\mathbf{I} = 0$ the memory stays as it is.
+# - **GRU**: one tensor, two gates. The update gate $\mathbf{Z}$ mixes the old state with a new candidate; the reset gate $\mathbf{R}$ says how much of the old state that candidate is made from.
+#
 # Each gate and each candidate comes from a sum with weights of its own. So that one product serves them all, these weights stand side by side in `W_xh` (`d × 4h` or `d × 3h`) and in `W_hh`; `chunk` cuts the result apart again, into blocks of $h$ columns.
 #
 # | LSTM | GRU (PyTorch's form) |
@@ -146,7 +154,12 @@ print("the loop form and the hoisted form agree to 1e-6 at every time step")
 # %% [markdown] lang="zh" id="gated-text"
 # ## 另外两种单元
 #
-# GRU 和 LSTM 的不同之处只在单元内部。$\sigma$ 是 sigmoid 函数，取值在 0 与 1 之间，所以像 $\mathbf{F}$ 这样的**门**决定每个数放行多少；$\odot$ 表示按元素相乘。每个门、每个候选值都由一个和算出，各有自己的权重。
+# 普通单元每一步都把整个隐状态重写一遍；GRU 和 LSTM 则能把已有的内容保留下来，留不留由**门**决定。$\sigma$ 是 sigmoid 函数，取值在 0 与 1 之间，所以像 $\mathbf{F}$ 这样的门决定每个数放行多少；$\odot$ 表示按元素相乘。
+#
+# - **LSTM**：隐状态之外还有第二个张量，即**记忆元** $\mathbf{C}$。遗忘门 $\mathbf{F}$ 决定它保留多少，输入门 $\mathbf{I}$ 决定新的候选记忆元 $\mathbf{G}$ 写入多少，输出门 $\mathbf{O}$ 决定它在隐状态中显露多少。当 $\mathbf{F} = 1$、$\mathbf{I} = 0$ 时，记忆元原样保留。
+# - **GRU**：只有一个张量、两个门。更新门 $\mathbf{Z}$ 把旧状态与新的候选隐状态加权相加；重置门 $\mathbf{R}$ 决定计算候选隐状态时用上多少旧状态。
+#
+# 每个门、每个候选值都由一个和算出，各有自己的权重。
 # 为了用一次乘法全部算出，这些权重并排放在 `W_xh`（`d × 4h` 或 `d × 3h`）和 `W_hh` 里，算完再用 `chunk` 切开，每块 $h$ 列。
 #
 # | LSTM | GRU（PyTorch 的形式） |
@@ -179,7 +192,7 @@ class LSTMCell(RNNCell):
 
     def step(self, A, state):
         H, C = state
-        I, F, G, O = torch.addmm(A, H, self.W_hh).chunk(4, dim=-1)  # A + H W_hh; (n, h) each
+        I, F, G, O = torch.addmm(A, H, self.W_hh).chunk(4, dim=-1)  # of A + H W_hh: (n, h) each
         C = torch.sigmoid(F) * C + torch.sigmoid(I) * torch.tanh(G)
         return torch.sigmoid(O) * torch.tanh(C), C
 
@@ -194,16 +207,17 @@ class GRUCell(RNNCell):
 
     def step(self, A, state):
         (H,) = state
-        (R, Z, A), (R_h, Z_h, C_h) = A.chunk(3, dim=-1), (H @ self.W_hh).chunk(3, dim=-1)  # (n, h) each
-        R, Z = torch.sigmoid(R + R_h), torch.sigmoid(Z + Z_h)
-        candidate = torch.tanh(A + R * (C_h + self.b_c))
+        A_r, A_z, A_h = A.chunk(3, dim=-1)  # (n, h) each
+        H_r, H_z, H_h = (H @ self.W_hh).chunk(3, dim=-1)
+        R, Z = torch.sigmoid(A_r + H_r), torch.sigmoid(A_z + H_z)
+        candidate = torch.tanh(A_h + R * (H_h + self.b_c))
         return (Z * H + (1 - Z) * candidate,)
 
 # %% [markdown] lang="en" id="speed-text"
 # Now we measure what you predicted, on one LSTM layer such as stands inside a stack ($d = h = 256$): minibatches of 4 and of 32 sequences of 35 steps, forward and backward. The forms take turns, and the median counts. **Predict** where hoisting pays more.
 
 # %% [markdown] lang="zh" id="speed-text"
-# 现在来验证刚才的猜测：取堆叠中间的一层 LSTM（$d = h = 256$），小批量分别为 4 个和 32 个序列，每个序列 35 个时间步，测量前向传播加反向传播的时间。几种写法轮流运行，取中位数。**猜一猜：** 哪一种情况下，提到循环外面更划算？
+# 现在来验证刚才的猜测：取堆叠网络中的一层 LSTM（$d = h = 256$），小批量分别为 4 个和 32 个序列，每个序列 35 个时间步，测量前向传播加反向传播的时间。几种写法轮流运行，取中位数。**猜一猜：** 哪一种情况下，提到循环外面更划算？
 
 # %% id="speed"
 import statistics
@@ -218,7 +232,8 @@ def median_seconds(n):
         "hoisted form": lambda: run_layer(wide, X, zeros)[0].sum().backward(),
         "nn.LSTM": lambda: wide_lstm(X)[0].sum().backward(),
     }
-    return {name: statistics.median(s) for name, s in utils.seconds_each(forms, utils.epochs(14)).items()}
+    seconds = utils.seconds_each(forms, rounds=utils.epochs(14))
+    return {name: statistics.median(s) for name, s in seconds.items()}
 
 for num_sequences in (4, 32):
     median = median_seconds(num_sequences)
@@ -245,14 +260,13 @@ utils.table(["sequences", "one LSTM layer", "ms", "speed against the loop form"]
 
 # %% id="deep-rnn"
 class DeepRNN(nn.Module):
-    """Layers of a cell: X (T, n, d) -> hidden states of the last layer (T, n, h), and the final state."""
+    """Layers of a cell: X (T, n, d) -> the last layer's states (T, n, h), and the final state."""
 
     def __init__(self, Cell, num_inputs, num_hiddens, num_layers):
         super().__init__()
         self.num_hiddens = num_hiddens
-        self.cells = nn.ModuleList(
-            Cell(num_inputs if l == 1 else num_hiddens, num_hiddens) for l in range(1, num_layers + 1)
-        )
+        sizes = [num_inputs] + (num_layers - 1) * [num_hiddens]  # what each layer reads
+        self.cells = nn.ModuleList(Cell(size, num_hiddens) for size in sizes)
 
     def forward(self, X, state=None):
         """state: a tuple of one (L, n, h) tensor, or two for an LSTM; None stands for zeros."""
@@ -278,7 +292,7 @@ def copy_weights(ours, theirs):
         for cell, (W_ih, W_hh, b_ih, b_hh) in zip(ours.cells, theirs.all_weights):
             cell.W_xh.copy_(W_ih.T)
             cell.W_hh.copy_(W_hh.T)
-            if isinstance(cell, GRUCell):  # the last third of b_hh stands inside the reset gate's product
+            if isinstance(cell, GRUCell):  # there the reset gate multiplies the last third of b_hh
                 gates, candidate = b_hh.split([2 * ours.num_hiddens, ours.num_hiddens])
                 cell.b_c.copy_(candidate)
                 b_hh = torch.cat([gates, torch.zeros_like(candidate)])
@@ -286,22 +300,24 @@ def copy_weights(ours, theirs):
 
 # %% id="largest-difference"
 def largest_difference(Cell, their_class, L, h, d, n, T):
-    """The largest difference between our stack and PyTorch's, in outputs, final states and all gradients."""
+    """The largest difference between our stack and PyTorch's: outputs, final states, gradients."""
     theirs = their_class(d, h, num_layers=L).double()
     ours = DeepRNN(Cell, d, h, L).double()
     copy_weights(ours, theirs)
-    X, *state = (torch.randn(*shape).double() for shape in [(T, n, d)] + Cell.num_states * [(L, n, h)])
+    shapes = [(T, n, d)] + Cell.num_states * [(L, n, h)]
+    X, *state = (torch.randn(*shape).double() for shape in shapes)
     results = []
     for rnn in (ours, theirs):
         inputs = [x.clone().requires_grad_() for x in (X, *state)]
         packed = tuple(inputs[1:]) if rnn is ours or Cell.num_states == 2 else inputs[1]
         H, final = rnn(inputs[0], packed)
-        final = final if isinstance(final, tuple) else (final,)
-        sum((i * x.square()).sum() for i, x in enumerate((H, *final), start=1)).backward()  # reaches everything
-        results.append([H, *final, *(x.grad for x in inputs)])
+        values = (H, *final) if isinstance(final, tuple) else (H, final)
+        sum((i * x.square()).sum() for i, x in enumerate(values, start=1)).backward()
+        results.append([*values, *(x.grad for x in inputs)])
     pairs = list(zip(*results))
     for cell, (W_ih, W_hh, b_ih, b_hh) in zip(ours.cells, theirs.all_weights):
-        pairs += [(cell.W_xh.grad, W_ih.grad.T), (cell.W_hh.grad, W_hh.grad.T), (cell.b_h.grad, b_ih.grad)]
+        pairs += [(cell.W_xh.grad, W_ih.grad.T), (cell.W_hh.grad, W_hh.grad.T)]
+        pairs += [(cell.b_h.grad, b_ih.grad)]
         pairs += [(cell.b_c.grad, b_hh.grad[-h:])] if Cell is GRUCell else []
     return max((a - b).abs().max().item() for a, b in pairs)
 
@@ -325,12 +341,13 @@ for Cell, their_class in ((RNNCell, nn.RNN), (GRUCell, nn.GRU), (LSTMCell, nn.LS
 
 # %% id="language-model"
 class LanguageModel(nn.Module):
-    """Predicts the next character: token indices (n, T) -> logits (T n, q), and the recurrent layers' state."""
+    """Predicts the next character: indices (n, T) -> scores (T n, q), and the layers' state."""
 
     def __init__(self, rnn, num_hiddens, vocab_size):
         super().__init__()
         self.rnn, self.vocab_size, bound = rnn, vocab_size, num_hiddens**-0.5
-        self.W_hq = nn.Parameter(torch.empty(num_hiddens, vocab_size).uniform_(-bound, bound))  # (h, q)
+        W_hq = torch.empty(num_hiddens, vocab_size).uniform_(-bound, bound)
+        self.W_hq = nn.Parameter(W_hq)  # (h, q)
         self.b_q = nn.Parameter(torch.zeros(vocab_size))  # (q,)
 
     def forward(self, inputs, state=None):
@@ -340,15 +357,16 @@ class LanguageModel(nn.Module):
         return O.flatten(0, 1), state  # (T n, q)
 
     def begin_state(self, batch_size, device=None):
-        """None: the recurrent layers begin with zeros."""
+        """None: the recurrent layers begin with zeros. (`utils` asks for it, as d2l does.)"""
 
-corpus = utils.load_corpus()  # The Time Machine: 10,000 characters to train on, the next 5,000 held out
+corpus = utils.load_corpus()  # The Time Machine: 10,000 characters to train on, 5,000 held out
 batches = utils.Batches(corpus.train, batch_size=32, num_steps=35)
 model = LanguageModel(DeepRNN(LSTMCell, 28, 64, num_layers=2), 64, vocab_size=28)
 X, Y = next(iter(batches))  # (n, T), (n, T); Y is X one step later
 O, state = model(X)
 print("O", tuple(O.shape), "  state", [tuple(s.shape) for s in state])
-print(f"perplexity before training: {F.cross_entropy(O, Y.T.flatten()).exp():.1f}, and blind guessing has 28")
+perplexity = F.cross_entropy(O, Y.T.flatten()).exp()
+print(f"perplexity before training: {perplexity:.1f}, and blind guessing has 28")
 
 # %% [markdown] lang="en" id="bptt-text"
 # ## The training loop, first problem: where does the past end?
@@ -359,7 +377,7 @@ print(f"perplexity before training: {F.cross_entropy(O, Y.T.flatten()).exp():.1f
 # %% [markdown] lang="zh" id="bptt-text"
 # ## 训练循环的第一个问题：回溯到哪里为止？
 #
-# 文本被切成 35 步的小批量，每一行都从前一个小批量同一行结束的地方接着读。所以应该把最终状态作为下一个小批量的初始状态传过去：这样网络就知道前文。但 `backward()` 也会沿着这个状态往回走，穿过前一个小批量，再穿过更前一个。试试看：
+# 文本被切成 35 步的小批量，每一行都从前一个小批量同一行结束的地方接着读。所以应该把最终状态作为下一个小批量的初始状态传过去：这样网络就知道前文。但 `backward()` 也会沿着这个状态往回走，穿过前一个小批量，再穿过更早的那一个。试试看：
 
 # %% id="no-detach"
 state = None
@@ -385,19 +403,22 @@ utils.show_figure("truncated_bptt")
 # %% [markdown] lang="en" id="truncated-text-after"
 # <details><summary>The figure in words</summary>Two consecutive minibatches, each a chain of hidden states H_1 to H_T with losses above. Solid arrows carry values forward, across the border too. Dashed arrows carry gradients back through time and stop at a cross on the border, under which stands H_0 ← sg(H_T), a state whose gradient is stopped.</details>
 #
-# To see it, let an untrained network read two minibatches of 15 steps in a row (random numbers will do). Its loss is the mean square of the last layer's state at the very last step; how strongly does it depend on each input, $\lVert \partial \ell / \partial \mathbf{X}_t \rVert$?
+# (In the figure $\ell_t$ is the loss at time step $t$, and $\mathrm{sg}$, "stop gradient", is what `detach()` does.) To see it, let an untrained network read two minibatches of 15 steps in a row (random numbers will do). Its loss $\ell$ is the mean square of the last layer's state at the very last step.
+# How strongly does it depend on each input? The measure is the length (**norm**) of the gradient, $\lVert \partial \ell / \partial \mathbf{X}_t \rVert$.
 # **Predict:** where does the gradient end, with `detach` and without?
 
 # %% [markdown] lang="zh" id="truncated-text-after"
 # <details><summary>图的文字说明</summary>两个相邻的小批量，各为一串隐状态 H_1 到 H_T，上方是各时间步的损失。实线箭头向前传值，并越过小批量的边界；虚线箭头沿时间反向传播梯度，到边界处的叉号为止，边界下方标有 H_0 ← sg(H_T)，即切断梯度后的状态。</details>
 #
-# 为了看清这一点，让一个未经训练的网络连续读两个 15 步的小批量（用随机数就行）。损失只看最后一步：取最后一层隐状态各元素平方的均值。它对每个输入的依赖有多强，即 $\lVert \partial \ell / \partial \mathbf{X}_t \rVert$ 有多大？**猜一猜：** 用 `detach` 和不用 `detach`，梯度分别到哪里为止？
+# （图中 $\ell_t$ 是时间步 $t$ 的损失；$\mathrm{sg}$ 即 stop gradient，意为切断梯度，也就是 `detach()` 所做的事。）为了看清这一点，让一个未经训练的网络连续读两个 15 步的小批量（用随机数就行）。损失 $\ell$ 只看最后一步：取最后一层隐状态各元素平方的均值。
+# 它对每个输入的依赖有多强？用梯度的长度（**范数**）$\lVert \partial \ell / \partial \mathbf{X}_t \rVert$ 来衡量。**猜一猜：** 用 `detach` 和不用 `detach`，梯度分别到哪里为止？
 
 # %% id="reach"
 def reach(Cell, num_layers, detach, T=15):
-    """The last step's loss, and its gradient's norm with respect to X_t at the 2 T steps of two minibatches."""
+    """The last step's loss, and the norm of its gradient in X_t for all 2 T steps."""
     utils.seed_everything(0)
-    rnn, X = DeepRNN(Cell, 28, 64, num_layers), torch.randn(2 * T, 8, 28, requires_grad=True)  # (2 T, n, d)
+    rnn = DeepRNN(Cell, 28, 64, num_layers)
+    X = torch.randn(2 * T, 8, 28, requires_grad=True)  # (2 T, n, d)
     _, state = rnn(X[:T])
     if detach:
         state = tuple(s.detach() for s in state)
@@ -408,7 +429,8 @@ def reach(Cell, num_layers, detach, T=15):
 
 for detach in (False, True):
     loss, norms = reach(LSTMCell, 2, detach)
-    print(f"detach={detach!s:<6} loss {loss:.6f}, first minibatch's largest gradient {norms[:15].max():.1e}")
+    largest = " and ".join(f"{part.max():.0e}" for part in norms.split(15))
+    print(f"detach={detach!s:<5}  loss {loss:.6f}, largest gradient per minibatch: {largest}")
 
 # %% id="draw-reach"
 CELLS = {"RNN": RNNCell, "GRU": GRUCell, "LSTM": LSTMCell}
@@ -419,19 +441,23 @@ def draw_reach(cell, layers, detach):
     steps, none, lowest = torch.arange(-14, 16), norms == 0, 1e-12
     fig, ax = utils.new_figure(8, 3)
     ax.semilogy(steps[~none], norms[~none], "o-", color="#0072b2", markersize=4)
-    ax.plot(steps[none], torch.full_like(norms, lowest)[none], "s", color="#d55e00", markersize=5)
+    if none.any():
+        zeros = torch.full_like(norms, lowest)[none]
+        ax.plot(steps[none], zeros, "s", color="#d55e00", markersize=5)
+        ax.text(-7, 3 * lowest, "exactly 0", ha="center", color="#d55e00")
     ax.axvline(0.5, color="0.3", linestyle="--")
-    ax.set(ylim=(lowest / 5, 1), xlabel="t   (t ≤ 0: previous minibatch)", ylabel="|dloss / dX_t|")
+    ax.set(ylim=(lowest / 5, 1), xlabel="t   (t ≤ 0: previous minibatch)")
+    ax.set_ylabel(r"$\Vert \partial \ell / \partial \mathbf{X}_t \Vert$", fontsize=12)
     ax.set_title(f"{cell}, layers: {layers}, detach={detach}")
     return fig
 
 draw_reach("LSTM", 2, True)
 
 # %% [markdown] lang="en" id="reach-widget"
-# The loss is the same in both cases: the *value* is handed over. With `detach`, every gradient of the previous minibatch is exactly zero (squares at the bottom). Without it the gradient goes on, but look how small it has become: it fades on its way back. Switch the cell and compare how fast.
+# The loss is the same in both cases: the *value* is handed over. With `detach` (the figure above), every gradient of the previous minibatch is exactly zero (squares at the bottom). Without it (below) the gradient goes on across the border, but look how small it has become: it fades on its way back. Switch the cell and compare how fast.
 
 # %% [markdown] lang="zh" id="reach-widget"
-# 两种情况下损失相同：状态的**值**都传过去了。用了 `detach`，前一个小批量的梯度全部恰好为零（底部的方块）。不用的话，梯度会继续往回传，但看看它已经变得多小：越往回越弱。换一种单元，比较衰减的快慢。
+# 两种情况下损失相同：状态的**值**都传过去了。用了 `detach`（上图），前一个小批量的梯度全部恰好为零（底部的方块）。不用的话（下图），梯度会越过边界继续往回传，但看看它已经变得多小：越往回越弱。换一种单元，比较衰减的快慢。
 
 # %% id="explore-reach"
 import ipywidgets as widgets
@@ -446,20 +472,20 @@ utils.explore(
 # %% [markdown] lang="en" id="clip-text"
 # ## Second problem: steps that are too large
 #
-# Along many time steps, gradients can not only fade but also explode, and one huge step undoes all training. Let $\mathbf{g}$ be all gradients, written one after another as a single vector. **Gradient clipping** scales them down together whenever its norm (length) exceeds a threshold $\theta$; the direction stays:
+# Along many time steps, gradients can not only fade but also explode, and one huge step undoes all training. Let $\mathbf{g}$ be all gradients, written one after another as a single vector. **Gradient clipping** scales them down together whenever its norm exceeds a threshold $\theta$; the direction stays:
 #
 # $$\mathbf{g} \leftarrow \min\!\left(1, \frac{\theta}{\lVert \mathbf{g} \rVert}\right) \mathbf{g}.$$
 
 # %% [markdown] lang="zh" id="clip-text"
 # ## 第二个问题：步子太大
 #
-# 沿着许多时间步，梯度不仅会衰减，也会爆炸；只要有一步迈得太大，之前的训练就前功尽弃。把所有梯度首尾相接，记作一个向量 $\mathbf{g}$。一旦它的范数（长度）超过阈值 $\theta$，**梯度裁剪**就把所有梯度按同一比例缩小，方向不变：
+# 沿着许多时间步，梯度不仅会衰减，也会爆炸；只要有一步迈得太大，之前的训练就前功尽弃。把所有梯度首尾相接，记作一个向量 $\mathbf{g}$。一旦它的范数超过阈值 $\theta$，**梯度裁剪**就把所有梯度按同一比例缩小，方向不变：
 #
 # $$\mathbf{g} \leftarrow \min\!\left(1, \frac{\theta}{\lVert \mathbf{g} \rVert}\right) \mathbf{g}.$$
 
 # %% id="clip-gradients"
 def clip_gradients(parameters, theta):
-    """Scale all gradients down to a joint norm of at most theta; return the norm before and after."""
+    """Scale all gradients to a joint norm of at most theta; return the norm before and after."""
     gradients = [p.grad for p in parameters if p.grad is not None]
 
     def norm():
@@ -495,7 +521,7 @@ for p, c in zip(parameters, clipped):
 
 # %% id="train-epoch"
 def train_epoch(model, batches, updater, theta):
-    """One pass over the text; yields, per minibatch, the loss and the gradient's norm before and after clipping."""
+    """One pass over the text; per minibatch, yields the loss, and the norm before and after."""
     state = None
     for X, Y in batches:
         O, state = model(X, state)
@@ -509,42 +535,48 @@ def train_epoch(model, batches, updater, theta):
 
 # %% [markdown] lang="en" id="norms-text"
 # Clipping at work. SGD (stochastic gradient descent) subtracts the gradient times the **learning rate** from the parameters after every minibatch. Here it trains a plain RNN of two layers with learning rate 2, once with $\theta = 0.5$ and once without clipping, from the same initial weights and with the same minibatches.
-# Solid is the norm before clipping, dashed after. **Watch** the first spike, which both networks meet.
+# Solid is the norm before clipping, dashed after (without clipping, they are one line). **Watch** the first spike, which both networks meet.
 
 # %% [markdown] lang="zh" id="norms-text"
 # 看看裁剪如何起作用。随机梯度下降（SGD）在每个小批量之后，从参数中减去梯度与**学习率**的乘积。这里用它训练两层的普通 RNN，学习率为 2；一次取 $\theta = 0.5$，一次不裁剪，初始权重和小批量都相同。
-# 实线是裁剪前的范数，虚线是裁剪后的。**请盯住**第一个尖峰，两个网络都会遇到它。
+# 实线是裁剪前的范数，虚线是裁剪后的（不裁剪时，两条线重合）。**请盯住**第一个尖峰，两个网络都会遇到它。
 
 # %% id="watch-norms"
 import math
 
-losses = {}
+losses, networks = {}, {}
 
 def watch_norms(theta):
-    """Train and yield (minibatch, norm before, norm after); the losses are kept in `losses`."""
+    """Train and yield (minibatch, norm before, norm after); keep the losses and the network."""
     utils.seed_everything(0)
-    model = LanguageModel(DeepRNN(RNNCell, 28, 128, num_layers=2), 128, vocab_size=28)
-    updater, text, losses[theta] = torch.optim.SGD(model.parameters(), lr=2), utils.Batches(corpus.train), []
+    network = LanguageModel(DeepRNN(RNNCell, 28, 128, num_layers=2), 128, vocab_size=28)
+    updater, text = torch.optim.SGD(network.parameters(), lr=2), utils.Batches(corpus.train)
+    losses[theta], networks[theta] = [], network
     for _ in range(utils.epochs(6)):
-        for loss, before, after in train_epoch(model, text, updater, theta):
+        for loss, before, after in train_epoch(network, text, updater, theta):
             losses[theta].append(loss)
             yield len(losses[theta]), before, after
 
-plot = utils.LivePlot(
-    48, "gradient norm", xlabel="minibatch", ylabel="norm", lines=("before clipping", "after"), ylim=(0.1, 100)
-)
+words = {"xlabel": "minibatch", "ylabel": "norm", "lines": ("before clipping", "after")}
+plot = utils.LivePlot(48, "gradient norm", ylim=(0.1, 100), **words)
 plot.race({"θ = 0.5": watch_norms(0.5), "no clipping": watch_norms(math.inf)})
 for theta, values in losses.items():
     first, last = (utils.shorten(math.exp(loss)) for loss in (values[0], values[-1]))
     print(f"theta = {theta}: perplexity {first} at first, {last} at the end")
 
+# %% id="saturated"
+X, _ = next(iter(batches))
+for theta, network in networks.items():
+    H, _ = network.rnn(F.one_hot(X.T, 28).float())  # (T, n, h)
+    print(f"theta = {theta}: {(H.abs() > 0.99).float().mean():.0%} of the states are beyond ±0.99")
+
 # %% [markdown] lang="en" id="norms-look"
-# With clipping, the spikes are cut to 0.5 and the perplexity falls. Without, a few steps along too steep a gradient throw the weights far off: the norm stays large, the perplexity ends far above the 28 of blind guessing, and in these six epochs the network does not recover.
-# (Its $\tanh$ is **saturated**: nearly all states lie close to $-1$ or $1$, where the function is flat and lets hardly any gradient through.)
+# Up to the first spike both networks agree. With clipping, the spikes are cut to 0.5 and the perplexity falls. Without, a few steps along too steep a gradient throw the weights far off: the norm stays large, the perplexity ends far above the 28 of blind guessing, and in these six epochs the network does not recover.
+# (Its $\tanh$ is **saturated**: nearly all states of the last layer lie close to $-1$ or $1$, where the function is flat and lets hardly any gradient through.)
 
 # %% [markdown] lang="zh" id="norms-look"
-# 有裁剪时，尖峰被压到 0.5，困惑度下降。没有裁剪时，沿着过陡的梯度走几步，权重就被甩得很远：范数一直很大，困惑度最终远远高于盲猜的 28，六个迭代周期之内网络没能恢复过来。
-# （这时 $\tanh$ 已经**饱和**：几乎所有隐状态都贴近 $-1$ 或 $1$，函数在那里是平的，梯度几乎传不过去。）
+# 直到第一个尖峰，两个网络完全一致。有裁剪时，尖峰被压到 0.5，困惑度下降。没有裁剪时，沿着过陡的梯度走几步，权重就被甩得很远：范数一直很大，困惑度最终远远高于盲猜的 28，六个迭代周期之内网络没能恢复过来。
+# （这时 $\tanh$ 已经**饱和**：最后一层的隐状态几乎全都贴近 $-1$ 或 $1$，函数在那里是平的，梯度几乎传不过去。）
 
 # %% [markdown] lang="en" id="train-text"
 # ## Train it on the book
@@ -562,14 +594,15 @@ for theta, values in losses.items():
 import time
 
 def train(model, num_epochs, lr=0.01, theta=1.0):
-    """Train on the book; yields a record per epoch, with the perplexity on training and on held-out text."""
+    """Train on the book; yields a record per epoch: perplexity on training and on held-out text."""
     updater, text = torch.optim.Adam(model.parameters(), lr), utils.Batches(corpus.train)
     for epoch in range(1, num_epochs + 1):
         started = time.perf_counter()
         epoch_losses = [loss for loss, _, _ in train_epoch(model, text, updater, theta)]
         tokens_per_sec = len(epoch_losses) * 32 * 35 / (time.perf_counter() - started)
+        perplexity = math.exp(statistics.mean(epoch_losses))
         held_out = utils.perplexity(model, corpus.held_out)
-        yield utils.EpochRecord(epoch, math.exp(statistics.mean(epoch_losses)), held_out, tokens_per_sec)
+        yield utils.EpochRecord(epoch, perplexity, held_out, tokens_per_sec)
 
 # %% id="race"
 utils.seed_everything(0)
@@ -582,28 +615,37 @@ with torch.no_grad():
     ours.W_hq.copy_(theirs.W_hq)
 num_epochs = utils.epochs(25)
 trainings = {"from scratch": train(ours, num_epochs), "nn.LSTM": train(theirs, num_epochs)}
-records = utils.LivePlot(num_epochs).race(trainings, linewidths=(5, 1.5))  # so that both can be seen
+# one curve is drawn thick, so that both can be seen
+records = utils.LivePlot(num_epochs).race(trainings, linewidths=(5, 1.5))
 
 # %% id="race-result"
 apart = max(abs(a.perplexity / b.perplexity - 1) for a, b in zip(*records.values()))
 print(f"largest relative difference between the training curves: {apart:.0e}")
 assert apart < 1e-3
+head = ["deep LSTM, 2 x 64", "training, at the end", "held-out, best", "at epoch"]
 rows = []
 for name, rs in records.items():
     best = min(rs, key=lambda r: r.held_out)
     speed = statistics.median(r.tokens_per_sec for r in rs)
-    rows.append([name, f"{rs[-1].perplexity:.2f}", f"{best.held_out:.2f}", best.epoch, f"{speed:,.0f}"])
-utils.table(["deep LSTM, 2 x 64", "training, at the end", "held-out, best", "at epoch", "characters per second"], rows)
+    numbers = f"{rs[-1].perplexity:.2f}", f"{best.held_out:.2f}", best.epoch, f"{speed:,.0f}"
+    rows.append([name, *numbers])
+utils.table([*head, "characters per second"], rows)
 
 # %% [markdown] lang="en" id="write-text"
-# The curves of both lie on each other; only the speed differs. What has been learnt in 25 epochs? Let both go on from the words `time traveller`, each time with the likeliest character:
+# The curves of both lie on each other, solid as well as dashed; only the speed differs. What has been learnt in 25 epochs? Let both go on from the words `time traveller`, each time with the likeliest character:
 
 # %% [markdown] lang="zh" id="write-text"
-# 两者的曲线完全重合，不同的只有速度。25 个迭代周期学到了什么？让两个网络从 `time traveller` 接着往下写，每次都取概率最大的字符：
+# 两者的曲线完全重合，实线、虚线都是如此；不同的只有速度。25 个迭代周期学到了什么？让两个网络从 `time traveller` 接着往下写，每次都取概率最大的字符：
 
 # %% id="write"
 for name, trained in (("from scratch", ours), ("nn.LSTM", theirs)):
     print(f"{name:<13}", utils.generate(trained, corpus.vocab, "time traveller", 60))
+
+# %% [markdown] lang="en" id="write-look"
+# Both write the same, and these are words of English. But with the likeliest character every time they soon run in a circle; [lesson 3](03_concise_lstm.ipynb) lets chance choose.
+
+# %% [markdown] lang="zh" id="write-look"
+# 两个网络写得一样，而且写的是英语单词。只是每次都取概率最大的字符，很快就在原地打转；[第 3 课](03_concise_lstm.ipynb)会按概率随机挑选字符。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -635,7 +677,7 @@ def check_1(answer):
             return super().step(A, state)
 
     DeepRNN(CountingCell, 28, 64, num_layers=2)(torch.randn(35, 4, 28))
-    because = "each layer makes one product for all inputs and one per step for the state (the loop form: 140)"
+    because = "each layer makes one product for all inputs, and one per step (the loop form: 140)"
     utils.check(answer, len(products), because)
 
 check_1(answer_1)
@@ -657,7 +699,8 @@ def check_2(answer):
     a, b = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
     (3 * a + 4 * b).backward()
     clip_gradients([a, b], theta=1.0)
-    utils.check(answer, a.grad.item(), "the joint norm is 5, so both are divided by 5: the direction stays")
+    because = "the joint norm is 5, so both are divided by 5: the direction stays"
+    utils.check(answer, a.grad.item(), because)
 
 check_2(answer_2)
 
@@ -677,7 +720,8 @@ answer_3 = None
 def check_3(answer):
     networks = nn.LSTM(28, 64, 2), DeepRNN(LSTMCell, 28, 64, 2)
     torchs, own = (sum(p.numel() for p in network.parameters()) for network in networks)
-    utils.check(answer, torchs - own, "PyTorch has a second bias of 4h numbers in each of the two layers")
+    because = "PyTorch has a second bias of 4h numbers in each of the two layers"
+    utils.check(answer, torchs - own, because)
 
 check_3(answer_3)
 
@@ -686,10 +730,10 @@ check_3(answer_3)
 solution_3 = 2 * 4 * 64
 
 # %% [markdown] lang="en" id="exercise-4-text"
-# **4.** An LSTM's memory: suppose the forget gate is 0.9 and the input gate 0 at every step, and $\mathbf{C}_0 = 1$. What is left in the memory cell after 20 steps?
+# **4.** An LSTM's memory: suppose the forget gate is 0.9 and the input gate 0 at every step, and $\mathbf{C}_0 = 1$. What is left in the memory cell after 20 steps? (Not rounded: an expression such as `1 / 3` will do.)
 
 # %% [markdown] lang="zh" id="exercise-4-text"
-# **4.** LSTM 的记忆：设每一步的遗忘门都是 0.9，输入门都是 0，且 $\mathbf{C}_0 = 1$。20 步以后，记忆元里还剩多少？
+# **4.** LSTM 的记忆：设每一步的遗忘门都是 0.9，输入门都是 0，且 $\mathbf{C}_0 = 1$。20 步以后，记忆元里还剩多少？（不要四舍五入，写成 `1 / 3` 这样的算式就行。）
 
 # %% id="exercise-4"
 answer_4 = None
@@ -700,7 +744,7 @@ def check_4(answer):
     cell.W_hh.data.zero_()
     for _ in range(20):
         state = cell.step(A, state)
-    because = "C is multiplied by F at every step, 0.9 to the power of 20; a gate nearer to 1 remembers longer"
+    because = "every step multiplies C by F = 0.9; a gate nearer to 1 remembers longer"
     utils.check(answer, state[1].item(), because)
 
 check_4(answer_4)
@@ -721,12 +765,13 @@ answer_5 = None
 def check_5(answer):
     counts = []
     for detach in (True, False):
-        rnn, X = DeepRNN(LSTMCell, 4, 8, 1).double(), torch.randn(30, 2, 4).double().requires_grad_()
+        rnn = DeepRNN(LSTMCell, 4, 8, 1).double()
+        X = torch.randn(30, 2, 4).double().requires_grad_()
         _, state = rnn(X[:15])
         H, _ = rnn(X[15:], tuple(s.detach() for s in state) if detach else state)
         H[9].sum().backward()
         counts.append(int((X.grad.abs().sum(dim=(1, 2)) > 0).sum()))
-    because = "steps 1 to 10 of the second minibatch, and without detach the 15 before them; never the future"
+    because = "steps 1 to 10 of the second, and without detach the 15 before them; never the future"
     utils.check(answer, tuple(counts), because)
 
 check_5(answer_5)

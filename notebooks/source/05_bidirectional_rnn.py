@@ -658,13 +658,13 @@ utils.table(head, rows)
 # %% [markdown] lang="en" id="fill-look"
 # Same text, same minibatches, no more parameters; only the right half of the window was added, and both curves of the bidirectional network lie below those of the other from the start. (540 minibatches of 32 windows of 31 characters are about three times the book, and the dashed curves still lie near the solid ones: hardly anything is learnt by heart yet, so early stopping has nothing to do.)
 #
-# The next figure asks both networks about `the _ime traveller`, with a pair of bars for each character: plain for the unidirectional network, hatched for the bidirectional one (`␣` is the space). Many letters can follow `the `; few of them also fit what comes after.
+# The next figure asks both networks about `the _ime traveller`, with a pair of bars for each character: plain for the unidirectional network, hatched for the bidirectional one (`␣` is the space). Many letters can follow `the `, so the first spreads its guesses; few of them also fit what comes after, and the second is fairly sure of the `t`.
 # Below it, type a text of your own with one blank, `_`, in it. **Predict** first: what will each network say to `i could see the d_stance`, `he _ooked at us`, `in the t_me machine`, `he said that _e was`?
 
 # %% [markdown] lang="zh" id="fill-look"
 # 文本相同，小批量相同，参数也不比对手多；只是加上了窗口的右半边，双向网络的两条曲线从一开始就低于对手。（540 个小批量，每批 32 个窗口，每个窗口 31 个字符，加起来约为全书字符数的三倍；虚线仍与实线靠得很近：几乎还没有死记硬背，用不着提前停止。）
 #
-# 下一幅图问的是 `the _ime traveller`：每个字符一对柱子，素色的是单向网络，带斜线的是双向网络（`␣` 表示空格）。`the ` 后面可以接许多字母，与后文也相合的却没有几个。
+# 下一幅图问的是 `the _ime traveller`：每个字符一对柱子，素色的是单向网络，带斜线的是双向网络（`␣` 表示空格）。`the ` 后面可以接许多字母，所以前者的猜测很分散；与后文也相合的却没有几个，所以后者相当肯定是 `t`。
 # 在图的下面，可以输入自己的文字，缺的那个字符写成 `_`（只能有一个）。先**猜一猜**：对 `i could see the d_stance`、`he _ooked at us`、`in the t_me machine`、`he said that _e was`，两个网络各会怎么填？
 
 # %% id="draw-blank"
@@ -828,13 +828,13 @@ utils.table(head, rows)
 # On the dashed curves the bidirectional network ends with about half as many mistakes as the other. The last column of the table looks only at the `e` where the letters t, h, e follow each other: mostly the word `the`, but also part of `then`, `there`, `other`. The unidirectional tagger has to decide at the `e`, before it has seen the rest, and no training can mend that.
 # See in the printed lines what each of the two made of `then`.
 #
-# The next figure shows `there were the red flowers` without its spaces. A bar is the probability that a word ends there, plain for the unidirectional tagger and hatched for the bidirectional one; from 0.5 on, the dotted line, the answer is yes. Compare the two at the first and at the second `the`. Below it you can try letters of your own.
+# The next figure shows `there were the red flowers` without its spaces. A bar is the probability that a word ends there, plain for the unidirectional tagger and hatched for the bidirectional one; from 0.5 on, the dotted line, the answer is yes. At the first `the`, the beginning of `there`, only the unidirectional one says yes; at the second, a word of its own, both do. Below it you can try letters of your own.
 
 # %% [markdown] lang="zh" id="tag-look"
 # 从虚线看，训练结束时，双向网络标错的字母约为单向网络的一半。表中最后一列只看 t、h、e 三个字母相连时的那个 `e`：多数是单词 `the`，也有 `then`、`there`、`other` 的一部分。单向网络读到 `e` 就得决定，而后面的字母还没看到；这一点靠训练是补不回来的。
 # 看看上面打印的几行里，两个网络各是怎样处理 `then` 的。
 #
-# 下一幅图画的是去掉空格的 `there were the red flowers`。柱高表示单词在此结束的概率，素色的是单向网络，带斜线的是双向网络；达到 0.5（点线），就回答“是”。请比较两个网络在第一个 `the` 和第二个 `the` 处的回答。在图的下面，可以输入自己的字母。
+# 下一幅图画的是去掉空格的 `there were the red flowers`。柱高表示单词在此结束的概率，素色的是单向网络，带斜线的是双向网络；达到 0.5（点线），就回答“是”。在第一个 `the` 处（它是 `there` 的开头），只有单向网络回答“是”；在第二个 `the` 处（它自成一词），两个都回答“是”。在图的下面，可以输入自己的字母。
 
 # %% id="draw-ends"
 def draw_ends(letters):

@@ -41,19 +41,19 @@ utils.show_figure("bidirectional_rnn")
 # ("Backward" is a direction of reading here. It has nothing to do with backpropagation, which runs through both directions.)
 
 # %% [markdown] lang="zh" id="recall-after"
-# <details><summary>图的文字说明</summary>按时间展开的双向网络，时间步 1 到 T 自左向右。每个输入 X_t 同时送入两行隐状态：前向一行的虚线箭头指向右边，从第 0 步的状态（虚框）开始；上面的反向一行，点线箭头指向左边，从第 T+1 步的状态（虚框）开始。每个时间步的两个隐状态都送入输出 O_t，两行之间没有箭头。</details>
+# <details><summary>图的文字说明</summary>按时间展开的双向网络，时间步 1 到 T 自左向右。每个输入 X_t 同时送入两行隐状态：前向一行的虚线箭头指向右边，从第 0 步的状态（点线框）开始；上面的反向一行，点线箭头指向左边，从第 T+1 步的状态（点线框）开始。每个时间步的两个隐状态都送入输出 O_t，两行之间没有箭头。</details>
 #
 # （这里的“反向”指阅读的方向，与反向传播无关；反向传播要经过两个方向。）
 
 # %% [markdown] lang="en" id="definition"
 # ## Definition
 #
-# The forward layer has $h_f$ hidden units, the backward layer $h_b$. Each has its own weights, and both read the same inputs $\mathbf{X}_t \in \mathbb{R}^{n \times d}$:
+# The forward layer has $h_f$ hidden units, the backward layer $h_b$. Each has its own weights, marked $(f)$ and $(b)$, and both read the same inputs $\mathbf{X}_t \in \mathbb{R}^{n \times d}$:
 
 # %% [markdown] lang="zh" id="definition"
 # ## 定义
 #
-# 前向层有 $h_f$ 个隐藏单元，反向层有 $h_b$ 个。两者各有自己的权重，但读取同样的输入 $\mathbf{X}_t \in \mathbb{R}^{n \times d}$：
+# 前向层有 $h_f$ 个隐藏单元，反向层有 $h_b$ 个。两者各有自己的权重，用上标 $(f)$ 和 $(b)$ 区分，但读取同样的输入 $\mathbf{X}_t \in \mathbb{R}^{n \times d}$：
 
 # %% [markdown] id="equation"
 # $$\begin{aligned}
@@ -70,7 +70,7 @@ utils.show_figure("bidirectional_rnn")
 # | $\mathbf{W}_{hh}^{(f)},\ \mathbf{W}_{hh}^{(b)}$ | $h_f \times h_f,\ h_b \times h_b$ | no arrow leads from one direction to the other |
 # | $\mathbf{b}_h^{(f)},\ \mathbf{b}_h^{(b)}$ | $1 \times h_f,\ 1 \times h_b$ | |
 # | $\mathbf{H}_t$ | $n \times (h_f + h_b)$ | side by side, not added; $n \times 2h$ if both have $h$ |
-# | $\mathbf{W}_{hq},\ \mathbf{b}_q$ | $(h_f + h_b) \times q,\ 1 \times q$ | the only place where past and future meet |
+# | $\mathbf{W}_{hq},\ \mathbf{b}_q$ | $(h_f + h_b) \times q,\ 1 \times q$ | for $q$ outputs; the only place where past and future meet |
 #
 # The only new thing is one index: $t + 1$ instead of $t - 1$. So we take PyTorch's cells as they are (lesson 2 opened them up) and write the directions.
 
@@ -82,7 +82,7 @@ utils.show_figure("bidirectional_rnn")
 # | $\mathbf{W}_{hh}^{(f)},\ \mathbf{W}_{hh}^{(b)}$ | $h_f \times h_f,\ h_b \times h_b$ | 两个方向之间没有箭头 |
 # | $\mathbf{b}_h^{(f)},\ \mathbf{b}_h^{(b)}$ | $1 \times h_f,\ 1 \times h_b$ | |
 # | $\mathbf{H}_t$ | $n \times (h_f + h_b)$ | 左右拼接，不是相加；两个方向都是 $h$ 个单元时为 $n \times 2h$ |
-# | $\mathbf{W}_{hq},\ \mathbf{b}_q$ | $(h_f + h_b) \times q,\ 1 \times q$ | 过去与未来只在这里相遇 |
+# | $\mathbf{W}_{hq},\ \mathbf{b}_q$ | $(h_f + h_b) \times q,\ 1 \times q$ | $q$ 为输出数；过去与未来只在这里相遇 |
 #
 # 新的地方只有一个下标：$t - 1$ 换成了 $t + 1$。所以单元直接用 PyTorch 的（第 2 课已经拆开看过），我们只需写出两个方向。
 
@@ -96,7 +96,7 @@ def hidden(state):
     return state[0] if isinstance(state, tuple) else state
 
 def run_forward(cell, X, state=None):
-    """Forward states of t = 1, ..., T, (T, n, h), for X (T, n, d); and the last one made, of t = T."""
+    """X (T, n, d) -> forward states of t = 1, ..., T (T, n, h), and the last one made: of T."""
     H = []
     for X_t in X:
         state = cell(X_t, state)  # (n, d), (n, h) -> (n, h); None stands for zeros
@@ -105,7 +105,7 @@ def run_forward(cell, X, state=None):
 
 # %% id="backward-loop"
 def run_backward_loop(cell, X, state=None):
-    """Backward states of t = 1, ..., T, (T, n, h), for X (T, n, d); and the last one made, of t = 1."""
+    """X (T, n, d) -> backward states of t = 1, ..., T (T, n, h), and the last one made: of 1."""
     H = {}
     for t in reversed(range(len(X))):
         state = cell(X[t], state)
@@ -130,7 +130,7 @@ n, T, d, h = 2, 6, 3, 4
 X, cell = torch.randn(T, n, d), nn.GRUCell(d, h)
 for slow, fast in zip(run_backward_loop(cell, X), run_backward(cell, X)):
     torch.testing.assert_close(slow, fast, rtol=0, atol=1e-6)
-print("the loop from T to 1 and the two flips agree, in all states and in the final one,", tuple(fast.shape))
+print("the loop from T to 1 and the two flips agree in all states, the final one included")
 
 # %% [markdown] lang="en" id="bug-text"
 # The classic bug is to forget the second flip. All shapes are right, nothing complains, and a network trained with it still learns, from its forward half. The bug is found by asking what a state may know. Change one input, $\mathbf{X}_5$ of $T = 6$, and see which states move.
@@ -138,7 +138,7 @@ print("the loop from T to 1 and the two flips agree, in all states and in the fi
 
 # %% [markdown] lang="zh" id="bug-text"
 # 最常见的错误是忘了第二次翻转。形状全都对，程序不报错，训练时靠前向的一半照样能学到东西。要发现这个错误，就要问：每个隐状态能够知道哪些输入？只改动一个输入，即 $T = 6$ 中的 $\mathbf{X}_5$，看看哪些隐状态会变。
-# **猜一猜**下面三个列表。
+# **猜一猜：** 这三个列表各是什么？
 
 # %% id="bug"
 def forgotten_flip(cell, X, state=None):
@@ -173,7 +173,7 @@ for run in (run_forward, run_backward, forgotten_flip):
 
 # %% id="bi-rnn"
 class BiRNN(nn.Module):
-    """Bidirectional layers: X (T, n, d) -> the last one's states (T, n, h_f + h_b), and 2 L final states."""
+    """X (T, n, d) -> states of the last layer (T, n, h_f + h_b), and 2 L final states."""
 
     def __init__(self, Cell, num_inputs, h_f, h_b, num_layers=1):
         super().__init__()
@@ -182,7 +182,7 @@ class BiRNN(nn.Module):
         self.backward_cells = nn.ModuleList(Cell(width, h_b) for width in widths)
 
     def forward(self, X, states=None):
-        """states: 2 L initial ones: forward and backward of layer 1, of layer 2, ...; or None for zeros."""
+        """states: 2 L initial ones, layer by layer, forward before backward; or None for zeros."""
         states = iter(states or 2 * len(self.forward_cells) * [None])
         H, finals = X, []
         for cell_f, cell_b in zip(self.forward_cells, self.backward_cells):
@@ -201,17 +201,18 @@ for l, both in enumerate(zip(rnn.forward_cells, rnn.backward_cells), start=1):
     print(f"layer {l}: W_xh of each of the GRU's 3 sums: forward {sizes[0]}, backward {sizes[1]}")
 
 # %% [markdown] lang="en" id="sizes-text"
-# The two sizes may differ, for instance where the past matters more than the future. PyTorch's own layers do not offer that: there $h_f = h_b = h$. With equal sizes we can let PyTorch judge our code, in all layers: **outputs, final states and every gradient**, in double precision, from initial states that are not zero.
+# Seven, $h_f + h_b$, in both of its directions. The two sizes may differ, for instance where the past matters more than the future. PyTorch's own layers do not offer that: there $h_f = h_b = h$. With equal sizes we can let PyTorch judge our code, in all layers: **outputs, final states and every gradient**, in double precision, from initial states that are not zero.
 
 # %% [markdown] lang="zh" id="sizes-text"
-# 两个方向的隐藏单元数可以不同，比如前文比后文更重要的时候。PyTorch 自带的层做不到这一点，总是 $h_f = h_b = h$。两者相同时，就可以让 PyTorch 当裁判，在所有层上比较**输出、最终状态和每一个梯度**：用双精度，初始状态也不为零。
+# 7 个，即 $h_f + h_b$，两个方向都是如此。两个方向的隐藏单元数可以不同，比如前文比后文更重要的时候。PyTorch 自带的层做不到这一点，总是 $h_f = h_b = h$。两者相同时，就可以让 PyTorch 当裁判，在所有层上比较**输出、最终状态和每一个梯度**：用双精度，初始状态也不为零。
 
 # %% id="copy-weights"
 def named_pairs(ours, theirs):
-    """Our parameters beside PyTorch's: there weight_ih_l0 is forward, weight_ih_l0_reverse backward."""
+    """Our parameters beside PyTorch's, such as weight_ih_l0, or backward weight_ih_l0_reverse."""
     for l, cells in enumerate(zip(ours.forward_cells, ours.backward_cells)):
         for direction_cell, suffix in zip(cells, ("", "_reverse")):
-            for name, parameter in direction_cell.named_parameters():  # weight_ih, weight_hh, two biases
+            # weight_ih, weight_hh, and two biases
+            for name, parameter in direction_cell.named_parameters():
                 yield parameter, getattr(theirs, f"{name}_l{l}{suffix}")
 
 def copy_weights(ours, theirs):
@@ -221,12 +222,13 @@ def copy_weights(ours, theirs):
 
 # %% id="largest-difference"
 def largest_difference(Cell, their_class, L, h, d, n, T):
-    """The largest difference between our layers and PyTorch's, in outputs, final states and all gradients."""
+    """The largest difference from PyTorch's layers, in outputs, final states and all gradients."""
     theirs = their_class(d, h, num_layers=L, bidirectional=True).double()
     ours = BiRNN(Cell, d, h, h, L).double()
     copy_weights(ours, theirs)
     num_states = 2 if Cell is nn.LSTMCell else 1  # H and C, or H
-    start = [torch.randn(T, n, d).double()] + [torch.randn(2 * L, n, h).double() for _ in range(num_states)]
+    shapes = [(T, n, d)] + num_states * [(2 * L, n, h)]
+    start = [torch.randn(*shape).double() for shape in shapes]
     results = []
     for rnn in (ours, theirs):
         X, *S = inputs = [x.clone().requires_grad_() for x in start]
@@ -236,10 +238,11 @@ def largest_difference(Cell, their_class, L, h, d, n, T):
         else:  # (2 L, n, h); or a pair
             H, finals = rnn(X, tuple(S) if num_states == 2 else S[0])
             finals = list(finals) if num_states == 2 else [finals]
-        sum((i * x.square()).sum() for i, x in enumerate((H, *finals), 1)).backward()  # reaches everything
+        loss = sum((i * x.square()).sum() for i, x in enumerate((H, *finals), start=1))
+        loss.backward()  # reaches everything
         results.append([H, *finals, *(x.grad for x in inputs)])
-    pairs = [*zip(*results), *((mine.grad, yours.grad) for mine, yours in named_pairs(ours, theirs))]
-    return max((a - b).abs().max().item() for a, b in pairs)
+    gradients = [(mine.grad, yours.grad) for mine, yours in named_pairs(ours, theirs)]
+    return max((a - b).abs().max().item() for a, b in [*zip(*results), *gradients])
 
 # %% id="check-equal"
 for Cell, their_class in ((nn.RNNCell, nn.RNN), (nn.GRUCell, nn.GRU), (nn.LSTMCell, nn.LSTM)):
@@ -251,7 +254,7 @@ for Cell, their_class in ((nn.RNNCell, nn.RNN), (nn.GRUCell, nn.GRU), (nn.LSTMCe
 # %% [markdown] lang="en" id="layout-text"
 # ## Which number stands where?
 #
-# This is where a bidirectional layer is most easily misused. `output, h_n = nn.GRU(..., bidirectional=True)(X)` gives two tensors, and with more than one layer neither contains the other (`nn.LSTM` adds `c_n`, laid out as `h_n`):
+# This is where a bidirectional layer is most easily misread. `output, h_n = nn.GRU(..., bidirectional=True)(X)` gives two tensors, and with more than one layer neither contains the other (`nn.LSTM` adds `c_n`, laid out as `h_n`):
 #
 # | | shape | holds |
 # |---|---|---|
@@ -261,7 +264,7 @@ for Cell, their_class in ((nn.RNNCell, nn.RNN), (nn.GRUCell, nn.GRU), (nn.LSTMCe
 # %% [markdown] lang="zh" id="layout-text"
 # ## 哪个数放在哪里？
 #
-# 双向层最容易在这里用错。`output, h_n = nn.GRU(..., bidirectional=True)(X)` 给出两个张量；层数大于 1 时，谁也不包含谁（`nn.LSTM` 还有 `c_n`，排列与 `h_n` 相同）：
+# 双向层的输出，最容易在这里看错。`output, h_n = nn.GRU(..., bidirectional=True)(X)` 给出两个张量；层数大于 1 时，谁也不包含谁（`nn.LSTM` 还有 `c_n`，排列与 `h_n` 相同）：
 #
 # | | 形状 | 内容 |
 # |---|---|---|
@@ -292,17 +295,18 @@ for l in range(1, L + 1):  # layer by layer, in our own code
     one = BiRNN(nn.LSTMCell, below.shape[-1], h, h)
     with torch.no_grad():
         for k, direction_cell in enumerate((one.forward_cells[0], one.backward_cells[0])):
-            for mine, yours in zip(direction_cell.parameters(), layers.all_weights[2 * (l - 1) + k]):
+            weights = layers.all_weights[2 * (l - 1) + k]
+            for mine, yours in zip(direction_cell.parameters(), weights):
                 mine.copy_(yours)
     below, finals = one(below)
     for k in (0, 1):  # forward, backward
         torch.testing.assert_close(h_n[2 * (l - 1) + k], finals[k][0])
         torch.testing.assert_close(c_n[2 * (l - 1) + k], finals[k][1])
 torch.testing.assert_close(output, below)
-print("h_n and c_n: layer l at 2(l - 1) forward and 2(l - 1) + 1 backward, for l = 1, 2, 3; output: layer 3")
+print("h_n, c_n: layer l at 2(l - 1) forward, 2(l - 1) + 1 backward, l = 1, 2, 3; output: layer 3")
 
 # %% [markdown] lang="en" id="trap-text"
-# And the two places where `output` and `h_n` meet, in the last layer:
+# `output` and `h_n` meet in the last layer, at two places:
 
 # %% [markdown] lang="zh" id="trap-text"
 # 再看 `output` 与 `h_n` 在最后一层重合的两处：
@@ -318,46 +322,46 @@ assert torch.equal(by_layer[-1, 1], h_n[-1])
 one_layer, changed = nn.GRU(d, h, bidirectional=True), X.clone()
 changed[:-1] = torch.randn(T - 1, n, d)  # everything but X_T is another text
 same = one_layer(X)[0][-1, :, h:] == one_layer(changed)[0][-1, :, h:]
-print("output[-1], backward half, after all inputs but the last are replaced: unchanged is", bool(same.all()))
+print("all inputs but the last replaced: backward half of output[-1] unchanged?", bool(same.all()))
 
 # %% [markdown] lang="en" id="trap-look"
 # One input: $\mathbf{X}_T$. `output[-1]` looks like "the final state", and in a unidirectional network it is. Here its backward half has made a single step. For a summary of the whole sequence take the last two slices of `h_n`.
 #
-# Compare the picture below: the number in a box counts the steps that its direction has made when it writes this state. Thick frames are final states; the chosen one is filled. (An LSTM's `c_n` is indexed alike.)
+# Compare the picture below: the number in a box counts the steps that its direction has made when it writes this state. Thick frames are final states; the chosen one is filled. The dashed frame is `output[-1]`: its forward half has made all six steps, its backward half a single one. (An LSTM's `c_n` is indexed alike.)
 
 # %% [markdown] lang="zh" id="trap-look"
 # 只有一个：$\mathbf{X}_T$。`output[-1]` 看上去像“最终状态”，在单向网络里也确实是。但在这里，它的反向一半只走了一步。要概括整个序列，应取 `h_n` 的最后两个切片。
 #
-# 在下图中对照一下：方框里的数，是该方向算出这个隐状态时已经走过的步数；粗框是最终状态，选中的那个涂了颜色。（LSTM 的 `c_n`，下标规则相同。）
+# 在下图中对照一下：方框里的数，是该方向算出这个隐状态时已经走过的步数；粗框是最终状态，选中的那个涂了颜色。虚线框是 `output[-1]`：前向一半走完了全部六步，反向一半只走了一步。（LSTM 的 `c_n`，下标规则相同。）
 
 # %% id="draw-layout"
-from matplotlib.patches import Rectangle
-
-FORWARD, BACKWARD = utils.LivePlot.COLOURS[1:3]
+DIRECTIONS = dict(zip(("forward", "backward"), utils.LivePlot.COLOURS[1:3]))
 
 def draw_layout(layers, layer, direction, T=6):
     """Draw all states of a bidirectional network, and which of them is a slice of h_n."""
     utils.require(layer <= layers, "layer", layer, f"at most the number of layers, {layers}")
     fig, ax = utils.new_figure(8.4, 3.8, bare=True)
     for l in range(1, layers + 1):
-        for k, (name, colour) in enumerate((("forward", FORWARD), ("backward", BACKWARD))):
-            y, last, chosen = l - 0.45 * k, (T if k == 0 else 1), (l, name) == (layer, direction)
+        for k, (name, colour) in enumerate(DIRECTIONS.items()):
+            y, chosen = l - 0.45 * k, (l, name) == (layer, direction)
             ax.plot([1, T], [y, y], "--" if k == 0 else ":", color=colour, zorder=0)
-            ax.text(-0.4, y, f"layer {l}, {name} {'→←'[k]}", ha="right", va="center", color=colour)
-            beside = {"x": T + 0.45, "ha": "left"} if k == 0 else {"x": 0.55, "ha": "right"}  # the final state
-            ax.text(y=y, s=f"h_n[{2 * (l - 1) + k}]", va="center", family="monospace", color=colour, **beside)
-            for t in range(1, T + 1):
-                inside, ink = (colour, "white") if chosen and t == last else ("white", "black")
-                box = {"boxstyle": "square", "ec": colour, "fc": inside, "lw": 2.5 if t == last else 0.7}
-                ax.text(t, y, t if k == 0 else T + 1 - t, ha="center", va="center", color=ink, bbox=box)
+            ax.text(-0.4, y, f"layer {l}, {name} {'→←'[k]}", ha="right", va="center")
+            x, ha = (T + 0.45, "left") if k == 0 else (0.55, "right")  # beside the final state
+            ax.text(x, y, f"h_n[{2 * (l - 1) + k}]", ha=ha, va="center", family="monospace")
+            order = range(1, T + 1) if k == 0 else range(T, 0, -1)
+            for step, t in enumerate(order, start=1):
+                inside, ink = (colour, "white") if chosen and step == T else ("white", "black")
+                box = dict(boxstyle="square", ec=colour, fc=inside, lw=2.5 if step == T else 0.7)
+                ax.text(t, y, step, ha="center", va="center", color=ink, bbox=box)
     for t in range(1, T + 1):
         ax.text(t, 0.15, f"t = {t}", ha="center")
-    ax.add_patch(Rectangle((T - 0.38, layers - 0.7), 0.76, 0.98, fill=False, linestyle="--"))
+    ax.bar(T, 0.98, 0.76, layers - 0.7, fill=False, linestyle="--")  # a frame: output[-1]
     ax.text(T, layers + 0.36, "output[-1]", ha="center", family="monospace")
-    k, step = (0, "-1, :, :h") if direction == "forward" else (1, "0, :, h:")
-    where = f" = output[{step}]" if layer == layers else "   (not in output: that holds the last layer only)"
-    ax.text(0.8, layers + 0.65, f"h_n[{2 * (layer - 1) + k}]{where}", family="monospace", weight="bold")
-    ax.set(xlim=(-2.3, T + 1.3), ylim=(layers - 3, layers + 0.95))  # always as high as three layers
+    k, where = (0, "-1, :, :h") if direction == "forward" else (1, "0, :, h:")
+    where = f" = output[{where}]" if layer == layers else "   (a lower layer: not in output)"
+    title = f"h_n[{2 * (layer - 1) + k}]{where}"
+    ax.text(0.8, layers + 0.65, title, family="monospace", weight="bold")
+    ax.set(xlim=(-2.3, T + 1.3), ylim=(layers - 3, layers + 0.95))  # as high as three layers
     return fig
 
 draw_layout(2, 2, "backward")
@@ -369,20 +373,20 @@ utils.explore(
     draw_layout,
     layers=widgets.IntSlider(2, min=1, max=3, description="layers"),
     layer=widgets.IntSlider(1, min=1, max=3, description="layer"),
-    direction=widgets.Dropdown(options=["forward", "backward"], value="backward", description="direction"),
+    direction=widgets.Dropdown(options=list(DIRECTIONS), value="backward", description="direction"),
 )
 
 # %% [markdown] lang="en" id="cost-text"
 # ## What it costs
 #
 # Two comparisons are fair, in different ways: **equal $h$** (each direction is as large as the single one, which doubles the parameters), and **equal parameters** (both directions are made smaller until the count fits).
-# We measure the time of a forward and backward pass, and the memory that autograd keeps between the two: the intermediate results that `backward()` will need. PyTorch lets us count them as they are saved. **Predict** the ratios before you run it.
+# We measure the time of a forward and backward pass, and the memory that autograd, PyTorch's machinery for gradients, keeps between the two: the intermediate results that `backward()` will need. They can be counted as they are saved. **Predict** the ratios before you look.
 
 # %% [markdown] lang="zh" id="cost-text"
 # ## 代价
 #
 # 有两种公平的比法：**$h$ 相同**（每个方向都和单向网络一样大，参数加倍），或**参数量相同**（把两个方向都缩小，直到总数相符）。
-# 我们测量前向传播加反向传播的时间，以及自动微分在两者之间占用的内存，也就是 `backward()` 要用的中间结果；PyTorch 允许我们在保存时逐个清点。运行之前，先**猜一猜**各项的比值。
+# 我们测量前向传播加反向传播的时间，以及自动微分（autograd）在两者之间占用的内存，也就是 `backward()` 要用的中间结果；保存这些结果时，可以逐个清点。看结果之前，先**猜一猜**各项的比值。
 
 # %% id="cost-tools"
 import statistics
@@ -399,13 +403,13 @@ def size_for(build, budget):
 
 # %% id="bytes-kept"
 def bytes_kept(module, X):
-    """Bytes that autograd keeps for backward() after module(X), each storage once, parameters and X apart."""
+    """Bytes that autograd keeps for backward() after module(X), apart from the parameters and X."""
     given = {x.untyped_storage().data_ptr() for x in (X, *module.parameters())}
     kept = {}
 
     def pack(tensor):
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in given:
+        if storage.data_ptr() not in given:  # each storage counts once; views share it
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
@@ -425,13 +429,16 @@ networks = {
     f"both, h = {smaller} each": nn.GRU(128, smaller, bidirectional=True),
 }
 forms = {name: lambda net=net: net(inputs)[0].sum().backward() for name, net in networks.items()}
-seconds = {name: statistics.median(s) for name, s in utils.seconds_each(forms, utils.epochs(14)).items()}
-costs = {name: (num_parameters(m), seconds[name], bytes_kept(m, inputs)) for name, m in networks.items()}
-base, rows = costs["one direction, h = 128"], []
-for name, (count, s, kept) in costs.items():
-    ratios = [f"{x / y:.2f} ×" for x, y in zip((count, s, kept), base)]
-    rows.append([name, f"{count:,}", ratios[0], f"{1000 * s:.1f}", ratios[1], f"{kept / 1e6:.2f}", ratios[2]])
-utils.table(["one layer of GRU", "parameters", "", "ms", "", "MB kept", ""], rows)
+seconds = utils.seconds_each(forms, utils.epochs(14))
+costs, rows = {}, []
+for name, net in networks.items():
+    ms = 1000 * statistics.median(seconds[name])
+    costs[name] = num_parameters(net), ms, bytes_kept(net, inputs) / 1e6
+for name, cost in costs.items():
+    count, ms, kept = cost
+    a, b, c = (f"{x / y:.2f} ×" for x, y in zip(cost, costs["one direction, h = 128"]))
+    rows.append([name, f"{count:,}", a, f"{ms:.1f}", b, f"{kept:.2f}", c])
+utils.table(["one layer of GRU", "parameters", "ratio", "ms", "ratio", "MB kept", "ratio"], rows)
 
 # %% [markdown] lang="en" id="cost-look"
 # At equal $h$, parameters and memory double, and the time roughly does too: on a CPU PyTorch runs one direction after the other, although they do not need each other. At equal parameters, the memory does not come down to that of one direction: the weights $\mathbf{W}_{hh}$ grow with $h^2$, but the stored results only with $h$, so two smaller networks keep more numbers than one large one of the same parameter count.
@@ -457,7 +464,7 @@ utils.table(["one layer of GRU", "parameters", "", "ms", "", "MB kept", ""], row
 
 # %% id="chain"
 class ChainCounter(nn.Module):
-    """Stands in for a cell; its "state" (n, 1) is the length in steps of the longest chain to it."""
+    """Stands in for a cell; its "state" (n, 1) is the length of the longest chain to it."""
 
     def __init__(self, num_inputs, num_hiddens):
         super().__init__()
@@ -477,31 +484,35 @@ def chains(L, T, bidirectional):
 
 for bidirectional in (False, True):
     counted = {L: int(chains(L, 35, bidirectional).max()) for L in (1, 2, 3, 4)}
-    assert all(longest == (L * 35 if bidirectional else 35 + L - 1) for L, longest in counted.items())
+    assert counted == {L: L * 35 if bidirectional else 35 + L - 1 for L in counted}
     print(f"T = 35, bidirectional={bidirectional!s:<6} layers: longest chain {counted}")
 
 # %% [markdown] lang="en" id="chain-look"
 # $L \cdot T$: in either direction, the first step of layer 2 reads what the *opposite* direction of layer 1 makes in its last step. Each further layer, which lengthened the unidirectional chain by one link, now costs a whole sweep. And there can be no output at all before the **last input has arrived**: a bidirectional network cannot caption speech while you speak.
+#
+# The next figure shows the longest chain to each output: in one direction it grows by one link per time step; in two it is longest at both ends and shortest in the middle.
 
 # %% [markdown] lang="zh" id="chain-look"
 # 是 $L \cdot T$：第 2 层无论哪个方向，第一步都要用到第 1 层**相反**方向的最后一步。单向时每多一层，链只长一环；现在每多一层，就要从头到尾再扫一遍。而且，**最后一个输入到来之前**，网络什么也不能输出：双向网络没法一边听你说话，一边给出字幕。
+#
+# 下一幅图画出通向每个输出的最长链：单向时，每过一个时间步就长一环；双向时，两端最长，中间最短。
 
 # %% id="draw-chains"
 def draw_chains(L, T):
     """Draw the longest chain that leads to the output of each time step."""
     fig, ax = utils.new_figure(7.5, 2.8)
-    for bidirectional, style in ((True, "s--"), (False, "o-")):
-        length = chains(L, T, bidirectional)
-        label = f"{'bidirectional' if bidirectional else 'unidirectional'}: at most {int(length.max())}"
-        colour = utils.LivePlot.COLOURS[int(bidirectional)]
-        ax.plot(range(1, T + 1), length, style, color=colour, markersize=3, label=label)
+    for name, style in (("bidirectional", "s--"), ("unidirectional", "o-")):
+        length = chains(L, T, name == "bidirectional")
+        look = {"color": utils.LivePlot.COLOURS[name == "bidirectional"], "markersize": 3}
+        label = f"{name}: at most {int(length.max())}"
+        ax.plot(range(1, T + 1), length, style, label=label, **look)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_title(f"longest chain that leads to $O_t$   (L = {L}, T = {T})")
-    ax.set(xlabel="t", ylabel="steps", ylim=(0, None))
+    ax.set(xlabel="time step t", ylabel="steps", ylim=(0, None))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return fig
 
-draw_chains(L=3, T=20)
+draw_chains(L=3, T=12)
 
 # %% id="explore-chains"
 utils.explore(
@@ -539,13 +550,14 @@ text = " ".join(line for line in d2l.read_time_machine() if line)
 characters = sorted(set(text))  # the space and 26 letters
 q = len(characters)
 ids = torch.tensor([characters.index(c) for c in text])
+# a window of 31 characters begins at every character: (windows, 31)
 train_windows, held_out_windows = (part.unfold(0, 31, 1) for part in (ids[:-10_000], ids[-10_000:]))
 print(q, "characters;", *(f"windows {tuple(w.shape)}" for w in (train_windows, held_out_windows)))
 print(repr("".join(characters[i] for i in held_out_windows[500])))
 
 # %% id="fill-in"
 class FillIn(nn.Module):
-    """Scores for the character at every step, from the others only: token indices (T, n) -> (T, n, q)."""
+    """Scores for every character, from the others only: token indices (T, n) -> (T, n, q)."""
 
     def __init__(self, num_hiddens, bidirectional):
         super().__init__()
@@ -558,8 +570,9 @@ class FillIn(nn.Module):
         zero = X.new_zeros(1, X.shape[1], self.past.hidden_size)
         H = torch.cat([zero, self.past(X[:-1])[0]])  # (T, n, h): at j the forward state of j - 1
         if self.future is not None:
-            H_b = self.future(X[1:].flip(0))[0].flip(0)  # (T - 1, n, h): the backward states of 2, ..., T
-            H = torch.cat([H, torch.cat([H_b, zero])], dim=-1)  # at j also the backward state of j + 1
+            H_b = self.future(X[1:].flip(0))[0].flip(0)  # (T - 1, n, h): of steps 2, ..., T
+            H_b = torch.cat([H_b, zero])  # (T, n, h): at j the backward state of j + 1
+            H = torch.cat([H, H_b], dim=-1)  # (T, n, 2h)
         return self.output(H)
 
 # %% [markdown] lang="en" id="fill-check-text"
@@ -573,7 +586,8 @@ utils.seed_everything(0)
 model, tokens = FillIn(16, bidirectional=True), train_windows[:4].T  # (T, n)
 O, X_hot = model(tokens), F.one_hot(tokens, q).float()
 for j in range(1, 30):  # counted from 0; both sides have at least one character
-    H_f, H_b = model.past(X_hot[:j])[1][-1], model.future(X_hot[j + 1 :].flip(0))[1][-1]  # (n, h) each
+    H_f = model.past(X_hot[:j])[1][-1]  # (n, h), and so is H_b
+    H_b = model.future(X_hot[j + 1 :].flip(0))[1][-1]
     torch.testing.assert_close(O[j], model.output(torch.cat([H_f, H_b], dim=-1)))
 
 for j in (14, 15, 16):
@@ -596,18 +610,20 @@ import math
 def centre_scores(model, windows):
     """Perplexity and accuracy for the centre characters of windows (windows, 31)."""
     with torch.no_grad():
-        O = torch.cat([model(part.T)[15] for part in windows.split(500)])  # (windows, q), in small portions
+        parts = [model(part.T)[15] for part in windows.split(500)]  # small ones need less memory
+    O = torch.cat(parts)  # (windows, q)
     Y = windows[:, 15]
     return F.cross_entropy(O, Y).exp().item(), (O.argmax(dim=1) == Y).float().mean().item()
 
 # %% id="train-fill-in"
 def train_fill_in(model, lr=0.01, num_records=18):
-    """Train on minibatches of 32 windows; yields (minibatch, perplexity, held-out) every 30 of them."""
+    """Train on minibatches of 32 windows; every 30, yield (minibatch, perplexity, held-out)."""
     updater, generator = torch.optim.Adam(model.parameters(), lr), torch.Generator().manual_seed(0)
     losses = []
     for record in range(1, utils.epochs(num_records) + 1):
         for _ in range(30):
-            tokens = train_windows[torch.randint(len(train_windows), (32,), generator=generator)].T  # (T, n)
+            chosen = torch.randint(len(train_windows), (32,), generator=generator)
+            tokens = train_windows[chosen].T  # (T, n)
             O = model(tokens)  # (T, n, q)
             updater.zero_grad()
             F.cross_entropy(O.flatten(0, 1), tokens.flatten()).backward()
@@ -632,30 +648,34 @@ fill_records = plot.race({name: train_fill_in(model) for name, model in fillers.
 rows = []
 for name, model in fillers.items():
     ppl, accuracy = centre_scores(model, held_out_windows)
-    best = min(fill_records[name], key=lambda r: r[2])[0]  # the minibatch at which the dashed curve is lowest
+    best = min(fill_records[name], key=lambda r: r[2])[0]  # where the dashed curve is lowest
     rows.append([name, f"{num_parameters(model):,}", f"{ppl:.2f}", f"{100 * accuracy:.1f} %", best])
 share = (held_out_windows[:, 15] == 0).float().mean()
 rows.append(["always the space", "0", "", f"{100 * share:.1f} %", ""])
-utils.table(["held-out, centre character", "parameters", "perplexity", "right", "curve lowest at"], rows)
+head = ["held-out, centre character", "parameters", "perplexity", "right", "curve lowest at"]
+utils.table(head, rows)
 
 # %% [markdown] lang="en" id="fill-look"
-# Same text, same minibatches, no more parameters; only the right half of the window was added. (The training has seen about three times as many characters as the book has, and the dashed curves still lie near the solid ones: hardly anything is learnt by heart yet, so early stopping has nothing to do.)
+# Same text, same minibatches, no more parameters; only the right half of the window was added, and both curves of the bidirectional network lie below those of the other from the start. (540 minibatches of 32 windows of 31 characters are about three times the book, and the dashed curves still lie near the solid ones: hardly anything is learnt by heart yet, so early stopping has nothing to do.)
 #
-# Now type a text with one blank, `_`, in it. **Predict** first: what will each network say to `i could see the d_stance`, `he _ooked at us`, `in the t_me machine`, `he said that _e was`?
+# The next figure asks both networks about `the _ime traveller`, with a pair of bars for each character: plain for the unidirectional network, hatched for the bidirectional one (`␣` is the space). Many letters can follow `the `, so the first spreads its guesses; few of them also fit what comes after, and the second is fairly sure of the `t`.
+# Below it, type a text of your own with one blank, `_`, in it. **Predict** first: what will each network say to `i could see the d_stance`, `he _ooked at us`, `in the t_me machine`, `he said that _e was`?
 
 # %% [markdown] lang="zh" id="fill-look"
-# 文本相同，小批量相同，参数也不比对手多；只是加上了窗口的右半边。（训练中读过的字符总共约为全书的三倍，虚线仍与实线靠得很近：几乎还没有死记硬背，用不着提前停止。）
+# 文本相同，小批量相同，参数也不比对手多；只是加上了窗口的右半边，双向网络的两条曲线从一开始就低于对手。（540 个小批量，每批 32 个窗口，每个窗口 31 个字符，加起来约为全书字符数的三倍；虚线仍与实线靠得很近：几乎还没有死记硬背，用不着提前停止。）
 #
-# 现在输入一段文字，缺的那个字符写成 `_`（只能有一个）。先**猜一猜**：对 `i could see the d_stance`、`he _ooked at us`、`in the t_me machine`、`he said that _e was`，两个网络各会怎么填？
+# 下一幅图问的是 `the _ime traveller`：每个字符一对柱子，素色的是单向网络，带斜线的是双向网络（`␣` 表示空格）。`the ` 后面可以接许多字母，所以前者的猜测很分散；与后文也相合的却没有几个，所以后者相当肯定是 `t`。
+# 在图的下面，可以输入自己的文字，缺的那个字符写成 `_`（只能有一个）。先**猜一猜**：对 `i could see the d_stance`、`he _ooked at us`、`in the t_me machine`、`he said that _e was`，两个网络各会怎么填？
 
 # %% id="draw-blank"
 def fill_blank(model, sentence):
     """P(character at the blank | the rest), (q,), for a text with one _ in it."""
     sentence = sentence.lower()
-    utils.require(sentence.count("_") == 1, "sentence", sentence, "a text with exactly one blank, _")
+    utils.require(sentence.count("_") == 1, "sentence", sentence, "text with exactly one blank, _")
     utils.require(len(sentence) > 1, "sentence", sentence, "more than the blank alone")
     unknown = sorted(set(sentence) - set(characters) - {"_"})
-    utils.require(not unknown, "sentence", sentence, f"made of letters, spaces and one _ (not {unknown})")
+    allowed = f"made of letters, spaces and one _ (not {unknown})"
+    utils.require(not unknown, "sentence", sentence, allowed)
     tokens = torch.tensor([[0 if c == "_" else characters.index(c)] for c in sentence])  # (T, 1)
     with torch.no_grad():
         return torch.softmax(model(tokens)[sentence.index("_"), 0], dim=0)
@@ -669,7 +689,7 @@ def draw_blank(sentence):
         places = [k + 0.4 * i - 0.2 for k in range(q)]
         look = {"color": utils.LivePlot.COLOURS[i], "hatch": "//" * i, "edgecolor": "white"}
         ax.bar(places, P.tolist(), 0.4, label=f"{name}: {best}, {P.max():.2f}", **look)
-    ax.set(ylim=(0, 1), ylabel="P", title=f"P( _ | {sentence.lower()!r} )")
+    ax.set(ylim=(0, 1), xlabel="character", ylabel="P", title=f"P( _ | {sentence.lower()!r} )")
     ax.set_xticks(range(q), [c.replace(" ", "␣") for c in characters])
     ax.legend(frameon=False)
     return fig
@@ -679,7 +699,9 @@ draw_blank("the _ime traveller")
 # %% id="explore-blank"
 utils.explore(
     draw_blank,
-    sentence=widgets.Text("i could see the d_stance", description="text", layout={"width": "480px"}),
+    sentence=widgets.Text(
+        "i could see the d_stance", description="text", layout={"width": "480px"}
+    ),
 )
 
 # %% [markdown] lang="en" id="tag-text"
@@ -694,7 +716,7 @@ utils.explore(
 
 # %% id="tag-data"
 def without_spaces(text):
-    """Letters as indices 0 to 25 and tags (1 where a word ends), two LongTensors of the same length."""
+    """Letters as indices 0 to 25, and tags (1 where a word ends): LongTensors of equal length."""
     words = text.split()
     tags = [int(i == len(word) - 1) for word in words for i in range(len(word))]
     return torch.tensor([ord(c) - ord("a") for c in "".join(words)]), torch.tensor(tags)
@@ -746,7 +768,8 @@ class Tagger(nn.Module):
 def scores(predicted, tags):
     """Accuracy, and F1 of the tag 1."""
     found = (predicted & tags).sum().item()  # word ends that were tagged as such
-    return (predicted == tags).float().mean().item(), 2 * found / (predicted.sum() + tags.sum()).item()
+    accuracy = (predicted == tags).float().mean().item()
+    return accuracy, 2 * found / (predicted.sum() + tags.sum()).item()
 
 def tag(model, letters):
     with torch.no_grad():
@@ -754,14 +777,14 @@ def tag(model, letters):
 
 # %% id="wrong-in-windows"
 def wrong_in_windows(model):
-    """The share of held-out letters tagged wrongly, read in windows of 50 letters as in training."""
+    """The share of held-out letters tagged wrongly, in windows of 50 letters as in training."""
     X, Y = (part.unfold(0, 50, 50) for part in (held_out_letters, held_out_tags))  # (windows, 50)
     with torch.no_grad():
         return (model(X.T).argmax(dim=-1) != Y.T).float().mean().item()
 
 # %% id="train-tagger"
 def train_tagger(model, lr=0.01, num_records=20):
-    """Train on minibatches of 32 windows of 50 letters; yields (minibatch, wrong in training, held-out)."""
+    """Train on minibatches of 32 windows; every 20, yield (minibatch, training, held-out)."""
     updater, generator = torch.optim.Adam(model.parameters(), lr), torch.Generator().manual_seed(0)
     X, Y = (part.unfold(0, 50, 1) for part in (train_letters, train_tags))  # (windows, 50)
     for record in range(1, utils.epochs(num_records) + 1):
@@ -780,7 +803,9 @@ utils.seed_everything(0)
 one_way = Tagger(64, bidirectional=False)
 both_ways = Tagger(size_for(lambda k: Tagger(k, True), num_parameters(one_way)), bidirectional=True)
 taggers = {"unidirectional": one_way, "bidirectional": both_ways}
-plot = utils.LivePlot(400, "letters tagged wrongly", xlabel="minibatch", ylabel="share", ylim=(0.03, 0.4))
+plot = utils.LivePlot(
+    400, "letters tagged wrongly", xlabel="minibatch", ylabel="share", ylim=(0.03, 0.4)
+)
 plot.race({name: train_tagger(model) for name, model in taggers.items()});
 
 # %% id="tag-result"
@@ -796,22 +821,27 @@ for name, predicted in predictions.items():
     right = (predicted == held_out_tags)[after_the].float().mean()
     size = f"{num_parameters(taggers[name]):,}" if name in taggers else ""
     rows.append([name, size, f"{100 * accuracy:.1f} %", f"{f1:.3f}", f"{100 * right:.1f} %"])
-utils.table(["held-out letters", "parameters", "right", "F1", f"right at {len(after_the)} times t-h-e"], rows)
+head = ["held-out letters", "parameters", "right", "F1", f"right at {len(after_the)} times t-h-e"]
+utils.table(head, rows)
 
 # %% [markdown] lang="en" id="tag-look"
-# The last column looks only at the `e` where the letters t, h, e follow each other: mostly the word `the`, but also part of `then`, `there`, `other`. The unidirectional tagger has to decide at the `e`, before it has seen the rest, and no training can mend that.
-# See in the printed lines what each of the two made of `then`. Below the next picture you can try letters of your own; a bar is the probability that a word ends there.
+# On the dashed curves the bidirectional network ends with about half as many mistakes as the other. The last column of the table looks only at the `e` where the letters t, h, e follow each other: mostly the word `the`, but also part of `then`, `there`, `other`. The unidirectional tagger has to decide at the `e`, before it has seen the rest, and no training can mend that.
+# See in the printed lines what each of the two made of `then`.
+#
+# The next figure shows `there were the red flowers` without its spaces. A bar is the probability that a word ends there, plain for the unidirectional tagger and hatched for the bidirectional one; from 0.5 on, the dotted line, the answer is yes. At the first `the`, the beginning of `there`, only the unidirectional one says yes; at the second, a word of its own, both do. Below it you can try letters of your own.
 
 # %% [markdown] lang="zh" id="tag-look"
-# 最后一列只看 t、h、e 三个字母相连时的那个 `e`：多数是单词 `the`，也有 `then`、`there`、`other` 的一部分。单向网络读到 `e` 就得决定，而后面的字母还没看到；这一点靠训练是补不回来的。
-# 看看上面打印的几行里，两个网络各是怎样处理 `then` 的。在下一幅图的下面，可以输入自己的字母；柱高表示单词在此结束的概率。
+# 从虚线看，训练结束时，双向网络标错的字母约为单向网络的一半。表中最后一列只看 t、h、e 三个字母相连时的那个 `e`：多数是单词 `the`，也有 `then`、`there`、`other` 的一部分。单向网络读到 `e` 就得决定，而后面的字母还没看到；这一点靠训练是补不回来的。
+# 看看上面打印的几行里，两个网络各是怎样处理 `then` 的。
+#
+# 下一幅图画的是去掉空格的 `there were the red flowers`。柱高表示单词在此结束的概率，素色的是单向网络，带斜线的是双向网络；达到 0.5（点线），就回答“是”。在第一个 `the` 处（它是 `there` 的开头），只有单向网络回答“是”；在第二个 `the` 处（它自成一词），两个都回答“是”。在图的下面，可以输入自己的字母。
 
 # %% id="draw-ends"
 def draw_ends(letters):
     """Draw, for every letter of an unspaced text, the probability that a word ends there."""
     letters = letters.lower().replace(" ", "")
-    wanted = "1 to 40 letters a to z"
-    utils.require(0 < len(letters) <= 40 and set(letters) <= set(characters), "letters", letters, wanted)
+    good = 0 < len(letters) <= 40 and set(letters) <= set(characters)
+    utils.require(good, "letters", letters, "1 to 40 letters a to z")
     fig, ax = utils.new_figure(8.4, 2.8)
     for i, (name, model) in enumerate(taggers.items()):
         with torch.no_grad():
@@ -820,7 +850,7 @@ def draw_ends(letters):
         look = {"color": utils.LivePlot.COLOURS[i], "hatch": "//" * i, "edgecolor": "white"}
         ax.bar(places, P.tolist(), 0.4, label=name, **look)
     ax.axhline(0.5, color="0.3", linestyle=":")
-    ax.set(ylim=(0, 1.3), ylabel="P(a word ends here)", yticks=(0, 0.5, 1))
+    ax.set(ylim=(0, 1.3), xlabel="letter", ylabel="P(a word ends here)", yticks=(0, 0.5, 1))
     ax.set_xticks(range(len(letters)), letters)
     ax.legend(loc="upper right", ncols=2, frameon=False)
     return fig
@@ -830,20 +860,22 @@ draw_ends("thereweretheredflowers")
 # %% id="explore-ends"
 utils.explore(
     draw_ends,
-    letters=widgets.Text("andthenhesawthenextmorning", description="letters", layout={"width": "480px"}),
+    letters=widgets.Text(
+        "andthenhesawthenextmorning", description="letters", layout={"width": "480px"}
+    ),
 )
 
 # %% [markdown] lang="en" id="encode-text"
 # ## Use 3: encode a sequence
 #
-# A classifier, or the decoder of a machine translation system, wants *one* vector that stands for the whole sequence. Three candidates of $2h$ numbers are common: both directions' **final states** (the last two slices of `h_n`), the **mean** of `output` over time, and, by mistake, **`output[-1]`**.
+# A classifier wants *one* vector that stands for the whole sequence. So does a translation system, where an **encoder** reads the sentence and hands such a vector to a **decoder**, which writes the translation. Three candidates of $2h$ numbers are common: both directions' **final states** (the last two slices of `h_n`), the **mean** of `output` over time, and, by mistake, **`output[-1]`**.
 #
 # The test: sequences of 30 random letters out of 8. From the one vector, say which letter was the **first**, and which the **last**. Blind guessing gets 1/8 right. **Predict** the six accuracies after a few seconds of training.
 
 # %% [markdown] lang="zh" id="encode-text"
 # ## 用途三：对序列编码
 #
-# 分类器，或机器翻译系统的解码器，需要用**一个**向量来代表整个序列。常见的候选有三种，都是 $2h$ 个数：两个方向的**最终状态**（`h_n` 的最后两个切片）、`output` 对时间的**平均**，以及误用的 **`output[-1]`**。
+# 分类器需要用**一个**向量来代表整个序列。机器翻译系统也是如此：**编码器**读完句子，把这样的向量交给写译文的**解码器**。常见的候选有三种，都是 $2h$ 个数：两个方向的**最终状态**（`h_n` 的最后两个切片）、`output` 对时间的**平均**，以及误用的 **`output[-1]`**。
 #
 # 测试方法：序列由 30 个随机字母组成，字母共有 8 种；只凭这一个向量，说出**第一个**字母和**最后一个**字母各是什么。盲猜的正确率是 1/8。**猜一猜：** 训练几秒钟以后，六个正确率各是多少？
 
@@ -855,32 +887,35 @@ READOUTS = {
 }
 
 def train_encoder(readout, num_steps=30, num_letters=8, num_minibatches=120):
-    """Train to name first and last letter; return how often each was right in the last ten minibatches."""
+    """Train to name first and last letter; return how often each was right, at the end."""
     utils.seed_everything(0)
     rnn, W = nn.GRU(num_letters, 32, bidirectional=True), nn.Linear(64, 2 * num_letters)
     updater = torch.optim.Adam([*rnn.parameters(), *W.parameters()], 0.01)
     right = []
     for _ in range(utils.epochs(num_minibatches)):
         tokens = torch.randint(num_letters, (num_steps, 64))  # (T, n), new ones every time
-        O = W(readout(*rnn(F.one_hot(tokens, num_letters).float()))).unflatten(1, (2, -1))  # (n, 2, 8)
+        output, h_n = rnn(F.one_hot(tokens, num_letters).float())
+        O = W(readout(output, h_n)).unflatten(1, (2, -1))  # (n, 2h) -> (n, 2, 8)
         ends = torch.stack([tokens[0], tokens[-1]], dim=1)  # (n, 2)
-        right.append((O.argmax(dim=-1) == ends).float().mean(dim=0))  # (2,), before it learns from them
+        right.append((O.argmax(dim=-1) == ends).float().mean(dim=0))  # (2,), before it learns
         updater.zero_grad()
         F.cross_entropy(O.flatten(0, 1), ends.flatten()).backward()
         updater.step()
     return torch.stack(right[-10:]).mean(dim=0).tolist()
 
 # %% id="encode"
-rows = [[name, *(f"{100 * a:.0f} %" for a in train_encoder(readout))] for name, readout in READOUTS.items()]
+rows = []
+for name, readout in READOUTS.items():
+    rows.append([name, *(f"{100 * accuracy:.0f} %" for accuracy in train_encoder(readout))])
 utils.table(["one vector", "first letter right", "last letter right"], rows)
 
 # %% [markdown] lang="en" id="encode-look"
-# Why does `output[-1]` not know the first letter? Its backward half has never seen it, and its forward half would have to carry it through 29 more steps, which takes far longer to learn. In `h_n` the backward direction has read that letter in its very last step. The mean contains both ends, each as one of $T$ terms, and is learnt more slowly.
+# Why does `output[-1]` not know the first letter? Its backward half has never seen it, and its forward half would have to carry it through 29 more steps, which is not learnt in so short a training. In `h_n` the backward direction has read that letter in its very last step. The mean contains both ends, each as one of $T$ terms, and is learnt more slowly.
 #
 # An encoder for machine translation has one more thing to watch. In a minibatch of sentences of different lengths, the short ones are padded (filled up to the same length), so the forward direction ends in the padding, and **the backward direction even begins there**. `pack_padded_sequence` tells the layer where each sequence ends:
 
 # %% [markdown] lang="zh" id="encode-look"
-# `output[-1]` 为什么不知道第一个字母？它的反向一半从没见过那个字母，前向一半则要带着它再走 29 步，要学会这件事，训练得长得多。而在 `h_n` 里，反向在最后一步刚刚读过它。平均值也包含两端，但每一端只是 $T$ 项中的一项，学得慢一些。
+# `output[-1]` 为什么不知道第一个字母？它的反向一半从没见过那个字母，前向一半则要带着它再走 29 步，这么短的训练学不会。而在 `h_n` 里，反向在最后一步刚刚读过它。平均值也包含两端，但每一端只是 $T$ 项中的一项，学得慢一些。
 #
 # 机器翻译的编码器还有一点要当心：小批量里的句子长短不一，短句要填充到同样的长度，于是前向最后读的是填充的部分，**反向更是从填充的部分读起**。`pack_padded_sequence` 会告诉循环层每个序列在哪里结束：
 
@@ -903,21 +938,22 @@ for name, states in (("padded", naive), ("packed", packed)):
 #
 # Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on the dots opens it.
 #
-# **1.** Change one thing: `nn.LSTM(28, 64, num_layers=2)` gets `bidirectional=True`. By what factor does the number of parameters grow? (It is not 2.)
+# **1.** Change one thing: `nn.LSTM(28, 64, num_layers=2)` gets `bidirectional=True`. By what factor does the number of parameters grow? Give the exact ratio. (It is not 2.)
 
 # %% [markdown] lang="zh" id="exercises"
 # ## 练习
 #
 # 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击省略号即可展开。
 #
-# **1.** 改一处：给 `nn.LSTM(28, 64, num_layers=2)` 加上 `bidirectional=True`，参数量变成原来的几倍？（不是 2 倍。）
+# **1.** 改一处：给 `nn.LSTM(28, 64, num_layers=2)` 加上 `bidirectional=True`，参数量变成原来的几倍？请给出精确比值。（不是 2 倍。）
 
 # %% id="exercise-1"
 answer_1 = None
 
 def check_1(answer):
     before, after = (num_parameters(nn.LSTM(28, 64, 2, bidirectional=b)) for b in (False, True))
-    utils.check(answer, after / before, "each layer counts twice, and layer 2 reads 2h = 128 numbers")
+    because = "each layer counts twice, and layer 2 reads 2h = 128 numbers"
+    utils.check(answer, after / before, because)
 
 check_1(answer_1)
 
@@ -937,10 +973,11 @@ answer_2 = None
 def check_2(answer):
     rnn = nn.GRU(5, 7, num_layers=3, bidirectional=True)
     for name, parameter in rnn.named_parameters():
-        if name.endswith("_l1_reverse"):  # layer 2 (PyTorch counts from 0), backward: now its states are 0
-            nn.init.zeros_(parameter)
+        if name.endswith("_l1_reverse"):  # layer 2 (PyTorch counts from 0), backward
+            nn.init.zeros_(parameter)  # now all its states are 0
     (index,) = [i for i, state in enumerate(rnn(torch.randn(4, 2, 5))[1]) if not state.any()]
-    utils.check(answer, index, "the order is: layer 1 forward, backward, layer 2 forward, backward, ...")
+    because = "the order is: layer 1 forward, backward, layer 2 forward, backward, ..."
+    utils.check(answer, index, because)
 
 check_2(answer_2)
 
@@ -1000,7 +1037,7 @@ answer_5 = None
 
 def check_5(answer):
     _, f1 = scores(torch.ones_like(held_out_tags), held_out_tags)
-    because = "it finds all p T word ends and claims T of them: 2 p / (1 + p). Compare with the table"
+    because = "it finds all p T word ends and claims T: 2 p T / (T + p T) = 2 p / (1 + p)"
     utils.check(answer, f1, because)
 
 check_5(answer_5)

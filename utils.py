@@ -697,15 +697,17 @@ def _pixels(figure):
 
 
 def describe(figure):
-    """Return in words what a matplotlib Figure shows: titles, axes, and where each named line begins and ends."""
-    words = []
+    """Return in words what a matplotlib Figure shows: titles, axes, the ends of each named line, and its texts."""
+    words, texts = [], []
     for axes in figure.axes:
+        texts += [text.get_text() for text in axes.texts]
         words += [axes.get_title(), " over ".join(filter(None, (axes.get_ylabel(), axes.get_xlabel())))]
         for line in axes.lines:
             x, y = line.get_data()
             if len(x) and not line.get_label().startswith("_"):
                 words.append(f"{line.get_label()}: {y[0]:.3g} at {x[0]:.3g}, {y[-1]:.3g} at {x[-1]:.3g}")
-    return re.sub(r"[$\\{}]", "", ". ".join(filter(None, words))).replace("\n", ", ") or "a drawing"
+    words.append(", ".join(filter(None, texts[:40])))
+    return re.sub(r"[$\\{}]", "", ". ".join(filter(None, words))).replace("\n", ", ")
 
 
 def new_figure(width, height, *, columns=1, bare=False):
@@ -796,7 +798,7 @@ def show_figure(name):
 
 def table(head, rows):
     """Return an IPython HTML object: a table with a line of headings and any number of rows, all shown as text."""
-    header = "".join(f'<th scope="col">{html.escape(str(x))}</th>' for x in head)
+    header = "".join(f'<th scope="col">{html.escape(str(x))}</th>' if x != "" else "<td></td>" for x in head)
     body = "".join(f"<tr>{''.join(f'<td>{html.escape(str(x))}</td>' for x in row)}</tr>" for row in rows)
     style = ".book-table :is(th, td) { padding: 0 6px; white-space: nowrap; font-size: 12px; line-height: 1.5 }"
     return HTML(

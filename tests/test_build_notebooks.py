@@ -491,15 +491,15 @@ def test_the_first_use_of_a_term_links_to_the_glossary(tree):
         "Of `depth`, $depth$, in-depth [depth](x.md), depths and *more depth*: **hidden states**, hidden state, DRNNs.",
         "《深度》的**深度网络**和**深度**，这个状态、隐状态、深度。",
     )
-    depth = '(glossary.ipynb#The-network "depth · 深度: the number of layers")'
-    state = '(glossary.ipynb#The-network "hidden state · 隐状态: what a layer hands on")'
-    deep = '(glossary.ipynb#The-network "deep network · 深度网络: layers on top of each other")'
+    depth = '(glossary.ipynb#cell-id=network "depth · 深度: the number of layers")'
+    state = '(glossary.ipynb#cell-id=network "hidden state · 隐状态: what a layer hands on")'
+    deep = '(glossary.ipynb#cell-id=network "deep network · 深度网络: layers on top of each other")'
     before = f"Of `depth`, $depth$, in-depth [depth](x.md), [depths]{depth} and *more depth*: "
     assert english == before + f"[**hidden states**]{state}, hidden state, [DRNNs]{deep}."
     before, middle, after = "《深度》的[**深度网络**]", "和[**深度**]", "，这个[状态]"
-    deep = '(glossary.ipynb#网络 "深度网络 · deep network: 叠起来的层")'
-    depth = '(glossary.ipynb#网络 "深度 · depth: 层数")'
-    state = '(glossary.ipynb#网络 "隐状态 · hidden state: 循环层传递的内容")'
+    deep = '(glossary.ipynb#cell-id=network "深度网络 · deep network: 叠起来的层")'
+    depth = '(glossary.ipynb#cell-id=network "深度 · depth: 层数")'
+    state = '(glossary.ipynb#cell-id=network "隐状态 · hidden state: 循环层传递的内容")'
     assert chinese == f"{before}{deep}{middle}{depth}{after}{state}、隐状态、深度。"
 
 
@@ -521,7 +521,7 @@ def test_glossary_page_has_a_table_with_the_words_of_all_editions(tree):
         (",层数", ",", "lacks its group, its name or its meaning in zh"),
         (",zh meaning", ",de meaning", "two columns per edition"),
         ("the number of layers", '"the number (L) of layers"', "in a meaning"),
-        ("network,$L$", "net,$L$", "no en section with {{glossary net}}"),
+        ("network,$L$", "net,$L$", "no cell with {{glossary net}}"),
     ],
 )
 def test_errors_of_the_glossary(tree, old, new, message):
@@ -646,7 +646,7 @@ def test_setup_cell_on_colab_clones_once_and_installs_without_dependencies(tmp_p
     finished = run_python(f"{COLAB}{setup_cell}\n{setup_cell}\n{report}", tmp_path)
     assert finished.returncode == 0, finished.stderr
     (clone, pip, pip_again), found = json.loads(finished.stdout)
-    assert clone == ["git", "clone", "--depth", "1", ADDRESS, "deep-rnn-book"]
+    assert clone == ["git", "clone", "--depth", "1", ADDRESS, str(tmp_path / "deep-rnn-book")]
     pins = "-m pip install -q --no-deps d2l==0.17.0 word-text-counter==0.3.0"  # nothing to do the second time
     assert pip == pip_again == [sys.executable, *pins.split()]
     assert found == str(tmp_path / "deep-rnn-book" / "utils.py")

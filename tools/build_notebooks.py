@@ -40,8 +40,8 @@ SETUP = """\
 import sys
 from pathlib import Path
 from subprocess import check_call
-
-root = next((p for p in (Path.cwd(), *Path.cwd().parents) if (p / "utils.py").exists()), Path("deep-rnn-book"))
+here = Path.cwd()
+root = next((p for p in (here, *here.parents) if (p / "utils.py").exists()), here / "deep-rnn-book")
 if "google.colab" in sys.modules:
     if not root.exists():
         check_call(["git", "clone", "--depth", "1", "{{repository}}", root])
@@ -218,19 +218,21 @@ def glossary_table(group, language, book):
 
 
 def glossary_links(page, language, book):
-    """{a term's spelling: (the term, the target of a link to it)} for one edition; none without a glossary.py."""
+    """{a term's spelling: (the term, the target of a link to it)} for one edition; none without a glossary.py.
+
+    A link names a cell, which JupyterLab finds in a page that is only just opening; headings it does not.
+    """
     if not page.is_file():
         return {}
-    prose = [c.source for c in jupytext.read(page, fmt="py:percent").cells if c.metadata.get("lang") == language]
-    sections = re.findall(r"^## ([^\n]+)\n+{{glossary (.+?)}}", "\n\n".join(prose), re.MULTILINE)
-    anchors, links = {group: heading.replace(" ", "-") for heading, group in sections}, {}
+    cells, links = jupytext.read(page, fmt="py:percent").cells, {}
+    places = {group: c.metadata["id"] for c in cells for group in re.findall("{{glossary (.+?)}}", c.source)}
     for row in book["glossary"]:
-        if row["group"] not in anchors:
-            raise SourceError(f"{page.name}: no {language} section with {{{{glossary {row['group']}}}}}")
+        if row["group"] not in places:
+            raise SourceError(f"{page.name}: no cell with {{{{glossary {row['group']}}}}}")
         spellings = row[language].split("; ")
         others = [row[other].split("; ")[0] for other in book["editions"] if other != language]
         names = " · ".join(dict.fromkeys([spellings[0], *others]))  # LSTM is called so everywhere
-        target = f'glossary.ipynb#{anchors[row["group"]]} "{names}: {row[f"{language} meaning"]}"'
+        target = f'glossary.ipynb#cell-id={places[row["group"]]} "{names}: {row[f"{language} meaning"]}"'
         links |= {spelling: (spellings[0], target) for spelling in spellings}
     return links
 

@@ -314,7 +314,8 @@ class Playground:
             self.current.ended.wait(10)
             raise
         if self.handle is not None:  # the picture that is stored; not after each Train, because it redraws the controls
-            self.handle.update(utils.bundle(*self._picture()), raw=True)
+            data, metadata = utils.bundle(*self._picture())
+            self.handle.update(data, metadata=metadata, raw=True)
         if self.error is not None:
             raise self.error
 

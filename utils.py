@@ -657,24 +657,26 @@ window.nameBookWidgets();
 def show(widget, png, text):
     """Display a widget that GitHub and nbconvert show as a picture; return the display handle.
 
-    png: bytes of the picture; text: one line for readers who see neither. One output holds all three.
+    png: bytes of the picture; text: the words for readers who see neither. One output holds all three.
     """
     display({"application/javascript": _ACCESSIBLE}, raw=True)
-    return display(bundle(widget, png, text), metadata={"image/png": {"alt": text}}, raw=True, display_id=True)
+    data, metadata = bundle(widget, png, text)
+    return display(data, metadata=metadata, raw=True, display_id=True)
 
 
 def bundle(widget, png, text):
-    """Return the mime bundle of `show`: a live widget, a picture and a text."""
+    """Return the mime bundle of `show` and its metadata: a live widget, a picture and a text."""
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    picture = base64.b64encode(png).decode()
-    return {"application/vnd.jupyter.widget-view+json": view, "image/png": picture, "text/plain": text}
+    data, metadata = _picture(png, text)
+    return {"application/vnd.jupyter.widget-view+json": view} | data, metadata
 
 
-def _picture(png, width, height, alt):
-    """Return the mime bundle and the metadata of a picture, sizes in pixels on the page.
+def _picture(png, alt, scale=80 / 110):
+    """Return the mime bundle and the metadata of a picture; scale: pixels on the page for one of the PNG.
 
     It is there twice: as HTML, because only that has an alt text in Jupyter, and as PNG for pages that are stored.
     """
+    width, height = (round(scale * pixels) for pixels in Image.open(io.BytesIO(png)).size)
     data, size = base64.b64encode(png).decode(), f'width="{width}" height="{height}"'
     img = f'<img class="book-figure" {size} alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
     metadata = {"image/png": {"width": width, "height": height, "alt": alt}}
@@ -685,15 +687,8 @@ class _Figure(Figure):
     """A matplotlib Figure that a cell shows as `to_png` draws it, sharper and smaller than Jupyter's own way."""
 
     def _ipython_display_(self):
-        width, height = _pixels(self)
-        data, metadata = _picture(to_png(self), width, height, describe(self))
+        data, metadata = _picture(to_png(self), describe(self))
         display(data, metadata=metadata, raw=True)
-
-
-def _pixels(figure):
-    """Return how wide and how high a figure is on the page."""
-    width, height = figure.get_size_inches()
-    return int(width * 80), int(height * 80)
 
 
 def describe(figure):
@@ -766,7 +761,7 @@ def explore(draw, *, play=None, **controls):
             message.value = f"{type(error).__name__}: {error}"
         else:
             image.value, message.value = to_png(figure), ""
-            image.width, image.height = map(str, _pixels(figure))
+            image.width, image.height = (str(int(inches * 80)) for inches in figure.get_size_inches())
             words.value = html.escape(f"{subject} {describe(figure)}")
             below.value = text.data if text else ""
             del drawn, figure
@@ -790,9 +785,7 @@ def show_figure(name):
     """Show one of the book's drawings, whose words stand below it. name: a file's in assets/figures."""
     path = ROOT / "assets" / "figures" / f"{name}.png"
     require(path.exists(), "name", name, f"one of {sorted(p.stem for p in path.parent.glob('*.png'))}")
-    png = path.read_bytes()
-    width, height = (pixels // 2 for pixels in Image.open(io.BytesIO(png)).size)  # drawn for sharp screens
-    data, metadata = _picture(png, width, height, "a drawing; its words stand below it")
+    data, metadata = _picture(path.read_bytes(), "a drawing; its words stand below it", scale=1 / 2)
     display(data, metadata=metadata, raw=True)
 
 
@@ -812,17 +805,22 @@ def shorten(perplexity):
 
 
 def check(answer, expected, because):
-    """Say whether an exercise's answer is right, and why: a number (also as a tensor), a text, or a tuple such as a
-    shape; None for none yet."""
-    if torch.is_tensor(answer) and answer.numel() == 1:
-        answer = answer.item()
+    """Say whether an exercise's answer is right, and why; None for none yet.
+
+    expected: a whole number, met exactly; another number, to a thousandth; a text; or a tuple such as a shape. The
+    answer may also be a list, a tensor or an array.
+    """
+    if hasattr(answer, "tolist"):  # a tensor or an array, of one number or of several
+        answer = answer.reshape(-1).tolist()
+        answer = answer[0] if len(answer) == 1 else answer
     if isinstance(expected, tuple) and isinstance(answer, (tuple, list)):
         answer = tuple(answer)
     numeric = all(isinstance(x, numbers.Real) for x in (answer, expected))
+    tolerance = 0 if isinstance(expected, int) else 1e-3  # what is counted is counted exactly
     if answer is None:
         print("not yet: put your answer in place of None and run this cell again")
     elif (
-        math.isclose(answer, expected, rel_tol=1e-3)
+        math.isclose(answer, expected, rel_tol=tolerance)
         if numeric
         else type(answer) is type(expected) and answer == expected
     ):
@@ -895,7 +893,7 @@ class LivePlot:
             if y[0] is not None:
                 line.set_data(x, y)
                 line.set_marker("o" if len(y) == 1 else "")
-                end.set(position=(x[-1], y[-1]), text=f" {number}")
+                end.set_text(f" {number}")
                 low, high = self.ylim
                 self.ylim = (y[-1] / 1.5 if 0 < y[-1] < low else low, max(high, 1.1 * min(y[-1], 1000)))
         due = time.monotonic() >= self.due
@@ -915,12 +913,25 @@ class LivePlot:
                 artist.set_animated(True)  # not part of the background
             self.canvas.draw()
             self.frame, self.background = frame, self.canvas.copy_from_bbox(self.figure.bbox)
+        self._number_the_ends()
         self.canvas.restore_region(self.background)
         for artist in moving:
             self.axes.draw_artist(artist)
         self.image.value = _compress(self.canvas)
         self.words.value = html.escape(self.describe())
         self.due = time.monotonic() + max(0.3, self.PAUSE * (time.perf_counter() - started))
+
+    def _number_the_ends(self):
+        """Put each curve's number at its end, a line of text above another one that would be covered."""
+        to_pixels, taken = self.axes.transData, []
+        ends = [
+            pair for _, lines, ends in self.curves for pair in zip(lines, ends, strict=True) if len(pair[0].get_xdata())
+        ]
+        for line, end in sorted(ends, key=lambda pair: pair[0].get_ydata()[-1]):
+            x, y = to_pixels.transform([values[-1] for values in line.get_data()])
+            y = max([y, *(below + 15 for left, below in taken if abs(left - x) < 20)])
+            taken.append((x, y))
+            end.set_position(to_pixels.inverted().transform((x, y)))
 
     def describe(self):
         """Return in words what the plot shows: for each curve its newest point."""
@@ -965,7 +976,7 @@ class LivePlot:
             self.axes.set_title(title)
             self.draw()
             if handle is not None:  # None outside a notebook
-                data, metadata = _picture(self.image.value, self.WIDTH, self.HEIGHT, self.describe())
+                data, metadata = _picture(self.image.value, self.describe())
                 handle.update(data, metadata=metadata, raw=True)
         return seen
 

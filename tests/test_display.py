@@ -115,6 +115,17 @@ def test_live_plot_draws_other_quantities_than_perplexity():
     assert {"before", "after"} <= {text.get_text() for text in plot.axes.get_legend().get_texts()}
 
 
+def test_numbers_at_the_ends_of_curves_do_not_cover_each_other():
+    plot = utils.LivePlot(3)
+    for _ in range(3):
+        plot.start("same")
+        for record in RECORDS:
+            plot.add(record)
+    plot.draw()
+    heights = sorted(plot.axes.transData.transform(end.get_position())[1] for _, _, ends in plot.curves for end in ends)
+    assert len(heights) == 6 and min(b - a for a, b in zip(heights, heights[1:], strict=False)) > 14
+
+
 def test_interrupted_follow_keeps_the_curve(shown):
     def interrupted():
         yield from RECORDS[:2]
@@ -202,7 +213,15 @@ def test_check_wrong(answer, capsys):
     assert out.startswith("not yet") and "gates" not in out
 
 
-@pytest.mark.parametrize("answer", [(28, 64), [28, 64], utils.torch.Size((28, 64))])
+@pytest.mark.parametrize(
+    "answer, verdict", [(76410, "right"), (76410.0, "right"), (76409, "not yet"), (76411, "not yet")]
+)
+def test_check_counts_exactly(answer, verdict, capsys):
+    utils.check(answer, 76410, "of the biases")
+    assert capsys.readouterr().out.startswith(verdict)
+
+
+@pytest.mark.parametrize("answer", [(28, 64), [28, 64], utils.torch.Size((28, 64)), utils.torch.tensor([28, 64])])
 @pytest.mark.parametrize("wrong", [(64, 28), (28,), 28, "(28, 64)", [], (28, 64, 1)])
 def test_check_of_a_tuple(answer, wrong, capsys):
     utils.check(answer, (28, 64), "of its shape")

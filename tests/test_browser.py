@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from tools.lab import begin_run_all, free_port, jupyter_lab, server, wait_for
 
@@ -44,6 +45,11 @@ def lesson(browser, lab):
         assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
         assert page.locator(".jp-Notebook img").evaluate_all("all => all.every(image => image.naturalWidth)")
         assert seconds < 90, f"Run All took {seconds:.0f} s"
+        check_accessibility(page)
+        if front_end == "lab/tree":
+            check_contrast_in_the_dark_theme(page)
+            page.screenshot(path=ARTIFACTS / f"{name}_{edition}_dark.png")
+            choose_theme(page, "Light")
         print(f"{name}: Run All {seconds:.0f} s")
         return page
 
@@ -52,6 +58,28 @@ def lesson(browser, lab):
     for session in lab.api("sessions"):  # or its kernel would compete with the next lesson's
         lab.api(f"sessions/{session['id']}", "DELETE")
     assert not errors, errors
+
+
+def check_accessibility(page, **options):
+    """axe-core finds nothing serious or critical in what the book shows: prose and outputs, with their controls."""
+    book = ".jp-RenderedMarkdown, .jp-OutputArea-output"
+    found = Axe().run(page, context=book, options={"resultTypes": ["violations"]} | options).response["violations"]
+    bad = [f"{v['id']}: {node['html']}" for v in found if v["impact"] in ("serious", "critical") for node in v["nodes"]]
+    assert not bad, "\n".join(bad)
+
+
+def choose_theme(page, name):
+    """Choose JupyterLab's light or dark theme in its menu."""
+    page.locator(".lm-MenuBar-item", has_text=re.compile("^Settings$")).click()
+    page.locator(".lm-Menu-item", has_text=re.compile("^Theme$")).hover()
+    page.locator(".lm-Menu-item", has_text=re.compile(f"^JupyterLab {name}$")).click()
+    page.wait_for_selector(f'body[data-jp-theme-name="JupyterLab {name}"]', state="attached")
+    page.wait_for_timeout(500)
+
+
+def check_contrast_in_the_dark_theme(page):
+    choose_theme(page, "Dark")
+    check_accessibility(page, runOnly=["color-contrast"])
 
 
 def press(page, slider, key):
@@ -146,6 +174,7 @@ def test_lesson_3_as_a_reader_tries_it(lesson, lab):
     for _ in range(2):
         page.keyboard.press("ArrowLeft")
     wait_for(lambda: hidden.get_attribute("aria-valuetext") == "96", 5)
+    check_keyboard(page, box)
     rate, place = box.get_by_label("Learning rate", exact=True), figure.bounding_box()
     rate.fill("-1")
     page.keyboard.press("Tab")
@@ -207,6 +236,28 @@ def test_lesson_3_as_a_reader_tries_it(lesson, lab):
 
     page.get_by_role("link", name="中文版").click()
     page.locator(".jp-Notebook h1", has_text="深度 LSTM 的简洁实现").wait_for(timeout=30_000)
+
+
+def check_keyboard(page, box):
+    """Tab leads through all controls that can be used now, in the page's order; each shows that it has the focus."""
+    box.get_by_role("slider", name="Layers", exact=True).focus()
+    names = []
+    for _ in range(20):
+        names.append(
+            page.evaluate(
+                """() => {
+                    const now = document.activeElement, style = getComputedStyle(now);
+                    if (!now.closest(".book-playground")) return "";
+                    if (style.outlineStyle === "none" || parseFloat(style.outlineWidth) < 2) return "no focus is shown";
+                    const label = now.labels?.[0] || now.closest(".widget-inline-hbox")?.querySelector("label");
+                    return now.getAttribute("aria-label") || (label || now).textContent.trim();
+                }"""
+            )
+        )
+        page.keyboard.press("Tab")
+    order = ["Layers", "Hidden units", "Cell", "Recipe", "Learning rate", "Epochs", "Seed", "Train", "Reset", "Prefix"]
+    seen = [name for name in dict.fromkeys(names) if name]
+    assert seen == [*order, "Temperature", "Settings"]
 
 
 def test_lesson_4_as_a_reader_tries_it(lesson):

@@ -228,7 +228,7 @@ for r in (best, run.records[-1]):
 # 留出困惑度在每个迭代周期之后测得，文本切成 35 个字符的窗口，每个窗口都从零状态开始。）
 
 # %% [markdown] lang="en" id="fast"
-# ## The same in seconds
+# ## The same, much faster
 #
 # Same network, same text, same minibatches: what holds D2L's run up for so long? Two things.
 #
@@ -241,7 +241,7 @@ for r in (best, run.records[-1]):
 # **Predict:** the network reads one character, any of the 28. Before training, by how much can its $P(\text{next})$ differ from one character read to another? And with enlarged weights?
 
 # %% [markdown] lang="zh" id="fast"
-# ## 十几秒得到同样的结果
+# ## 更快地得到同样的结果
 #
 # 网络、文本、小批量都不变：D2L 的训练为什么那么久？原因有两个。
 #
@@ -385,12 +385,12 @@ def draw_next(prefix, tau):
 draw_next("the time machi", 1.0)
 
 # %% [markdown] lang="en" id="temperature-widget"
-# At low temperatures the network recites the book; at $\tau = 1$ it slips now and then, and at $\tau = 2$ hardly a word is left. The bars show one step of this: after `the time machi` most of the probability lies on `n`.
+# At low temperatures the network recites the book; at $\tau = 1$ it slips now and then, and at $\tau = 2$ few words are left whole. The bars show one step of this: after `the time machi` most of the probability lies on `n`.
 #
 # Now with a slider, and with a prefix of your own. Try one that the book decides (`the time mach`) and one that it leaves open (`the `).
 
 # %% [markdown] lang="zh" id="temperature-widget"
-# 温度低时，网络背诵原文；$\tau = 1$ 时偶尔出错，$\tau = 2$ 时几乎没有完整的单词了。条形图画的是其中一步：读完 `the time machi` 之后，大部分概率集中在 `n` 上。
+# 温度低时，网络背诵原文；$\tau = 1$ 时偶尔出错，$\tau = 2$ 时完整的单词所剩无几。条形图画的是其中一步：读完 `the time machi` 之后，大部分概率集中在 `n` 上。
 #
 # 再换成滑块，前缀也可以自己输入。试一个书中后文唯一确定的前缀（`the time mach`），再试一个后文不确定的（`the `）。
 

@@ -457,12 +457,13 @@ def draw_blank(text):
     x, j = [max(letters.find(c), 0) for c in text], text.index("_")  # x[j] is never looked at
     left, both = fill_in(hmm, x, j)
     fig, ax = utils.new_figure(7.6, 2.8)
-    places, look = torch.arange(m), {"width": 0.4, "edgecolor": "white"}
-    ax.bar(places - 0.2, left, color=BLUE, label=f"left: {text[:j]}_", **look)
-    ax.bar(places + 0.2, both, color=VERMILION, hatch="//", label=f"both: {text}", **look)
+    look = {"width": 0.4, "edgecolor": "white"}
+    at_left, at_right = ([i + shift for i in range(m)] for shift in (-0.2, 0.2))
+    plain = ax.bar(at_left, left.tolist(), color=BLUE, **look)
+    hatched = ax.bar(at_right, both.tolist(), color=VERMILION, hatch="//", **look)
     ax.set_xticks(range(m), list(letters))
     ax.set(ylim=(0, 1), xlabel="letter", ylabel="P( missing letter )")
-    ax.legend(frameon=False)
+    ax.legend([plain, hatched], [f"left: {text[:j]}_", f"both: {text}"], frameon=False)
     return fig
 
 draw_blank("ka_ta")

@@ -16,8 +16,9 @@ from utils import torch
 LESSON = "04_hmm_forward_backward"
 cells = run_cells(
     LESSON,
-    *("tables", "sample", "brute-force", "forward-loop", "forward", "backward", "sum-terms", "count-products"),
-    *("fill-in", "sum-table", "draw-lattice", "draw-blank", "underflow", "scaled", "exact", "network", "train"),
+    *("tables", "sample", "brute-force", "forward-loop", "forward", "backward", "sum-terms", "sum-table"),
+    *("draw-edges", "draw-lattice", "count-products", "fill-in", "draw-blank", "underflow", "scaled", "exact"),
+    *("network", "train"),
 )
 HMM, brute_force, fill_in, forward, backward = (
     cells[name] for name in ("HMM", "brute_force", "fill_in", "forward", "backward")

@@ -3,9 +3,9 @@
 #
 # **The question of this lesson.** [Lesson 2](02_stacked_from_scratch.ipynb) built a stack of recurrent layers by hand; PyTorch
 # stacks them with one argument, `num_layers`. Trained on *The Time Machine*, such a network reaches a perplexity of 1, the best
-# there is. Has it learnt English?
+# there is, as if it knew every next character in advance. Has it learnt English?
 #
-# **You need:** what a hidden state is, and the equation of an RNN layer. **Run time:** less than a minute on a laptop
+# **You need:** what a hidden state is, the equation of an RNN layer, and what an LSTM's gates are for (lessons 1 and 2). **Run time:** less than a minute on a laptop
 # without a GPU. The text comes with the course; nothing is downloaded while it runs.
 #
 # {{launch}}
@@ -14,9 +14,9 @@
 # # 3 · 深度 LSTM 的简洁实现
 #
 # **本课的问题。** [第 2 课](02_stacked_from_scratch.ipynb)亲手堆叠了循环层；在 PyTorch 中，这只需要一个参数 `num_layers`。用《时间机器》训练这样的网络，困惑度可以降到 1，
-# 也就是可能的最小值。那么，它学会英语了吗？
+# 也就是可能的最小值，仿佛它对每个字符都未卜先知。那么，它学会英语了吗？
 #
-# **预备知识：** 隐状态的含义，以及单层循环神经网络的公式。**运行时间：** 在没有 GPU 的笔记本电脑上不到一分钟。文本随课程附带，运行时无需下载任何数据。
+# **预备知识：** 隐状态的含义、单层循环神经网络的公式、LSTM 的门的作用（第 1、2 课）。**运行时间：** 在没有 GPU 的笔记本电脑上不到一分钟。文本随课程附带，运行时无需下载任何数据。
 #
 # {{launch}}
 
@@ -27,13 +27,13 @@
 # ## The text
 #
 # `load_data_time_machine` cuts the first 10,000 characters of the book into minibatches of `batch_size` = 32 sequences,
-# `num_steps` = 35 characters each. The vocabulary has 28 tokens: 26 letters, the space, and `<unk>`.
+# `num_steps` = 35 characters each. The vocabulary has 28 **tokens**, the units that the network reads, here single characters: 26 letters, the space, and `<unk>` for anything unknown.
 
 # %% [markdown] lang="zh" id="data"
 # ## 文本数据
 #
 # `load_data_time_machine` 取全书的前 10,000 个字符，切成小批量：每批 `batch_size` = 32 个序列，每个序列 `num_steps` = 35 个字符。
-# 词表共有 28 个词元：26 个字母、空格和 `<unk>`。
+# 词表共有 28 个**词元**，即网络读写的基本单位，这里就是单个字符：26 个字母、空格，以及代表未知字符的 `<unk>`。
 
 # %% id="load-data"
 import torch
@@ -63,13 +63,13 @@ assert torch.equal(X[:, 1:], Y[:, :-1])  # Y is X, one step later
 # ## The model
 #
 # With minibatches of $n$ sequences, $d$ inputs, $h$ hidden units and $q$ outputs, write $\mathbf{X}_t \in \mathbb{R}^{n \times d}$ for the inputs at time step $t$ and set $\mathbf{H}_t^{(0)} = \mathbf{X}_t$.
-# Layer $l = 1, \ldots, L$ takes the layer below at this time step, and itself at the time step before:
+# Layer $l = 1, \ldots, L$ takes the layer below at this time step, and itself at the time step before, and applies an activation function $\phi_l$ to the sum:
 
 # %% [markdown] lang="zh" id="model"
 # ## 模型
 #
-# 记批量大小为 $n$、输入数为 $d$、隐藏单元数为 $h$、输出数为 $q$，设时间步 $t$ 的输入为 $\mathbf{X}_t \in \mathbb{R}^{n \times d}$，并令 $\mathbf{H}_t^{(0)} = \mathbf{X}_t$。
-# 第 $l = 1, \ldots, L$ 层的隐状态由两部分算出：第 $l-1$ 层在当前时间步的隐状态，以及第 $l$ 层自身在上一个时间步的隐状态：
+# 设小批量有 $n$ 个序列，输入数为 $d$，隐藏单元数为 $h$，输出数为 $q$；时间步 $t$ 的输入记作 $\mathbf{X}_t \in \mathbb{R}^{n \times d}$，并令 $\mathbf{H}_t^{(0)} = \mathbf{X}_t$。
+# 第 $l = 1, \ldots, L$ 层的隐状态由两部分算出：第 $l-1$ 层在当前时间步的隐状态，以及第 $l$ 层自身在上一个时间步的隐状态；两部分相加，再经过激活函数 $\phi_l$：
 
 # %% [markdown] id="equation"
 # $$\mathbf{H}_t^{(l)} = \phi_l\!\left(\mathbf{H}_t^{(l-1)} \mathbf{W}_{xh}^{(l)} + \mathbf{H}_{t-1}^{(l)} \mathbf{W}_{hh}^{(l)} + \mathbf{b}_h^{(l)}\right),
@@ -106,26 +106,26 @@ model = model.to(device)
 # %% [markdown] lang="en" id="count"
 # **Predict** before you run the next cell: which has more parameters, layer 1 or layer 2?
 #
-# PyTorch keeps two bias vectors where the equation has one (a habit of cuDNN), so with the four sums layer $l$ has
+# PyTorch keeps two bias vectors where the equation has one (a habit of cuDNN, NVIDIA's library), so with the four sums layer $l$ has
 # $4h(\mathrm{in} + h + 2)$ parameters, where $\mathrm{in}$ is the number of that layer's inputs.
 
 # %% [markdown] lang="zh" id="count"
 # 运行下一个单元格之前，请先**猜一猜**：第 1 层和第 2 层，哪一层的参数更多？
 #
-# 公式里只有一个偏置向量，而 PyTorch 保存了两个（沿用 cuDNN 的惯例）；四个和各有一套参数，所以第 $l$ 层共有 $4h(\mathrm{in} + h + 2)$ 个参数，其中 $\mathrm{in}$ 是该层的输入数。
+# 公式里只有一个偏置向量，而 PyTorch 保存了两个（沿用英伟达的计算库 cuDNN 的惯例）；四个和各有一套参数，所以第 $l$ 层共有 $4h(\mathrm{in} + h + 2)$ 个参数，其中 $\mathrm{in}$ 是该层的输入数。
 
 # %% id="count-parameters"
 d, h, q = num_inputs, num_hiddens, vocab_size
 by_formula = {"layer 1": 4 * h * (d + h + 2), "layer 2": 4 * h * (h + h + 2), "output": h * q + q}
-print(by_formula)
+print(by_formula, "together", sum(by_formula.values()))
 assert sum(by_formula.values()) == sum(p.numel() for p in model.parameters())
 
 # %% [markdown] lang="en" id="forward"
-# The same in shapes. `RNNModel` turns characters into one-hot vectors, runs the layers, and applies the output layer to
+# Layer 2 it is: it reads the 256 states of layer 1, and layer 1 only 28 inputs. Now the same in shapes. `RNNModel` turns characters into one-hot vectors (28 numbers: a 1 in the character's place, 0 elsewhere), runs the layers, and applies the output layer to
 # all time steps at once; `nn.LSTM` puts time first.
 
 # %% [markdown] lang="zh" id="forward"
-# 再看形状。`RNNModel` 先把字符变成独热向量，然后逐层计算，最后由输出层一次算出所有时间步的输出；在 `nn.LSTM` 中，时间是第一个维度。
+# 答案是第 2 层：它读取第 1 层的 256 个隐状态，而第 1 层只读取 28 个输入。再看形状。`RNNModel` 先把字符变成独热向量（28 个数，该字符的位置是 1，其余都是 0），然后逐层计算，最后由输出层一次算出所有时间步的输出；在 `nn.LSTM` 中，时间是第一个维度。
 
 # %% id="forward-shapes"
 state = model.begin_state(batch_size=batch_size, device=device)
@@ -137,28 +137,27 @@ assert O.shape == (num_steps * batch_size, q) and H.shape == C.shape == (num_lay
 # %% [markdown] lang="en" id="perplexity"
 # ## Training and prediction
 #
-# **Perplexity** is $\exp$ of the average cross-entropy per character,
+# Which probability did the network give to the character that really came next? $-\ln$ of it is the cross-entropy of this character, and **perplexity** is $\exp$ of the average over all characters,
 #
 # $$\exp\!\Big(-\frac{1}{T}\sum_{t=1}^{T} \ln P(x_{t+1} \mid x_1, \ldots, x_t)\Big),$$
 #
 # roughly: the model is as badly off as if it guessed blindly among so many characters. Guessing among all 28 tokens gives 28; being sure, and
 # right, every time gives 1; being sure and wrong has no upper limit.
 #
-# D2L trains for 500 epochs by stochastic gradient descent (SGD) with learning rate 2. On a laptop that takes minutes, so the cell below really does it
+# D2L trains for 500 epochs (passes through the text) by stochastic gradient descent (SGD) with learning rate 2. On a laptop that takes minutes, so the cell below really does it
 # only where there is a GPU, or if you start Jupyter with `FULL=1`; otherwise it loads a run that was **recorded** earlier
 # with this very code.
 
 # %% [markdown] lang="zh" id="perplexity"
 # ## 训练与预测
 #
-# **困惑度**就是先把交叉熵对所有字符取平均，再取 $\exp$：
+# 网络给真正出现的下一个字符多大的概率？对这个概率取 $-\ln$，就是这个字符的交叉熵；对所有字符取平均，再取 $\exp$，就是**困惑度**：
 #
 # $$\exp\!\Big(-\frac{1}{T}\sum_{t=1}^{T} \ln P(x_{t+1} \mid x_1, \ldots, x_t)\Big),$$
 #
 # 大致可以理解为：模型的预测，和在多少个字符中盲猜一样差。在全部 28 个词元中盲猜，困惑度为 28；每次都确信无疑而且猜对，困惑度为 1。确信却猜错，困惑度没有上限。
 #
-# D2L 用随机梯度下降（SGD）训练 500 个迭代周期，学习率为 2。这在笔记本电脑上要花好几分钟，所以只有在有 GPU，或启动 Jupyter 时设置了 `FULL=1`
-# 的情况下，下面的单元格才会真正训练；否则就载入事先用同一段代码训练并**保存**下来的记录。
+# D2L 用随机梯度下降（SGD）训练 500 个迭代周期（每个周期把文本读完一遍），学习率为 2。这在笔记本电脑上要花几分钟，所以只有在有 GPU，或启动 Jupyter 时设置了 `FULL=1` 的情况下，下面的单元格才会真正训练；否则就载入事先用同一段代码训练并**保存**下来的记录。
 
 # %% id="train-notes"
 corpus = utils.load_corpus()  # the same 10,000 characters, and the 5,000 after them
@@ -171,26 +170,27 @@ else:
 print(run)
 
 # %% id="plot-notes"
-plot = utils.LivePlot(num_epochs, title=run.about["origin"])
+plot = utils.LivePlot(num_epochs, title=run.about["origin"], lines=("training", ""))
 plot.follow([r._replace(held_out=None) for r in run.records], "LSTM 2 x 256\nSGD, lr 2");
 
 # %% [markdown] lang="en" id="plateau"
-# For dozens of epochs nothing seems to happen: the perplexity stays on a plateau, where the *frequencies of the letters* alone bring it
-# (exercise 2 computes that number). Then the network finds words, and at the end its perplexity is 1.0.
+# For dozens of epochs nothing seems to happen: the perplexity stays on a plateau below 20, where the *frequencies of the letters* alone bring it
+# (exercise 2 computes that number). Then the network finds words; the curve falls faster and faster, from about epoch 250 on it lies close to 1, and the end is 1.0.
 #
-# And what does it write? Let us look for its two lines in the training text.
+# And what does it write? The two lines printed above the plot are its own: it went on from `time traveller` and from `traveller`, each time with the likeliest character. Let us look for them in the training text.
 
 # %% [markdown] lang="zh" id="plateau"
-# 开头的几十个迭代周期里似乎什么也没有发生：困惑度进入平台期，停在只靠**字符频率**就能达到的水平（练习 2 会算出这个数）。随后网络逐渐学会单词，最终困惑度降到 1.0。
+# 开头的几十个迭代周期里似乎什么也没有发生：困惑度进入平台期，停在 20 以下，这是只靠**字符频率**就能达到的水平（练习 2 会算出这个数）。随后网络逐渐学会单词，曲线越降越快，大约从第 250 个迭代周期起贴近 1，最终是 1.0。
 #
-# 那么它写了些什么？我们在训练文本里找一找这两行文字。
+# 那么它写了些什么？图的上方打印的两行文字就是它写的：分别从 `time traveller` 和 `traveller` 接着写下去，每次都取概率最大的字符。我们在训练文本里找一找。
 
 # %% id="copied"
 book = "".join(vocab.to_tokens(corpus.train.tolist()))
 for line in run.generated:
-    pieces = [line[i:j] for i in range(len(line)) for j in range(i, len(line) + 1) if line[i:j] in book]
-    longest = max(pieces, key=len)
-    print(f"{len(longest)} of {len(line)} characters stand in the book in one piece: {longest!r}")
+    pieces = [line[i:j] for i in range(len(line)) for j in range(i, len(line) + 1)]
+    longest = max((piece for piece in pieces if piece in book), key=len)
+    share = f"{len(longest)} of {len(line)} characters"
+    print(f"{share} stand in the book in one piece: {longest!r}")
 
 # %% [markdown] lang="en" id="memory-or-language"
 # ## Memory or language?
@@ -201,7 +201,7 @@ for line in run.generated:
 # %% [markdown] lang="zh" id="memory-or-language"
 # ## 记住了原文，还是学会了语言？
 #
-# 第一行是一字不差地背诵原文，第二行没写多远就断了线。也就是说，困惑度 1 是在它读过 500 遍、背得出来的文本上测得的。`corpus.held_out` 是留出（held-out）文本，即书中紧接着的 5,000 个字符，网络从未见过。
+# 第一行是一字不差地背诵原文，第二行没写多远就接不上了。也就是说，困惑度 1 是在它读过 500 遍、背得出来的文本上测得的。`corpus.held_out` 是留出（held-out）文本，即书中紧接着的 5,000 个字符，网络从未见过。
 # **猜一猜：** 在留出文本上，困惑度会是 1.1、3、10，还是更大？
 
 # %% id="plot-held-out"
@@ -228,12 +228,12 @@ for r in (best, run.records[-1]):
 # 留出困惑度在每个迭代周期之后测得，文本切成 35 个字符的窗口，每个窗口都从零状态开始。）
 
 # %% [markdown] lang="en" id="fast"
-# ## The same in a few seconds
+# ## The same, much faster
 #
 # Same network, same text, same minibatches: what holds D2L's run up for so long? Two things.
 #
 # **Characters that whisper.** A one-hot input picks a single number out of $\mathbf{W}_{xh}^{(1)}$ for each sum, and PyTorch draws these numbers from
-# $U(-1/\sqrt{h}, 1/\sqrt{h})$, here between $-1/16$ and $1/16$. That is right where a sum has $h$ terms. A sum with *one* term stays small, and so do the scores of the output layer, which reads states near 0: before training
+# $U(-1/\sqrt{h}, 1/\sqrt{h})$, the uniform distribution: all values between these bounds, here $-1/16$ and $1/16$, are equally likely. That is right where a sum has $h$ terms. A sum with *one* term stays small, and so do the scores of the output layer, which reads states near 0: before training
 # it makes hardly any difference which character was read. `utils.enlarge_weights` draws two matrices anew, $\mathbf{W}_{xh}^{(1)}$ from $U(-2, 2)$ and $\mathbf{W}_{hq}$ from $U(-1/2, 1/2)$.
 #
 # **Small steps.** The gradients of many weights are tiny, and SGD takes steps in proportion. **Adam** adapts the step size of every parameter.
@@ -241,11 +241,11 @@ for r in (best, run.records[-1]):
 # **Predict:** the network reads one character, any of the 28. Before training, by how much can its $P(\text{next})$ differ from one character read to another? And with enlarged weights?
 
 # %% [markdown] lang="zh" id="fast"
-# ## 几秒钟得到同样的结果
+# ## 更快地得到同样的结果
 #
 # 网络、文本、小批量都不变：D2L 的训练为什么那么久？原因有两个。
 #
-# **字符的声音太轻。** 对公式里的每个和来说，独热输入只从 $\mathbf{W}_{xh}^{(1)}$ 里挑出一个数；PyTorch 从 $U(-1/\sqrt{h}, 1/\sqrt{h})$ 中抽取这些数，这里就是 $-1/16$ 到 $1/16$ 之间。
+# **字符的声音太轻。** 对公式里的每个和来说，独热输入只从 $\mathbf{W}_{xh}^{(1)}$ 里挑出一个数；PyTorch 从均匀分布 $U(-1/\sqrt{h}, 1/\sqrt{h})$ 中抽取这些数，也就是在两个边界（这里是 $-1/16$ 和 $1/16$）之间等可能地取值。
 # 对 $h$ 项相加的和，这样的大小正合适；而只有**一项**的和就太小了。输出层读的是接近 0 的状态，打出的分数也很小：训练之前，读到哪个字符几乎没有差别。
 # `utils.enlarge_weights` 重新抽取两个矩阵：$\mathbf{W}_{xh}^{(1)}$ 取自 $U(-2, 2)$，$\mathbf{W}_{hq}$ 取自 $U(-1/2, 1/2)$。
 #
@@ -255,18 +255,20 @@ for r in (best, run.records[-1]):
 
 # %% id="whisper"
 def build_deep_lstm(enlarged):
-    """The network from above, with the weights of seed 0 as PyTorch draws them, or with two matrices enlarged."""
+    """The network from above with the weights of seed 0: PyTorch's, or two matrices enlarged."""
     utils.seed_everything(0)
     model = d2l.RNNModel(nn.LSTM(num_inputs, num_hiddens, num_layers), vocab_size)
-    return utils.enlarge_weights(model).to(device) if enlarged else model.to(device)
+    return (utils.enlarge_weights(model) if enlarged else model).to(device)
 
+every_character = torch.arange(vocab_size, device=device).reshape(-1, 1)  # (n, T) = (28, 1)
 for enlarged in (False, True):
     untrained = build_deep_lstm(enlarged)
-    every_character = torch.arange(vocab_size, device=device).reshape(-1, 1)  # (28, 1): n = 28, T = 1
+    zeros = untrained.begin_state(batch_size=vocab_size, device=device)
     with torch.no_grad():
-        O, _ = untrained(every_character, untrained.begin_state(batch_size=vocab_size, device=device))
+        O, _ = untrained(every_character, zeros)
     P = torch.softmax(O, dim=1)  # (28, q), one row for each character read
-    print(f"enlarged={enlarged!s:<6} P(next) differs by at most {(P.max(dim=0).values - P.min(dim=0).values).max():.4f}")
+    apart = (P.max(dim=0).values - P.min(dim=0).values).max()
+    print(f"enlarged={enlarged!s:<6} P(next) differs by at most {apart:.5f}")
 
 # %% [markdown] lang="en" id="fast-race"
 # More than a hundredfold, before the first step of training. Now change one thing at a time: first the weights, with D2L's own SGD; then Adam as well. `utils.fit` is D2L's training loop, written as a generator that hands out one record per epoch (the loop that you wrote yourself in lesson 2).
@@ -293,30 +295,35 @@ def seconds_of(records):
     """Seconds of training until the end of each epoch (scoring the held-out text not counted)."""
     return torch.tensor([tokens_per_epoch / r.tokens_per_sec for r in records]).cumsum(0).tolist()
 
-speed = torch.tensor([r.tokens_per_sec for r in sgd_records]).median().item()  # of SGD, on this machine
-recipes = {f"SGD ({run.about['origin']})": [r._replace(tokens_per_sec=speed) for r in run.records]}
+speed = torch.tensor([r.tokens_per_sec for r in sgd_records]).median().item()  # of SGD, here
+d2l_records = [r._replace(tokens_per_sec=speed) for r in run.records]
+recipes = {f"SGD ({run.about['origin']})": d2l_records}
 recipes |= {"SGD, enlarged weights": sgd_records, "Adam, enlarged weights": records}
 rows = []
 for name, rs in recipes.items():
-    there = [(r.epoch, f"{t:.1f}") for r, t in zip(rs, seconds_of(rs)) if r.perplexity <= 1.1] or [("-", "-")]
+    there = [(r.epoch, f"{t:.1f}") for r, t in zip(rs, seconds_of(rs)) if r.perplexity <= 1.1]
+    there.append(("-", "-"))  # for one that never gets there
     best = min(rs, key=lambda r: r.held_out)
     rows.append([name, *there[0], f"{best.held_out:.2f}", best.epoch])
-utils.table(["recipe", "training 1.1: epoch", "seconds here", "held-out, best", "epoch"], rows)
+head = ["recipe", "training 1.1 at epoch", "after seconds", "held-out, best", "at epoch"]
+utils.table(head, rows)
 
 # %% id="draw-wall-time"
 def draw_wall_time():
-    """Perplexity over seconds of training, both axes logarithmic; solid: training, dashed: held-out."""
+    """Perplexity over seconds of training, both axes logarithmic."""
     fig, ax = utils.new_figure(8, 3.4)
+    for style, what in (("-", "training"), ("--", "held-out")):
+        ax.plot([], [], style, color="0.4", label=what)
+    ax.axhline(1.1, color="0.4", linewidth=0.8, linestyle=":", label="perplexity 1.1")
     for number, (name, rs) in enumerate(recipes.items(), start=1):
         x, colour = seconds_of(rs), utils.LivePlot.COLOURS[number - 1]
         ax.loglog(x, [r.perplexity for r in rs], color=colour, label=f"{number}  {name}")
         ax.loglog(x, [r.held_out for r in rs], "--", color=colour)
         for y in (rs[-1].perplexity, rs[-1].held_out):
             ax.text(x[-1], y, f" {number}", color=colour, va="center")
-    ax.axhline(1.1, color="0.4", linewidth=0.8, linestyle=":")
-    ax.set(xlabel="seconds of training (dotted: training perplexity 1.1)", ylabel="perplexity", ylim=(0.95, 70))
+    ax.set(xlabel="seconds of training", ylabel="perplexity", ylim=(0.95, 70))
     ax.set_xticks(ticks := [0.3, 1, 3, 10, 30, 100, 300, 1000], [f"{t:g}" for t in ticks])
-    ax.set_yticks(ticks := [1, 2, 5, 10, 30], [f"{t:g}" for t in ticks])
+    ax.set_yticks(ticks := [1, 2, 5, 10, 20, 50], [f"{t:g}" for t in ticks])
     ax.minorticks_off()
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize="small")
     return fig
@@ -324,36 +331,36 @@ def draw_wall_time():
 draw_wall_time()
 
 # %% [markdown] lang="en" id="fast-lesson"
-# The plateau is gone, with the same SGD: it had nothing to do with language, the characters were not heard. Adam does the rest. The story is the same, told faster: the training curve falls towards 1, and the held-out curve turns upwards long before.
-# The better start did help a little on new text, see the last column but one; but no recipe cures a network of learning by heart. What does: stopping at the lowest point of the dashed line (early stopping), a smaller network, dropout, and above all more text.
+# The plateau is gone, with the same SGD: it had nothing to do with language, the characters were not heard. Adam does the rest (SGD with enlarged weights is still on its way after 20 epochs: a dash in the table). The story is the same, told faster: curves 1 and 3 have one shape, the training curve falls towards 1, and the held-out curve turns upwards long before.
+# The better start did help a little on new text, see the column of the best held-out values; but no recipe cures a network of learning by heart. What does: stopping at the lowest point of the dashed line (early stopping), a smaller network, dropout (switching off random units while training), and above all more text.
 #
-# (The recorded run took its 500 epochs on another machine. Its seconds here are its epochs at the speed that SGD has just shown on yours, since network, minibatches and optimizer are the same. `python -m benchmarks recipes` runs D2L's recipe and the last one side by side.)
+# (The recorded run took its 500 epochs on another machine. Its seconds in the table are its epochs at the speed that SGD has just shown on yours, since network, minibatches and optimizer are the same. `python -m benchmarks recipes` runs D2L's recipe and the last one side by side.)
 
 # %% [markdown] lang="zh" id="fast-lesson"
-# 还是同样的 SGD，平台期却消失了：它与语言无关，只是字符的声音没有被听见。剩下的就交给 Adam。故事还是那个故事，只是讲得更快：训练曲线降向 1，而留出曲线早已掉头向上。
-# 更好的起点在新文本上确实略有帮助（看表中倒数第二列），但没有哪种训练方案能治好死记硬背。真正有用的，是在虚线最低处停下（提前停止，early stopping）、换更小的网络、使用暂退法，以及最重要的：更多的文本。
+# 还是同样的 SGD，平台期却消失了：它与语言无关，只是字符的声音没有被听见。剩下的就交给 Adam（放大权重的 SGD 在 20 个迭代周期之后还在路上，表中记作短横）。故事还是那个故事，只是讲得更快：1 号和 3 号曲线形状相同，训练曲线降向 1，而留出曲线早已掉头向上。
+# 更好的起点在新文本上确实略有帮助（看表中“held-out, best”一列），但没有哪种训练方案能治好死记硬背。真正有用的，是在虚线最低处停下（提前停止，early stopping）、换更小的网络、使用暂退法（dropout，训练时随机关掉一些单元），以及最重要的：更多的文本。
 #
-# （“recorded run”的 500 个迭代周期是在另一台机器上训练的；这里的秒数按 SGD 刚才在你的机器上的速度折算，因为网络、小批量和优化器都相同。运行 `python -m benchmarks recipes`，可以把 D2L 的方案和最后一种方案真正并排比较。）
+# （“recorded run”的 500 个迭代周期是在另一台机器上训练的；表中的秒数按 SGD 刚才在你的机器上的速度折算，因为网络、小批量和优化器都相同。运行 `python -m benchmarks recipes`，可以把 D2L 的方案和最后一种方案真正并排比较。）
 
 # %% [markdown] lang="en" id="temperature"
 # ## Temperature
 #
-# The network outputs logits $\mathbf{o} \in \mathbb{R}^q$. So far we took the likeliest character each time. To *sample* instead, divide by a
+# The scores $\mathbf{o} \in \mathbb{R}^q$ that the network gives to the characters are called **logits**; softmax turns them into probabilities. So far we took the likeliest character each time. To *sample* instead, that is, to draw one at random with these probabilities, divide by a
 # **temperature** $\tau > 0$ first:
 #
 # $$P(x_{t+1} = i) = \operatorname{softmax}(\mathbf{o} / \tau)_i .$$
 #
-# $\tau \to 0$ is the greedy choice, $\tau = 1$ is the network's own distribution, and $\tau \to \infty$ is blind guessing.
+# $\tau \to 0$ is the greedy choice (always the likeliest), $\tau = 1$ is the network's own distribution, and $\tau \to \infty$ is blind guessing.
 # **Predict:** what will the text look like at $\tau = 2$?
 
 # %% [markdown] lang="zh" id="temperature"
 # ## 温度
 #
-# 网络输出的是未规范化的预测（logit）$\mathbf{o} \in \mathbb{R}^q$。到目前为止，我们每次都取概率最大的字符。如果改为**采样**，就先把 $\mathbf{o}$ 除以**温度** $\tau > 0$：
+# 网络给各个字符打的分数 $\mathbf{o} \in \mathbb{R}^q$ 叫作 **logit**（未规范化的预测），softmax 把它变成概率。到目前为止，我们每次都取概率最大的字符。如果改为**采样**，即按概率随机抽取，就先把 $\mathbf{o}$ 除以**温度** $\tau > 0$：
 #
 # $$P(x_{t+1} = i) = \operatorname{softmax}(\mathbf{o} / \tau)_i .$$
 #
-# $\tau \to 0$ 就是贪心选择，$\tau = 1$ 是网络自己的分布，$\tau \to \infty$ 则是盲猜。**猜一猜：** $\tau = 2$ 时写出的文字会是什么样子？
+# $\tau \to 0$ 就是贪心选择（总取概率最大的），$\tau = 1$ 是网络自己的分布，$\tau \to \infty$ 则是盲猜。**猜一猜：** $\tau = 2$ 时写出的文字会是什么样子？
 
 # %% id="temperature-lines"
 generator = torch.Generator().manual_seed(0)
@@ -364,22 +371,27 @@ for tau in (0, 0.5, 1, 2):
 # %% id="draw-temperature"
 def draw_next(prefix, tau):
     """Draw P(next character | prefix) at temperature tau as bars."""
-    utils.generate(fast, vocab, prefix, 0)  # a clear error for an empty prefix or an unknown character
+    utils.generate(fast, vocab, prefix, 0)  # says what is wrong with a prefix that cannot be read
     inputs = torch.tensor([vocab[list(prefix)]], device=device)  # (1, T)
     with torch.no_grad():
         O, _ = fast(inputs, fast.begin_state(batch_size=1, device=device))  # (T, q)
     P = torch.softmax(O[-1].cpu() / tau, dim=0)  # (q,)
     fig, ax = utils.new_figure(7, 2.6)
-    ax.bar([c.replace(" ", "␣") for c in vocab.idx_to_token[1:]], P[1:])
-    ax.set(ylim=(0, 1), ylabel="P", title=f"P( next | {prefix!r} ),  $\\tau$ = {tau:g}")
+    ax.bar([c.replace(" ", "␣") for c in vocab.idx_to_token[1:]], P[1:])  # <unk> left out
+    ax.set(xlabel="next character", ylabel="P", ylim=(0, 1))
+    ax.set_title(f"P( next | {prefix!r} ),  $\\tau$ = {tau:g}")
     return fig
 
 draw_next("the time machi", 1.0)
 
 # %% [markdown] lang="en" id="temperature-widget"
+# At low temperatures the network recites the book; at $\tau = 1$ it slips now and then, and at $\tau = 2$ few words are left whole. The bars show one step of this: after `the time machi` most of the probability lies on `n`.
+#
 # Now with a slider, and with a prefix of your own. Try one that the book decides (`the time mach`) and one that it leaves open (`the `).
 
 # %% [markdown] lang="zh" id="temperature-widget"
+# 温度低时，网络背诵原文；$\tau = 1$ 时偶尔出错，$\tau = 2$ 时完整的单词所剩无几。条形图画的是其中一步：读完 `the time machi` 之后，大部分概率集中在 `n` 上。
+#
 # 再换成滑块，前缀也可以自己输入。试一个书中后文唯一确定的前缀（`the time mach`），再试一个后文不确定的（`the `）。
 
 # %% id="explore-temperature"
@@ -433,24 +445,29 @@ playground.wait()
 # ## Deeper or wider? A sweep
 #
 # One race proves little. So train *every* network of 1 to 4 layers and 64 to 512 hidden units, each from three random starts, and stop each as soon as its held-out perplexity has not fallen for five epochs. Its lowest value counts.
-# `sweep_point` is a plain function of numbers; **joblib** calls it wherever `where` says: in this process, on all cores, or on a Dask cluster (`pip install distributed`; its workers need a copy of this course on their `PYTHONPATH`, and the versions of your packages). Here is a small sweep on one core:
+# `sweep_point` is a plain function of numbers; **joblib**, a library that runs many calls side by side, calls it wherever `where` says: in this process, on all cores, or on a Dask cluster, a group of computers (`pip install distributed`; its workers need a copy of this course on their `PYTHONPATH`, and the versions of your packages). Here is a small sweep on one core; each field of the heat map is a network with its lowest held-out perplexity, and darker is better:
 
 # %% [markdown] lang="zh" id="sweep"
 # ## 加深还是加宽？扫描一遍
 #
 # 一场比赛说明不了什么。所以把 1 到 4 层、64 到 512 个隐藏单元的网络**全部**训练一遍，各取三个随机起点；留出困惑度连续五个迭代周期没有下降，就停止训练，以其最低值为准。
-# `sweep_point` 是一个参数全为数字的普通函数；**joblib** 按照 `where` 的设定来调用它：在当前进程里、在本机的所有核上，或者在 Dask 集群上（需要 `pip install distributed`；各工作进程的 `PYTHONPATH` 里要有本课程的一份副本，软件包的版本也要与这里一致）。先在一个核上做一次小规模的扫描：
+# `sweep_point` 是一个参数全为数字的普通函数；**joblib**（并行调用函数的库）按照 `where` 的设定来调用它：在当前进程里、在本机的所有核上，或者在由多台计算机组成的 Dask 集群上（需要 `pip install distributed`；各工作进程的 `PYTHONPATH` 里要有本课程的一份副本，软件包的版本也要与这里一致）。先在一个核上做一次小规模的扫描；热图的每一格是一个网络，数字是它的最低留出困惑度，颜色越深越好：
 
 # %% id="sweep-point"
 def sweep_point(num_layers, num_hiddens, seed, max_tokens=10_000, patience=5):
-    """Train until the held-out perplexity has not fallen for `patience` epochs; return (L, h, seed, it, its epoch)."""
+    """Train until the held-out perplexity has not fallen for `patience` epochs.
+
+    Returns (layers, hidden units, seed, lowest held-out perplexity, its epoch).
+    """
     import utils  # not this process's: in another one the function is all there is
 
     utils.seed_everything(seed)
-    lstm, corpus, best = utils.torch.nn.LSTM(28, num_hiddens, num_layers), utils.load_corpus(max_tokens=max_tokens), None
+    lstm = utils.torch.nn.LSTM(28, num_hiddens, num_layers)
     model = utils.enlarge_weights(utils.d2l.RNNModel(lstm, 28)).to(utils.d2l.try_gpu())
-    adam = {"lr": 0.005, "optimizer": "adam", "num_epochs": utils.epochs(40), "held_out": corpus.held_out}
-    for r in utils.fit(model, utils.Batches(corpus.train, seed=seed), **adam):
+    corpus, best = utils.load_corpus(max_tokens=max_tokens), None
+    adam = {"lr": 0.005, "optimizer": "adam", "num_epochs": utils.epochs(40)}
+    batches = utils.Batches(corpus.train, seed=seed)
+    for r in utils.fit(model, batches, held_out=corpus.held_out, **adam):
         if best is None or r.held_out < best.held_out:
             best = r
         elif r.epoch >= best.epoch + patience:
@@ -463,16 +480,20 @@ sweep_point(1, 64, seed=0)
 LAYERS, WIDTHS = (1, 2, 3, 4), (64, 128, 256, 512)
 
 def draw_sweep(rows, title=""):
-    """Heat map of sweep_point's rows: the median over the seeds, and the lowest and highest below it."""
+    """Heat map of sweep_point's rows: the seeds' median; below it the lowest and the highest."""
     fig, ax = utils.new_figure(7, 3.2)
     median = torch.full((len(LAYERS), len(WIDTHS)), torch.nan)
     for l, h in {(row[0], row[1]) for row in rows}:
         scores = torch.tensor(sorted(row[3] for row in rows if (row[0], row[1]) == (l, h)))
         at = LAYERS.index(l), WIDTHS.index(h)
         median[at] = scores.median()
-        text, colour = f"{scores.median():.2f}\n{scores[0]:.2f} to {scores[-1]:.2f}", "black" if median[at] > 7 else "white"
-        ax.text(at[1], at[0], text if len(scores) > 1 else text.split("\n")[0], ha="center", va="center", color=colour)
-    image = ax.imshow(median.numpy(), cmap="cividis", vmin=6.4, vmax=7.8, aspect="auto", origin="lower")
+        text = f"{scores.median():.2f}"
+        if len(scores) > 1:
+            text += f"\n{scores[0]:.2f} to {scores[-1]:.2f}"
+        colour = "black" if median[at] > 7 else "white"
+        ax.text(at[1], at[0], text, ha="center", va="center", color=colour)
+    look = {"cmap": "cividis", "aspect": "auto", "origin": "lower"}
+    image = ax.imshow(median.numpy(), vmin=6.4, vmax=7.8, **look)
     fig.colorbar(image, label="held-out perplexity", extend="both")
     ax.set(xlabel="hidden units $h$", ylabel="layers $L$", title=title)
     ax.set_xticks(range(len(WIDTHS)), WIDTHS)
@@ -483,13 +504,15 @@ def draw_sweep(rows, title=""):
 from IPython.display import display
 from joblib import Parallel, delayed, parallel_config
 
-where = {"n_jobs": 1}  # or {"n_jobs": -1}, or {"backend": "dask", "scheduler_host": "tcp://127.0.0.1:8786"}
+where = {"n_jobs": 1}  # here; on all cores: {"n_jobs": -1}; on a Dask cluster:
+# where = {"backend": "dask", "scheduler_host": "tcp://127.0.0.1:8786"}
 
 def run_sweep(points):
     """The rows of sweep_point, in order; the heat map fills while they come."""
     rows, handle = [], display(draw_sweep([]), display_id=True)
     with parallel_config(**where):
-        for row in Parallel(return_as="generator")(delayed(sweep_point)(*point) for point in points):
+        trainings = (delayed(sweep_point)(*point) for point in points)
+        for row in Parallel(return_as="generator")(trainings):
             rows.append(row)
             if handle:  # none outside a notebook
                 handle.update(draw_sweep(rows, f"{len(rows)} of {len(points)} trainings"))
@@ -506,17 +529,18 @@ small_sweep = run_sweep([(l, h, 0) for l in (1, 2) for h in (64, 128)])
 # %% id="full-sweep"
 points = [(l, h, seed) for l in LAYERS for h in WIDTHS for seed in range(3)]
 sweep_rows, about = utils.recorded("sweep", lambda: run_sweep(points))
-print(f"{about['origin']}: {len(sweep_rows)} trainings in {about['seconds']:.0f} s ({about['machine']}, {about['versions']})")
+print(f"{about['origin']}: {len(sweep_rows)} trainings in {about['seconds']:.0f} s")
+print(f"on {about['machine']}, {about['versions']}")
 draw_sweep(sweep_rows, about["origin"])
 
 # %% [markdown] lang="en" id="sweep-look"
-# On these 10,000 characters one wide layer wins. In the lowest row every doubling of $h$ helps; from two layers upwards it gets worse, and four layers are the worst at every width, however wide. Look at the second line of a field as well: random starts alone often make a difference of 0.1 or 0.2, so two neighbours
+# On these 10,000 characters one wide layer wins. In the lowest row, one layer, every doubling of $h$ helps; from two layers to three and on to four it gets worse at every width. Look at the second line of a field as well, the lowest and the highest of its three trainings: random starts alone often make a difference of 0.1 or 0.2, so two neighbours
 # that differ by less have not been told apart.
 #
 # So is depth useless? That was a result about 10,000 characters. **Predict** what changes if the networks read 150,000, and look (a recorded run again, 256 units each):
 
 # %% [markdown] lang="zh" id="sweep-look"
-# 在这 10,000 个字符上，赢家是一个很宽的单层网络。在最下面一行，$h$ 每翻一倍都有好处；从两层往上越来越差，四层的网络无论多宽都是最差的。也要看每一格的第二行：仅仅换一个随机起点，就常常相差 0.1 或 0.2；相邻两格的差距如果比这还小，就还分不出高下。
+# 在这 10,000 个字符上，赢家是一个很宽的单层网络。在最下面一行（单层），$h$ 每翻一倍都有好处；从两层到三层、再到四层，无论多宽都越来越差。也要看每一格的第二行，即三次训练的最低值和最高值：仅仅换一个随机起点，就常常相差 0.1 或 0.2；相邻两格的差距如果比这还小，就还分不出高下。
 #
 # 那么深度没有用吗？这只是 10,000 个字符上的结果。如果让网络读 150,000 个字符，会有什么变化？**猜一猜**，再看结果（同样是记录，各 256 个单元）：
 
@@ -527,14 +551,15 @@ table = []
 for l in LAYERS:
     scores = sorted(score for layers, _, _, score, _ in long_rows if layers == l)
     table.append([l, *(f"{score:.2f}" for score in scores)])
-print(f"{about['origin']}: {len(long_rows)} trainings in {about['seconds']:.0f} s ({about['machine']}, {about['versions']})")
+print(f"{about['origin']}: {len(long_rows)} trainings in {about['seconds']:.0f} s")
+print(f"on {about['machine']}, {about['versions']}")
 utils.table(["layers L", "held-out, best of 3", "middle", "worst"], table)
 
 # %% [markdown] lang="en" id="long-text-look"
-# Now two layers beat one, from every random start, three have caught up with one, and four trail by a tenth where they trailed by more than 1. Depth pays where there is text enough to learn it from: more text helped every network more than any choice of $L$ and $h$.
+# Now two layers beat one, from every random start, three have caught up with one, and four trail by a tenth where they trailed by more than 1. Depth pays where there is text enough to learn it from. And more text helped every network more than any choice of $L$ and $h$ (a rough comparison: the held-out text is another one here, the 5,000 characters after those 150,000).
 
 # %% [markdown] lang="zh" id="long-text-look"
-# 现在两层胜过一层，而且从每个随机起点出发都是如此；三层追上了一层；四层只落后约 0.1，而先前落后 1 以上。文本足够多，深度才有回报：对每个网络来说，增加文本的好处都超过 $L$ 和 $h$ 的任何选择。
+# 现在两层胜过一层，而且从每个随机起点出发都是如此；三层追上了一层；四层只落后约 0.1，而先前落后 1 以上。文本足够多，深度才有回报。而且对每个网络来说，增加文本的好处都超过 $L$ 和 $h$ 的任何选择（只是粗略的比较：这里的留出文本换了一段，是这 150,000 个字符之后的 5,000 个）。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -565,11 +590,11 @@ solution_1 = 4 * 256 * (28 + 256 + 2) + 2 * 4 * 256 * (256 + 256 + 2)
 
 # %% [markdown] lang="en" id="exercise-2-text"
 # **2.** Where is the plateau of the first plot? Suppose a model ignores its input and always predicts the frequencies $p_i$ of the 10,000 training characters. Compute its
-# perplexity on these characters, $\exp\!\big(-\sum_i p_i \ln p_i\big)$. (`corpus.train.bincount()` counts.)
+# perplexity on these characters, $\exp\!\big(-\sum_i p_i \ln p_i\big)$. (`corpus.train.bincount()` counts; leave out `<unk>`, which never occurs. Two decimals are enough.)
 
 # %% [markdown] lang="zh" id="exercise-2-text"
 # **2.** 第一幅图中平台期的困惑度是多少？设想一个模型完全不看输入，总是按 10,000 个训练字符的频率 $p_i$ 来预测。求它在这些字符上的困惑度
-# $\exp\!\big(-\sum_i p_i \ln p_i\big)$。（可以用 `corpus.train.bincount()` 计数。）
+# $\exp\!\big(-\sum_i p_i \ln p_i\big)$。（可以用 `corpus.train.bincount()` 计数；`<unk>` 从不出现，要去掉。精确到两位小数即可。）
 
 # %% id="exercise-2"
 answer_2 = None
@@ -577,7 +602,8 @@ answer_2 = None
 def check_2(answer):
     counts = torch.unique(corpus.train, return_counts=True)[1]
     entropy = torch.distributions.Categorical(counts.double()).entropy()
-    utils.check(answer, entropy.exp().item(), "a model that ignores its input can do no better: this is the plateau")
+    because = "a model that ignores its input can do no better: this is the plateau"
+    utils.check(answer, entropy.exp().item(), because)
 
 check_2(answer_2)
 
@@ -597,8 +623,10 @@ solution_2 = torch.exp(-(p * p.log()).sum()).item()
 answer_3 = None
 
 def check_3(answer):
-    lstm, gru = (sum(p.numel() for p in cell(28, 256, 2).parameters()) for cell in (nn.LSTM, nn.GRU))
-    utils.check(answer, gru / lstm, "a GRU computes 3 sums per layer (2 gates, 1 candidate), an LSTM 4")
+    layers = nn.LSTM(28, 256, 2), nn.GRU(28, 256, 2)
+    lstm, gru = (sum(p.numel() for p in layer.parameters()) for layer in layers)
+    because = "a GRU computes 3 sums per layer (2 gates, 1 candidate), an LSTM 4"
+    utils.check(answer, gru / lstm, because)
 
 check_3(answer_3)
 
@@ -607,23 +635,46 @@ check_3(answer_3)
 solution_3 = 3 / 4
 
 # %% [markdown] lang="en" id="exercise-4-text"
-# **4.** Early stopping: of the networks on the way of the fast run above (`records`), which one would you keep? Give its epoch.
+# **4.** Early stopping: in the fast run above (Adam, `records`), after which epoch would you have stopped, to do best on new text?
 
 # %% [markdown] lang="zh" id="exercise-4-text"
-# **4.** 提前停止：在上面那次快速训练（`records`）中，你会保留第几个迭代周期结束时的网络？
+# **4.** 提前停止：在上面那次快速训练（Adam，`records`）中，要在新文本上表现最好，应该在第几个迭代周期之后停下？
 
 # %% id="exercise-4"
 answer_4 = None
 
 def check_4(answer):
     best = min(records, key=lambda r: r.held_out)
-    utils.check(answer, best.epoch, f"its held-out perplexity, {best.held_out:.2f}, is the lowest; later ones learn by heart")
+    because = f"held-out perplexity is lowest there, {best.held_out:.2f}; then it learns by heart"
+    utils.check(answer, best.epoch, because)
 
 check_4(answer_4)
 
 # %% tags=["solution"] id="solution-4"
 # @title Solution 4
 solution_4 = records[int(torch.tensor([r.held_out for r in records]).argmin())].epoch
+
+# %% [markdown] lang="en" id="exercise-5-text"
+# **5.** Temperature: a network knows two letters only, `a` and `b`, and gives them the scores $\mathbf{o} = (2, 0)$. With which probability is the next letter an `a`, at temperature $\tau = 2$? (Three decimals are enough.)
+
+# %% [markdown] lang="zh" id="exercise-5-text"
+# **5.** 温度：一个网络只认识两个字母 `a` 和 `b`，给它们打的分数是 $\mathbf{o} = (2, 0)$。温度 $\tau = 2$ 时，下一个字母是 `a` 的概率是多少？（精确到三位小数即可。）
+
+# %% id="exercise-5"
+answer_5 = None
+
+def check_5(answer):
+    expected = torch.softmax(torch.tensor([2.0, 0.0]) / 2, dim=0)[0].item()
+    because = "o / tau = (1, 0), so it is e / (e + 1): heat brings it nearer to 1/2"
+    utils.check(answer, expected, because)
+
+check_5(answer_5)
+
+# %% tags=["solution"] id="solution-5"
+# @title Solution 5
+import math
+
+solution_5 = math.e / (math.e + 1)
 
 # %% [markdown] lang="en" id="summary"
 # ## What we saw
@@ -643,7 +694,7 @@ solution_4 = records[int(torch.tensor([r.held_out for r in records]).argmin())].
 # - 深度 LSTM 就是 `nn.LSTM(d, h, L)`：第 1 层读取 $d$ 个输入，其余每层读取下面一层的 $h$ 个隐状态，输出层读取第 $L$ 层。
 # - 困惑度表示预测和在多少个字符中盲猜一样差：全部盲猜为 28，确信而且猜对为 1。
 # - 在 10,000 个字符上把训练困惑度降到 1，靠的是**死记硬背**。留出曲线早早掉头向上，就是证据。两条曲线总要一起画。
-# - 让初始权重大到足以“听清”字符，再用上 Adam，只用少得多的时间就讲完了同一个故事。
+# - 初始权重大到字符能被“听清”，再加上 Adam，同一个故事只用少得多的时间就讲完了。
 # - 深度和宽度是超参数：从几个随机起点出发扫描一遍，再按留出困惑度来选。
 # - 温度用确定性换取多样性；它改变的是字符的选取方式，而不是网络本身。
 #

@@ -28,16 +28,20 @@
 # %% [markdown] lang="en" id="model"
 # ## A hidden Markov model
 #
-# At each time step $t$ there is a **hidden state** $h_t$ that nobody sees, one of $k$, and a symbol $x_t$ that everybody sees. The state depends only on the state before it; the symbol depends only on the state at its own time step:
+# At each time step $t$ there is a **hidden state** $h_t$ that nobody sees, one of $k$, and a symbol $x_t$ that everybody sees. The state depends only on the state before it (that is what *Markov* stands for), the symbol only on the state at its own time step:
 #
 # $$P(x_1, \ldots, x_T, h_1, \ldots, h_T) = \prod_{t=1}^{T} P(h_t \mid h_{t-1})\, P(x_t \mid h_t), \qquad \text{where } P(h_1 \mid h_0) \text{ stands for } P(h_1).$$
+#
+# (The *hidden state* of lesson 1 is something else: $\mathbf{H}_t$ is a row of numbers that a network computes, $h_t$ one of $k$ possibilities, drawn by chance. The end of this lesson brings the two together.)
 
 # %% [markdown] lang="zh" id="model"
 # ## 隐马尔可夫模型
 #
-# 每个时间步 $t$ 都有一个谁也看不见的**隐状态** $h_t$，取 $k$ 个值之一；还有一个看得见的符号 $x_t$。状态只依赖于前一个状态，符号只依赖于当前状态：
+# 每个时间步 $t$ 都有一个谁也看不见的**隐状态** $h_t$，取 $k$ 个值之一；还有一个看得见的符号 $x_t$。状态只依赖于前一个状态（“马尔可夫”指的就是这一点），符号只依赖于当前状态：
 #
 # $$P(x_1, \ldots, x_T, h_1, \ldots, h_T) = \prod_{t=1}^{T} P(h_t \mid h_{t-1})\, P(x_t \mid h_t), \qquad \text{其中 } P(h_1 \mid h_0) \text{ 即 } P(h_1).$$
+#
+# （它与第 1 课的隐状态同名，却不是一回事：$\mathbf{H}_t$ 是网络算出来的一行数，$h_t$ 则是随机取到的 $k$ 种情形之一。本课末尾会把两者联系起来。）
 
 # %% id="figure-hmm"
 utils.show_figure("hmm")
@@ -60,7 +64,7 @@ utils.show_figure("hmm")
 #
 # （图中缺了一个符号 $x_j$。最上面一行的 $\pi$ 和 $\rho$，就是本课要讲的内容。）
 #
-# 我们用的是一种玩具语言，有 $m = 6$ 个字母、$k = 3$ 个状态。状态是音节的组成部分：1 声母（多为 `k`、`t`），2 元音（`a`、`o`），3 韵尾（`n`、`s`）。下面的表以百分数给出：一个词如何开头，各部分如何衔接，每一部分写成什么字母；偶尔也会写错字母。
+# 我们用的是一种虚构的小语言，有 $m = 6$ 个字母、$k = 3$ 个状态。状态是音节的组成部分：1 声母（多为 `k`、`t`），2 元音（`a`、`o`），3 韵尾（`n`、`s`）。下面的表以百分数给出：一个词如何开头，各部分如何衔接，每一部分写成什么字母；偶尔也会写错字母。
 #
 # | | | 形状 |
 # |---|---|---|
@@ -186,8 +190,9 @@ def probability(hmm, x):
     """P(x), by the forward recursion: add up over h_T, with the last letter."""
     return sum(pi * row[x[-1]] for pi, row in zip(forward_loop(hmm, x)[-1], hmm.B))
 
-print(f"{probability(lists, word):.6f} by the recursion, {brute_force(lists, word):.6f} by brute force")
-assert abs(probability(lists, word) / brute_force(lists, word) - 1) < 1e-12
+fast, slow = probability(lists, word), brute_force(lists, word)
+print(f"{fast:.6f} by the recursion, {slow:.6f} by brute force")
+assert abs(fast / slow - 1) < 1e-12
 
 # %% [markdown] lang="en" id="vector-text"
 # Then as vectors. With $\boldsymbol\pi_t \in \mathbb{R}^{1 \times k}$ and $\mathbf{b}_t$ the column of $\mathbf{B}$ that belongs to the letter $x_t$, written as a row, a step is an elementwise product and a product with a matrix:
@@ -207,7 +212,8 @@ def forward(hmm, x):
         pi.append((pi[-1] * hmm.B[:, x_t]) @ hmm.A)  # (k,) * (k,), then @ (k, k)
     return torch.stack(pi)
 
-torch.testing.assert_close(forward(hmm, word), torch.tensor(forward_loop(lists, word), dtype=torch.float64))
+by_loop = torch.tensor(forward_loop(lists, word), dtype=torch.float64)
+torch.testing.assert_close(forward(hmm, word), by_loop)
 print(forward(hmm, word))
 
 # %% [markdown] lang="en" id="backward-text"
@@ -243,18 +249,18 @@ torch.testing.assert_close(meet, torch.full_like(meet, brute_force(lists, word))
 # %% [markdown] lang="en" id="lattice-text"
 # ## The lattice
 #
-# All paths at once look like this: a column for each time step, a row for each state, and a path takes one node from every column. The picture computes one node per step. The **thick edges** are the terms that are *added* to get the node with the bold ring; the **orange nodes**, where these edges start, hold sums from earlier steps, *reused* instead of computed again; the **bold letter** is the one that is taken in.
+# All paths at once look like this: a column for each time step, a row for each state, and a path takes one node from every column. The picture computes one node per step. The **thick edges** are the terms that are *added* to get the node with the bold ring; the **orange nodes**, where these edges start, hold sums from earlier steps, *reused* instead of computed again; the **bold letter** is the one that is taken in. Blue nodes are done as well, white ones still to come.
 # The table shows the sum in numbers. Watch the title: for how many paths does this one number stand?
 
 # %% [markdown] lang="zh" id="lattice-text"
 # ## 网格图
 #
-# 把所有路径画在一起就是下面的样子：每列是一个时间步，每行是一个状态，一条路径在每一列各取一个节点。图中每走一步，就算出一个节点。**粗边**是**相加**的各项，它们的和就是粗圈节点的值；粗边另一端的**橙色节点**存着前面算好的和，直接**重复使用**，不必再算；**加粗的字母**是这一步读入的字母。
+# 把所有路径画在一起就是下面的样子：每列是一个时间步，每行是一个状态，一条路径在每一列各取一个节点。图中每走一步，就算出一个节点。**粗边**是**相加**的各项，它们的和就是粗圈节点的值；粗边另一端的**橙色节点**存着前面算好的和，直接**重复使用**，不必再算；**加粗的字母**是这一步读入的字母。蓝色节点也已算好，白色的还没有轮到。
 # 下面的表列出了这个和的具体数值。请留意标题：这一个数代表了多少条路径？
 
 # %% id="sum-terms"
 def sum_terms(recursion, step):
-    """What a step (1 to kT) computes: its node (t, h), from 0; all values (T, k); the terms that it adds up."""
+    """What a step (1 to kT) computes: its node (t, h), from 0; all values (T, k); its terms."""
     column, h = divmod(step - 1, k)
     if recursion == "pi":
         t, before, known = column, column - 1, forward(hmm, word)
@@ -264,7 +270,8 @@ def sum_terms(recursion, step):
         to = hmm.A[h]  # P(i | h), for each state i that comes after
     if column == 0:
         return t, h, known, []  # the recursion begins here: nothing to add
-    return t, h, known, [(before, i, known[before, i], hmm.B[i, word[before]], to[i]) for i in range(k)]
+    b = hmm.B[:, word[before]]  # (k,)
+    return t, h, known, [(before, i, known[before, i], b[i], to[i]) for i in range(k)]
 
 t, h, known, terms = sum_terms("pi", step=8)  # the 8th node of pi is state 2 at t = 3
 for _, i, value, b, a in terms:
@@ -277,7 +284,8 @@ def sum_table(recursion, terms):
     """The terms of a sum in numbers, as a table."""
     name = "π" if recursion == "pi" else "ρ"
     if not terms:
-        return utils.table([f"{name} begins here: no sum"], 4 * [["\u00a0"]])  # as high as the other tables
+        empty = 4 * [["\u00a0"]]  # as high as the other tables
+        return utils.table([f"{name} begins here: no sum"], empty)
     reused = f"{name} at t = {terms[0][0] + 1} (reused)"
     head = ["state there", reused, "P(x | state)", "P(to | from)", "product (added)"]
     rows = []
@@ -288,31 +296,41 @@ def sum_table(recursion, terms):
 
 sum_table("pi", terms)
 
-# %% id="draw-lattice"
-BLUE, VERMILION, GREEN, *_ = utils.LivePlot.COLOURS
+# %% id="draw-edges"
+BLUE, VERMILION, *_ = utils.LivePlot.COLOURS
 T_word, SUBSCRIPTS = len(word), "₁₂₃₄₅₆"
 
-def draw_lattice(recursion, step):
-    """Draw the lattice after so many steps of pi (left to right) or rho (right to left), and the newest sum."""
-    t, h, known, terms = sum_terms(recursion, step)
+def draw_edges():
+    """Draw all edges between neighbouring columns, and the rows' names; return figure and axes."""
     fig, ax = utils.new_figure(8.6, 3.4, bare=True)
-    ax.set(xlim=(-0.55, T_word - 0.45), ylim=(k, -1))
+    ax.set(xlim=(-0.95, T_word - 0.45), ylim=(k, -1))
     for i, j in itertools.product(range(k), repeat=2):
         x = [c for left in range(T_word - 1) for c in (left, left + 1, None)]
-        ax.plot(x, (T_word - 1) * [i, j, None], color="0.85", linewidth=1, zorder=1)  # every edge from i to j
+        ax.plot(x, (T_word - 1) * [i, j, None], color="0.85", linewidth=1, zorder=1)
+    for i in range(k):
+        ax.text(-0.85, i, f"state {i + 1}", va="center", fontsize=10)
+    return fig, ax
+
+# %% id="draw-lattice"
+def draw_lattice(recursion, step):
+    """Draw the lattice after so many steps of pi (rightwards) or rho (leftwards), and the sum."""
+    t, h, known, terms = sum_terms(recursion, step)
+    fig, ax = draw_edges()
     for before, i, *_ in terms:
         ax.plot([before, t], [i, h], color=VERMILION, linewidth=4, zorder=2)
     columns = range(T_word) if recursion == "pi" else reversed(range(T_word))
-    for number, (there, i) in enumerate(itertools.product(columns, range(k)), start=1):  # as the steps go
+    for number, (there, i) in enumerate(itertools.product(columns, range(k)), start=1):
         reused = (there, i) in [term[:2] for term in terms]
         fill = "#f7c7a3" if reused else "#e3f1fa" if number <= step else "white"
         ring = {"mec": "black", "mew": 3} if number == step else {"mec": "0.5", "mew": 1}
         ax.plot(there, i, "o", markersize=36, markerfacecolor=fill, zorder=3, **ring)
         if number <= step:
-            ax.text(there, i, f"{known[there, i]:.4f}", ha="center", va="center", fontsize=8.5, zorder=4)
+            value = f"{known[there, i]:.4f}"
+            ax.text(there, i, value, ha="center", va="center", fontsize=8.5, zorder=4)
     for c, i in enumerate(word):
         look = {"color": VERMILION, "weight": "bold"} if terms and c == terms[0][0] else {}
-        ax.text(c, k - 0.3, f"x{SUBSCRIPTS[c]} = {letters[i]}", ha="center", fontsize=11, **look)
+        letter = f"x{SUBSCRIPTS[c]} = {letters[i]}"
+        ax.text(c, k - 0.3, letter, ha="center", fontsize=11, **look)
     name, paths = ("π", k**t) if recursion == "pi" else ("ρ", k ** (T_word - 1 - t))
     what = f"{k} products stand for {paths} paths" if terms else "the recursion begins"
     ax.set_title(f"{name} at t = {t + 1}, state {h + 1}: {what}", y=0.9)
@@ -370,14 +388,17 @@ for T in (2, 4, 6, 8):
 
 # %% id="draw-cost"
 def draw_cost(k):
-    """Draw how many products both ways take: counted where that is quick, by the formula everywhere."""
+    """Draw how many products both ways take: by the formula, and counted where that is quick."""
     Ts = range(1, 41)
-    short = [T for T in Ts if (2 * T - 1) * k**T < 20_000]
+    paths = [(2 * T - 1) * k**T for T in Ts]
+    steps = [(T - 1) * (k**2 + k) + k for T in Ts]
+    few = [T for T, products in zip(Ts, paths) if products < 20_000]
+    counted = [count(brute_force, k, T) for T in few], [count(probability, k, T) for T in Ts[::3]]
     fig, ax = utils.new_figure(8.4, 3.6)
-    ax.plot(Ts, [(2 * T - 1) * k**T for T in Ts], "--", color=VERMILION, label=f"$(2T-1)\\,k^T$, k = {k}")
-    ax.plot(short, [count(brute_force, k, T) for T in short], "s", color=VERMILION, label="brute force: counted")
-    ax.plot(Ts, [(T - 1) * (k**2 + k) + k for T in Ts], "-", color=BLUE, label=f"$(T-1)(k^2+k)+k$, k = {k}")
-    ax.plot(Ts[::3], [count(probability, k, T) for T in Ts[::3]], "o", color=BLUE, label="recursion: counted")
+    ax.plot(Ts, paths, "--", color=VERMILION, label=f"$(2T-1)\\,k^T$, k = {k}")
+    ax.plot(few, counted[0], "s", color=VERMILION, label="brute force: counted")
+    ax.plot(Ts, steps, "-", color=BLUE, label=f"$(T-1)(k^2+k)+k$, k = {k}")
+    ax.plot(Ts[::3], counted[1], "o", color=BLUE, label="recursion: counted")
     ax.plot(Ts, [k * T for T in Ts], ":", color="0.4", label="$k\\,T$: too few")
     ax.set(yscale="log", ylim=(1, 1e20), xlabel="T, letters", ylabel="products")
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
@@ -386,10 +407,10 @@ def draw_cost(k):
 draw_cost(k)
 
 # %% [markdown] lang="en" id="cost-look"
-# On this logarithmic axis brute force is almost a straight line upwards; the recursion stays near the floor. Suppose a computer makes $10^{10}$ products per second. **Find out:** for which $T$ does brute force take longer than a day (about $10^{15}$ products), with 3 states and with 8?
+# On this logarithmic axis brute force is almost a straight line upwards; the recursion stays near the floor, and what was counted lies on the formulas. Suppose a computer makes $10^{10}$ products per second. **Find out:** for which $T$ does brute force take longer than a day (about $10^{15}$ products), with 3 states and with 8?
 
 # %% [markdown] lang="zh" id="cost-look"
-# 纵轴是对数坐标，暴力求和几乎沿直线上升，递推则始终贴近底部。假设一台计算机每秒能做 $10^{10}$ 次乘法。**试一试：** 状态数为 3 和 8 时，$T$ 到多大，暴力求和就要算上一天以上（约 $10^{15}$ 次乘法）？
+# 纵轴是对数坐标，暴力求和几乎沿直线上升，递推则始终贴近底部；实际数出来的点都落在公式的曲线上。假设一台计算机每秒能做 $10^{10}$ 次乘法。**试一试：** 状态数为 3 和 8 时，$T$ 到多大，暴力求和就要算上一天以上（约 $10^{15}$ 次乘法）？
 
 # %% id="explore-cost"
 utils.explore(draw_cost, k=widgets.IntSlider(3, min=2, max=10, description="k, states"))
@@ -421,34 +442,41 @@ def fill_in(hmm, x, j):
 
 j = 3
 left, both = fill_in(hmm, word, j)
-brute = torch.tensor([brute_force(lists, [*word[:j], letter, *word[j + 1 :]]) for letter in range(m)])
-torch.testing.assert_close(both, (brute / brute.sum()).double())
-print("filling the blank in", spell(word[:j]) + "_" + spell(word[j + 1 :]), "equals brute force:")
+words = [[*word[:j], letter, *word[j + 1 :]] for letter in range(m)]
+brute = torch.tensor([brute_force(lists, x) for x in words], dtype=torch.float64)
+torch.testing.assert_close(both, brute / brute.sum())
+print(f"filling the blank in {spell(word[:j])}_{spell(word[j + 1 :])} equals brute force:")
 print("  ".join(f"{letter} {P:.3f}" for letter, P in zip(letters, both)))
 
 # %% id="draw-blank"
 def draw_blank(text):
-    """Draw what the left side, and both sides, say about the letter missing in a text such as ka_nta."""
+    """What the left side, and both sides, say about the letter missing in a text such as ka_nta."""
     utils.require(text.count("_") == 1, "text", text, "a text with exactly one _")
-    utils.require(set(text) <= {*letters, "_"}, "text", text, f"made of the letters {letters} and one _")
-    x, j = [max(letters.find(c), 0) for c in text], text.index("_")  # what stands for _ is never looked at
+    allowed = {*letters, "_"}
+    utils.require(set(text) <= allowed, "text", text, f"made of the letters {letters} and one _")
+    x, j = [max(letters.find(c), 0) for c in text], text.index("_")  # x[j] is never looked at
+    left, both = fill_in(hmm, x, j)
     fig, ax = utils.new_figure(7.6, 2.8)
-    for P, shift, colour, hatch, label in zip(
-        fill_in(hmm, x, j), (-0.2, 0.2), (BLUE, VERMILION), ("", "//"), (f"left: {text[:j]}_", f"both: {text}")
-    ):
-        ax.bar([i + shift for i in range(m)], P.tolist(), 0.4, color=colour, hatch=hatch, edgecolor="white", label=label)
+    look = {"width": 0.4, "edgecolor": "white"}
+    at_left, at_right = ([i + shift for i in range(m)] for shift in (-0.2, 0.2))
+    plain = ax.bar(at_left, left.tolist(), color=BLUE, **look)
+    hatched = ax.bar(at_right, both.tolist(), color=VERMILION, hatch="//", **look)
     ax.set_xticks(range(m), list(letters))
-    ax.set(ylim=(0, 1), ylabel="P( missing letter )")
-    ax.legend(frameon=False)
+    ax.set(ylim=(0, 1), xlabel="letter", ylabel="P( missing letter )")
+    ax.legend([plain, hatched], [f"left: {text[:j]}_", f"both: {text}"], frameon=False)
     return fig
 
 draw_blank("ka_ta")
 
 # %% [markdown] lang="en" id="blank-look"
-# **Predict**, then type: what does the left side say about `ka_`, and how do `ka_aka` and `ka_ta` change it? What is special about a blank at the very end?
+# After `ka` (plain bars) the end of the syllable, `n` or `s`, and a further vowel, `a` or `o`, are both likely. With `ta` on the right (hatched bars) most of the probability goes to `n` and `s`: before a new syllable begins, the old one usually ends.
+#
+# **Predict**, then type: what will both sides say about `ka_aka`? And what is special about a blank at the very end?
 
 # %% [markdown] lang="zh" id="blank-look"
-# 先**猜一猜**，再输入：对于 `ka_`，左边能说明什么？换成 `ka_aka` 和 `ka_ta`，右边又会带来什么变化？空缺在最末尾时，有什么特别之处？
+# 只看左边的 `ka`（无斜纹的条形），后面接韵尾 `n`、`s` 或者再来一个元音 `a`、`o`，都有可能。再看右边的 `ta`（带斜纹的条形），概率大部分归 `n` 和 `s`：新音节开始之前，旧音节通常要先结束。
+#
+# 先**猜一猜**，再输入：对于 `ka_aka`，两边一起看会得到什么？空缺在最末尾时，又有什么特别之处？
 
 # %% id="explore-blank"
 utils.explore(draw_blank, text=widgets.Text("ka_aka", description="text"))
@@ -456,7 +484,7 @@ utils.explore(draw_blank, text=widgets.Text("ka_aka", description="text"))
 # %% [markdown] lang="en" id="underflow-text"
 # ## A thousand letters
 #
-# Every step multiplies by probabilities, so with each letter $\pi_t$ shrinks, on average, to between a quarter and a fifth. A computer's numbers do not go down for ever: below $10^{-45}$ (32 bits) or $5 \cdot 10^{-324}$ (64 bits) there is only 0, an **underflow**.
+# Every step multiplies by probabilities, so with each letter $\pi_t$ shrinks, on average, to between a quarter and a fifth of its size. A computer's numbers do not go down for ever: below $10^{-45}$ (32 bits) or $5 \cdot 10^{-324}$ (64 bits) there is only 0, an **underflow**.
 # **Predict:** after how many letters will that happen?
 
 # %% [markdown] lang="zh" id="underflow-text"
@@ -506,7 +534,8 @@ def forward_log(hmm, x):
 log_P = math.log(probability(percent, long_word)) - 2 * len(long_word) * math.log(100)
 print(f"exact   {log_P:.9f}")
 for name, tables in (("float32", single), ("float64", hmm)):
-    scaled, logs = forward_scaled(tables, long_word)[1][-1].item(), forward_log(tables, long_word)[-1].item()
+    scaled = forward_scaled(tables, long_word)[1][-1].item()
+    logs = forward_log(tables, long_word)[-1].item()
     plain = probability(tables, long_word).log().item()
     print(f"{name} plain {plain}, scaled {scaled:.9f}, log space {logs:.9f}")
     assert abs(scaled / log_P - 1) < 1e-5 and abs(logs / log_P - 1) < 1e-5
@@ -516,7 +545,8 @@ def draw_underflow():
     """Draw log10 P(x_1, ..., x_t), scaled and plain, to where the plain product is zero."""
     fig, ax = utils.new_figure(7.6, 3)
     ts = range(1, len(long_word) + 1)
-    ax.plot(ts, forward_scaled(single, long_word)[1] / math.log(10), color=BLUE, label="float32, scaled")
+    scaled = forward_scaled(single, long_word)[1] / math.log(10)
+    ax.plot(ts, scaled, color=BLUE, label="float32, scaled")
     for name, tables, style in (("float32, plain", single, "s"), ("float64, plain", hmm, "^")):
         seen = forward(tables, long_word) * tables.B[:, long_word].T  # (T, k)
         digits = seen.sum(-1).log10()  # -inf from the underflow on
@@ -528,6 +558,12 @@ def draw_underflow():
     return fig
 
 draw_underflow()
+
+# %% [markdown] lang="en" id="underflow-look"
+# Both ways follow one falling line, but plain products (the broad band) stop at the last value that is not yet zero: in 32 bits within the first hundred letters (square), in 64 bits before the middle of the word (triangle). The scaled ones (thin line), in 32 bits as well, reach its end.
+
+# %% [markdown] lang="zh" id="underflow-look"
+# 两种算法沿着同一条下降的线走，但直接连乘（宽带）到最后一个非零值就停住了：32 位在前一百个字母之内（方块），64 位也走不到全词的一半（三角）。缩放之后（细线），即使只用 32 位，也能走到最后。
 
 # %% [markdown] lang="en" id="bridge"
 # ## From the recursion to a network
@@ -542,7 +578,7 @@ draw_underflow()
 #
 # Both are the same kind of machine: a state, updated by each new symbol in the same way. $\boldsymbol\rho$ is its mirror image, **a recurrence that starts at the end and runs backwards**. A network that has one of each, and combines their states, is a *bidirectional* recurrent network, the subject of lesson 5.
 #
-# Now let networks learn our language from examples alone. How good can they get? **Cross-entropy**, the average of $-\ln P(\text{the letter that came})$, has a lowest possible value, which the exact probabilities reach. There are two such floors:
+# Now let networks learn our language from examples alone. How good can they get? **Cross-entropy**, the average of $-\ln P(\text{the letter that came})$, is measured in **nats** (because of the natural logarithm) and has a lowest possible value, which the exact probabilities reach. There are two such floors:
 #
 # - from the left only, $P(x_j \mid x_1, \ldots, x_{j-1})$: the **filtering optimum**;
 # - from both sides, $P(x_j \mid x_{-j})$: the **smoothing optimum**. (The names come from signal processing: filtering estimates a state from what has been seen so far, smoothing from both sides.)
@@ -562,7 +598,7 @@ draw_underflow()
 #
 # 两者的工作方式相同：都有一个状态，每读入一个符号，就用同样的方式更新一次。$\boldsymbol\rho$ 是它的镜像：**从末尾出发、反向进行的递推**。如果一个网络同时有这两种递推，再把两个状态合并起来，就是**双向**循环神经网络，也就是第 5 课的主题。
 #
-# 现在让网络只凭样本来学习这种语言。最好能学到什么程度？**交叉熵**是 $-\ln P(\text{实际出现的字母})$ 的平均值，它有一个最小值，用精确概率来预测时正好达到。这样的下限有两个：
+# 现在让网络只凭样本来学习这种语言。最好能学到什么程度？**交叉熵**是 $-\ln P(\text{实际出现的字母})$ 的平均值，单位是**奈特**（nat，因为用的是自然对数）；它有一个最小值，用精确概率来预测时正好达到。这样的下限有两个：
 #
 # - 只看左边，$P(x_j \mid x_1, \ldots, x_{j-1})$：**滤波最优值**；
 # - 两边都看，$P(x_j \mid x_{-j})$：**平滑最优值**。（名称来自信号处理：根据到目前为止的观测估计状态叫滤波，根据两侧的观测估计叫平滑。）
@@ -571,9 +607,9 @@ draw_underflow()
 
 # %% id="exact"
 def exact(hmm, X):
-    """P(x_j | the letters before it) and P(x_j | all other letters), for X (T, n): (T, n, m) each."""
+    """P(x_j | the letters before it) and P(x_j | all others), for X (T, n): (T, n, m) each."""
     b = hmm.B.T[X]  # (T, n, k): P(x_t | h_t)
-    pi, rho = [hmm.p.expand(X.shape[1], k)], [torch.ones(X.shape[1], k, dtype=hmm.p.dtype)]  # (n, k)
+    pi, rho = [hmm.p.expand_as(b[0])], [torch.ones_like(b[0])]  # (n, k) each
     for b_t in b[:-1]:
         new = (pi[-1] * b_t) @ hmm.A
         pi.append(new / new.sum(-1, keepdim=True))
@@ -591,26 +627,27 @@ def cross_entropy(P, X):
 _, fresh = sample(hmm, 8000, 20, generator)  # (T, n); the networks will never be trained on these
 for one, many in zip(fill_in(hmm, fresh[:, 5].tolist(), j=7), exact(hmm, fresh)):
     torch.testing.assert_close(many[7, 5], one)
-floors = dict(zip(("left only", "both sides"), (cross_entropy(P, fresh) for P in exact(hmm, fresh))))
+left, both = exact(hmm, fresh)
+floors = {"left only": cross_entropy(left, fresh), "both sides": cross_entropy(both, fresh)}
 for name, losses in floors.items():
     print(f"{name}: exact optimum {losses.mean():.4f} nats, perplexity {losses.mean().exp():.2f}")
 
 # %% [markdown] lang="en" id="network-text"
-# Two things in this network deserve a look. Row $j$ of the output must not have seen $x_j$: so it is computed from the forward state *before* $j$ and the backward state *after* $j$, each shifted by one; where nothing has been read yet, there are zeros. And the backward layer is an ordinary layer that gets the sequence in reverse; its states are put back in order afterwards.
+# Two things in the network below deserve a look. Row $j$ of the output must not have seen $x_j$: so it is computed from the forward state *before* $j$ and the backward state *after* $j$, each shifted by one; where nothing has been read yet, there are zeros. And the backward layer is an ordinary layer that gets the sequence in reverse; its states are put back in order afterwards.
 #
-# The states of both directions are then combined by a small output network. (A single linear layer comes less close: the exact formula *multiplies* $\pi_j$ and $\rho_j$.)
+# The states of both directions are then combined by a small output network. (Not by a single linear layer: that could only add, and the exact formula *multiplies* $\pi_j$ and $\rho_j$.)
 
 # %% [markdown] lang="zh" id="network-text"
-# 这个网络有两点值得细看。输出的第 $j$ 行不能见过 $x_j$，所以要用 $j$ **之前**的前向隐状态和 $j$ **之后**的反向隐状态，各错开一步；还没有读到内容的地方填零。另外，反向层就是一个普通的循环层，只是读入的序列是倒过来的，算完再把各个隐状态的顺序倒回来。
+# 下面的网络有两点值得细看。输出的第 $j$ 行不能见过 $x_j$，所以要用 $j$ **之前**的前向隐状态和 $j$ **之后**的反向隐状态，各错开一步；还没有读到内容的地方填零。另外，反向层就是一个普通的循环层，只是读入的序列是倒过来的，算完再把各个隐状态的顺序倒回来。
 #
-# 然后由一个小的输出网络合并两个方向的隐状态。（如果只用一个线性层，就没有这么接近最优值：精确公式里 $\pi_j$ 与 $\rho_j$ 是**相乘**的。）
+# 然后由一个小的输出网络合并两个方向的隐状态。（不只用一个线性层，因为它只会相加，而精确公式里 $\pi_j$ 与 $\rho_j$ 是**相乘**的。）
 
 # %% id="network"
 from torch import nn
 from torch.nn import functional as F
 
 class FillIn(nn.Module):
-    """Logits (T, n, m) for each letter of X (T, n), from the letters before it or, with both, from all others."""
+    """Logits (T, n, m) for each letter of X (T, n), from those before it; both: from all others."""
 
     def __init__(self, num_hiddens, both):
         super().__init__()
@@ -621,9 +658,10 @@ class FillIn(nn.Module):
 
     def forward(self, X):
         E = F.one_hot(X, m).float()  # (T, n, m)
-        H = F.pad(self.forward_layer(E[:-1])[0], (0, 0, 0, 0, 1, 0))  # (T, n, h); row j has read x_1 to x_{j-1}
+        H = self.forward_layer(E[:-1])[0]  # (T-1, n, h)
+        H = F.pad(H, (0, 0, 0, 0, 1, 0))  # (T, n, h); row j has read x_1 to x_{j-1}
         if self.backward_layer:
-            H_b = self.backward_layer(E[1:].flip(0))[0].flip(0)  # (T-1, n, h), for x_T down to x_{j+1}
+            H_b = self.backward_layer(E[1:].flip(0))[0].flip(0)  # (T-1, n, h); x_T to x_{j+1}
             H = torch.cat([H, F.pad(H_b, (0, 0, 0, 0, 0, 1))], dim=-1)  # (T, n, 2h)
         return self.output(H)
 
@@ -633,7 +671,8 @@ for both_sides in (False, True):
     X_b = X_a.clone()
     X_b[7] = (X_b[7] + 1) % m  # another letter at j = 8
     moved = (network(X_a) != network(X_b)).any(-1)[:, 0]  # (T,)
-    print("both sides:" if both_sides else "left only: ", "".join("x" if place else "." for place in moved))
+    places = "".join("x" if place else "." for place in moved)
+    print("both sides:" if both_sides else "left only: ", places)
     assert not moved[7], "the letter at j itself must not be visible"
 
 # %% [markdown] lang="en" id="train-text"
@@ -653,7 +692,7 @@ def score(network):
         return cross_entropy(network(fresh).softmax(-1), fresh)
 
 def train(network, num_steps, seed):
-    """Train on so many minibatches; yields (minibatch, cross-entropy on fresh sequences, None) now and then."""
+    """Train on so many minibatches; yields (minibatch, score on fresh sequences, None) at times."""
     generator = torch.Generator().manual_seed(seed)
     updater = torch.optim.Adam(network.parameters(), lr=0.01)
     decay = torch.optim.lr_scheduler.LinearLR(updater, 1.0, 0.02, num_steps)  # ever smaller steps
@@ -680,10 +719,10 @@ trainings = {name: train(network, num_steps, seed=1) for name, network in networ
 records = plot.race(trainings)
 
 # %% [markdown] lang="en" id="result-text"
-# How close is close? On the same sequences, take the difference between network and optimum, sequence by sequence: its average is the gap, and its standard deviation divided by $\sqrt{8000}$ tells how far chance typically moves that average (the **sampling error**). A gap below zero by more than a few sampling errors would mean that the network has seen something that it should not.
+# Both curves fall steeply and then lie on their dashed lines. How close is that? On the same sequences, take the difference between network and optimum, sequence by sequence: its average is the gap, and its standard deviation divided by $\sqrt{8000}$ tells how far chance typically moves that average (the **sampling error**). A gap below zero by more than a few sampling errors would mean that the network has seen something that it should not.
 
 # %% [markdown] lang="zh" id="result-text"
-# 到底有多近？在同样的序列上，逐个序列计算网络与最优值之差：这些差的平均值就是差距，标准差除以 $\sqrt{8000}$，则是这个平均值通常的随机波动幅度（**抽样误差**）。如果差距小于零，而且幅度是抽样误差的好几倍，就说明网络看到了不该看的东西。
+# 两条曲线都急剧下降，然后贴在各自的虚线上。到底有多近？在同样的序列上，逐个序列计算网络与最优值之差：这些差的平均值就是差距，标准差除以 $\sqrt{8000}$，则是这个平均值通常的随机波动幅度（**抽样误差**）。如果差距小于零，而且幅度是抽样误差的好几倍，就说明网络看到了不该看的东西。
 
 # %% id="result"
 rows, by_position = [], {}
@@ -701,9 +740,11 @@ utils.table(["network", "nats", "exact optimum", "gap ± sampling error", "gap"]
 def draw_positions():
     """Draw the cross-entropy at each place: networks as markers, exact optima as dashed lines."""
     fig, ax = utils.new_figure(7.6, 3)
-    for (name, (losses, optimum)), colour, marker in zip(by_position.items(), (BLUE, VERMILION), "os"):
-        ax.plot(range(1, 21), losses, marker, color=colour, label=f"network, {name}")
-        ax.plot(range(1, 21), optimum, "--", color=colour, label=f"exact optimum, {name}")
+    js = range(1, 21)
+    looks = ("o", 9, BLUE), ("s", 5, VERMILION)  # two sizes: both are seen where they meet
+    for (name, (losses, optimum)), (marker, size, colour) in zip(by_position.items(), looks):
+        ax.plot(js, losses, marker, markersize=size, color=colour, label=f"network, {name}")
+        ax.plot(js, optimum, "--", color=colour, label=f"exact optimum, {name}")
     ax.set(xlabel="j, place of the letter", ylabel="nats", xticks=range(2, 21, 2))
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return fig
@@ -711,37 +752,37 @@ def draw_positions():
 draw_positions()
 
 # %% [markdown] lang="en" id="positions-look"
-# The networks have never seen a table, and yet they follow the exact optima place by place. From the left only, every place after the first few is about equally hard. From both sides nearly every place is easier. **Two places are special**: at the first there is no left side, at the last no right side. What does that do to the two curves? Keep this picture in mind: in lesson 6 a place without a right side gives a culprit away.
+# Both gaps are a small fraction of one percent, and above zero. The networks have never seen a table, and yet they follow the exact optima place by place: all markers lie on the dashed lines. From the left only (circles), every place after the first few is about equally hard. From both sides (squares) nearly every place is easier. **Two places are special**: at the first there is no left side, at the last no right side. What does that do to the two curves? Keep this picture in mind: in lesson 6 a place without a right side gives a culprit away.
 
 # %% [markdown] lang="zh" id="positions-look"
-# 网络从没见过概率表，却在每个位置上都紧跟精确最优值。只看左边时，除了开头几个位置，其余位置难度差不多。两边都看时，几乎每个位置都更容易。**有两个位置很特别**：第一个位置没有左边，最后一个位置没有右边。这对两条曲线有什么影响？请记住这幅图：到第 6 课，一个没有右边的位置会让“作弊者”露出马脚。
+# 两个差距都大于零，而且远小于百分之一。网络从没见过概率表，却在每个位置上都紧跟精确最优值：所有的点都落在虚线上。只看左边时（圆点），除了开头几个位置，其余位置难度差不多。两边都看时（方块），几乎每个位置都更容易。**有两个位置很特别**：第一个位置没有左边，最后一个位置没有右边。这对两条曲线有什么影响？请记住这幅图：到第 6 课，一个没有右边的位置会让“作弊者”露出马脚。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
 #
 # Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on the dots opens it.
 #
-# **1.** How many products does `probability` make for $k = 10$ states and $T = 100$ letters?
+# **1.** How many products does `probability` make for $k = 10$ states and $T = 50$ letters?
 
 # %% [markdown] lang="zh" id="exercises"
 # ## 练习
 #
 # 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击省略号即可展开。
 #
-# **1.** 状态数 $k = 10$、字母数 $T = 100$ 时，`probability` 要做多少次乘法？
+# **1.** 状态数 $k = 10$、字母数 $T = 50$ 时，`probability` 要做多少次乘法？
 
 # %% id="exercise-1"
 answer_1 = None
 
 def check_1(answer):
-    because = "each of 99 steps makes k products with B and k * k with A; k more at the end"
-    utils.check(answer, count(probability, k=10, T=100), because)
+    because = "each of 49 steps makes k products with B and k * k with A; k more at the end"
+    utils.check(answer, count(probability, k=10, T=50), because)
 
 check_1(answer_1)
 
 # %% tags=["solution"] id="solution-1"
 # @title Solution 1
-solution_1 = 99 * (10 + 10 * 10) + 10
+solution_1 = 49 * (10 + 10 * 10) + 10
 
 # %% [markdown] lang="en" id="exercise-2-text"
 # **2.** Change one thing: all three rows of `A` become `[0.2, 0.5, 0.3]`. What is now the probability that the missing letter of `ka_ta` is an `a`, given both sides? (Think first: what do the neighbours still say?)
@@ -753,9 +794,10 @@ solution_1 = 99 * (10 + 10 * 10) + 10
 answer_2 = None
 
 def check_2(answer):
-    forgetful = hmm._replace(A=torch.tensor([[0.2, 0.5, 0.3]], dtype=torch.float64).expand(k, k))
+    row = torch.tensor([[0.2, 0.5, 0.3]], dtype=torch.float64)
+    forgetful = hmm._replace(A=row.expand(k, k))
     _, P = fill_in(forgetful, [letters.index(c) for c in "kakta"], j=2)
-    because = "every state now forgets the one before it: the neighbours say nothing, A's row decides"
+    because = "every state now forgets the one before it: only the row of A says anything"
     utils.check(answer, P[letters.index("a")].item(), because)
 
 check_2(answer_2)
@@ -777,7 +819,8 @@ def check_3(answer):
     dull, T = HMM(torch.ones(1), torch.ones(1, 1), torch.full((1, 1000), 1 / 1000)), 1
     while probability(dull, [0] * T) > 0:
         T += 1
-    utils.check(answer, T, "every letter divides by 1000: 1e-45 is still there after 15 letters, 1e-48 is not")
+    because = "every letter divides by 1000: 1e-45 is still there after 15 letters, 1e-48 is not"
+    utils.check(answer, T, because)
 
 check_3(answer_3)
 
@@ -797,7 +840,8 @@ answer_4 = None
 def check_4(answer):
     left, _ = fill_in(hmm, [0], j=0)  # (m,)
     entropy = torch.distributions.Categorical(left).entropy().item()
-    utils.check(answer, entropy, "nothing is to its left: the best guess is P(x_1), which costs its entropy")
+    because = "nothing is to its left: the best guess is P(x_1), which costs its entropy"
+    utils.check(answer, entropy, because)
 
 check_4(answer_4)
 
@@ -817,9 +861,11 @@ answer_5 = None
 
 def check_5(answer):
     left, both = exact(hmm, fresh)  # (T, n, m) each
-    same = [j for j, apart in enumerate((left - both).abs().amax((1, 2)), start=1) if apart < 1e-12]
+    apart = (left - both).abs().amax((1, 2))  # (T,)
+    same = [j for j in range(1, 21) if apart[j - 1] < 1e-12]
     assert len(same) == 1
-    utils.check(answer, same[0], "nothing follows the last letter: rho is 1, and both sides are the left side")
+    because = "nothing follows the last letter: rho is 1, and both sides are the left side"
+    utils.check(answer, same[0], because)
 
 check_5(answer_5)
 

@@ -156,7 +156,7 @@ LOOKS = {
 
 def draw_by_position(T):
     """Held-out perplexity at each position of windows of T characters."""
-    fig, ax = utils.new_figure(7.5, 2.8)
+    fig, ax = utils.new_figure(7, 2.6)
     for name, suspect in suspects.items():
         p = utils.perplexity_by_position(suspect, pages, T)  # (T,)
         ax.semilogy(range(1, T + 1), p, label=name, **LOOKS[name])
@@ -346,8 +346,8 @@ def draw_future(window, t, shift):
         ax.plot(changed[0, t] - 1, 1.06, "v", color=colour)
         ax.set_xticks(range(27), ["␣", *vocab.idx_to_token[2:]], fontsize=9)  # 0 is <unk>
         ax.set(ylim=(0, 1.18), xlabel="next character", title=f"{name}: P moves by {moved:.2g}")
-        ax.legend(fontsize=9, loc="center right")
     axes[0].set_ylabel("P(next)")
+    axes[0].legend(fontsize=9, loc="center right")
     fig.subplots_adjust(left=0.07, right=0.99, top=0.76, bottom=0.17, wspace=0.05)
     return fig
 
@@ -762,7 +762,7 @@ for name, ids in {**guesses, "book": Y_vowels[3]}.items():
     print(f"{name:<15}", restore_vowels([" ", *shown], ["", *tag_vocab.to_tokens(ids.tolist())]))
 
 # %% [markdown] lang="en" id="verdict"
-# From the left, the network is only a little better than the baseline; from both sides it makes far fewer mistakes. At the `w` of `wht` the first one does not know yet that an `h` follows, and writes `waht`. So it is with `tm`: whether it was `time`, `tame` or `atom`, the text to the right helps most, because the vowels stand between this letter and the next.
+# From the left, the network is only a little better than the baseline; from both sides it makes far fewer mistakes. At the `w` of `wht` the unidirectional one does not know yet that an `h` follows, and writes `waht`. So it is with `tm`: whether it was `time`, `tame` or `atom`, the text to the right helps most, because the vowels stand between this letter and the next.
 #
 # ## The verdict
 #

@@ -1,18 +1,22 @@
 # %% [markdown] lang="en" id="title"
 # # Start here
 #
-# Six short lessons on deep and bidirectional recurrent networks. Everything that they claim you can run, move with a slider and see. No GPU is needed, and nothing is downloaded while they run.
+# Six short lessons on deep and bidirectional recurrent networks: networks that read a sequence, such as a text, step by step. You can run every claim, move a slider, and see for yourself.
 #
-# **First**, press *Run → Run All Cells* in the menu above (on Colab *Runtime → Run all*), or click into a cell and press `Shift+Enter`. That is also how every lesson is run.
+# **You need:** matrix products, a plain neural network, a little probability, and some Python. No GPU is needed, and nothing is downloaded while the lessons run.
+#
+# **First**, press *Run → Run All Cells* in the menu above (on Colab *Runtime → Run all*), or click into a cell and press `Shift+Enter`. That is also how every lesson is run. (On GitHub a page shows all its results, but nothing runs: the [README](../../README.md#start) has the command to start with.)
 #
 # {{launch}}
 
 # %% [markdown] lang="zh" id="title"
 # # 从这里开始
 #
-# 六节短课，讲深度循环神经网络和双向循环神经网络。课文里的每个说法，你都可以运行一遍，拖动滑块，亲眼看到。不需要 GPU，运行时也不下载任何东西。
+# 六节短课，讲深度循环神经网络和双向循环神经网络，也就是一步一步读取序列（例如文本）的网络。课文里的每个说法，你都可以运行代码、拖动滑块，亲自验证。
 #
-# **首先**，点上方菜单的 *Run → Run All Cells*（运行全部单元格；在 Colab 上是 *Runtime → Run all*），或者点一个单元格，再按 `Shift+Enter`。每一课都是这样运行的。
+# **预备知识：** 矩阵乘法、普通的神经网络、一点概率论，以及少许 Python。不需要 GPU，运行时也不下载任何东西。
+#
+# **首先**，点上方菜单的 *Run → Run All Cells*（运行全部单元格；在 Colab 上是 *Runtime → Run all*），或者点击一个单元格，再按 `Shift+Enter`。每一课都是这样运行的。（GitHub 上的页面只显示结果，不能运行：启动的命令见 [README](../../README.md#start)。）
 #
 # {{launch}}
 
@@ -29,19 +33,19 @@
 utils.check_machine()
 
 # %% [markdown] lang="en" id="verdict"
-# It says **Ready**? Then every lesson runs here. Other versions than the tested ones mostly work too (Colab has its own). If it says **Not ready**, the line below says what to do.
+# Does it say **Ready**? Then every lesson runs here. Versions other than the tested ones mostly work, too (Colab has its own). If it says **Not ready**, the line below says what to do.
 #
-# An error instead of a table? Then Jupyter was started from another Python than the one that the book was installed for: use the commands of the [README](../../README.md#start), or choose the right kernel at the top right.
+# Is there an error instead of a table? Then Jupyter was started from another Python than the one that the book was installed for: use the commands of the README, or choose the right kernel at the top right.
 
 # %% [markdown] lang="zh" id="verdict"
 # 显示 **Ready** 了吗？那么所有课程都能在这里运行。版本与测试时不同，大多也没有问题（Colab 用的是它自己的版本）。如果显示 **Not ready**，下一行会告诉你该怎么办。
 #
-# 出现的是报错，而不是表格？那说明启动 Jupyter 的 Python 不是安装本书的那一个：请使用 [README](../../README.md#start) 里的命令，或者在右上角选择正确的内核（kernel）。
+# 出现的是报错，而不是表格？那说明启动 Jupyter 的 Python 不是安装本书的那一个：请使用 README 里的命令，或者在右上角选择正确的内核（kernel）。
 
 # %% [markdown] lang="en" id="map"
 # ## The lessons
 #
-# They build on each other, but whoever knows recurrent networks may begin with lesson 3, and whoever came for the famous mistake with lesson 6. The run times were measured on the machine of the table above as it is stored (one CPU core): if yours shows half the speed, expect twice the time.
+# They build on each other, but whoever knows recurrent networks may begin with lesson 3, and whoever came for the famous mistake with lesson 6. The run times belong to the machine that the table above shows until you run it (a lesson uses one CPU core): if yours shows half that speed, expect twice the time.
 #
 # | | Lesson | What you can do afterwards | Run All |
 # | --- | --- | --- | --- |
@@ -52,14 +56,14 @@ utils.check_machine()
 # | 5 | [Bidirectional recurrent networks](05_bidirectional_rnn.ipynb) | build one, read PyTorch's layout without a slip, say what it costs and what it is good for | {{seconds 05_bidirectional_rnn}} s |
 # | 6 | [The wrong use of a bidirectional network](06_bidirectional_misuse.ipynb) | explain why a perplexity near 1 can be worthless, and show it with experiments | {{seconds 06_bidirectional_misuse}} s |
 #
-# Each lesson asks for a **prediction** before it shows a result. Make it, on paper: that is where the learning happens. At its end stand five exercises; a cell says *not yet* or *right, because …*, and the solution is folded away below it.
+# Each lesson asks for a **prediction** before it shows a result. Make it, on paper: that is where the learning happens. At its end stand four or five exercises; a cell says *not yet* or *right, because …*, and the solution is folded away below it.
 #
 # For teachers: [how to present this in class](teaching.ipynb).
 
 # %% [markdown] lang="zh" id="map"
 # ## 课程一览
 #
-# 各课前后相承；熟悉循环神经网络的读者可以从第 3 课开始，专为那个著名的错误而来的读者可以直接看第 6 课。运行时间是在上面那张表所描述的机器上（保存本页时，一个 CPU 核心）测得的：如果你的速度只有一半，时间就要加倍。
+# 各课前后相承；熟悉循环神经网络的读者可以从第 3 课开始，专为那个著名的错误而来的读者可以直接看第 6 课。运行时间是在另一台机器上测得的，在你运行之前，上面那张表描述的就是它（一课只用一个 CPU 核心）：如果你的速度（speed）只有它的一半，时间就要加倍。
 #
 # | | 课 | 学完之后，你能够 | 全部运行 |
 # | --- | --- | --- | --- |
@@ -70,7 +74,7 @@ utils.check_machine()
 # | 5 | [双向循环神经网络](05_bidirectional_rnn.ipynb) | 亲手实现，准确读懂 PyTorch 的张量布局，说清它的代价和用途 | {{seconds 05_bidirectional_rnn}} 秒 |
 # | 6 | [双向循环神经网络的错误应用](06_bidirectional_misuse.ipynb) | 解释为什么接近 1 的困惑度可能毫无价值，并用实验加以证明 | {{seconds 06_bidirectional_misuse}} 秒 |
 #
-# 每一课在给出结果之前，都会请你先**猜一猜**。请真的写在纸上：学习就发生在这一刻。课末有五道练习；运行检查单元格，会显示 *not yet*（还不对）或 *right, because …*（对了，因为……），解答折叠在它下面。
+# 每一课在给出结果之前，都会请你先**猜一猜**。请真的写在纸上：学习就发生在这一刻。课末有四五道练习；填好答案，运行单元格，会显示 *not yet*（还不对）或 *right, because …*（对了，因为……），解答折叠在它下面。
 #
 # 教师请看：[教师指南](teaching.ipynb)。
 
@@ -82,16 +86,17 @@ utils.check_machine()
 # | Control | What it does |
 # | --- | --- |
 # | **Layers**, **Hidden units** | depth $L$ and width $h$ of the network (the arrow keys move a slider; everything works from the keyboard) |
-# | **Cell** | plain RNN, GRU or LSTM |
-# | **Recipe** | *fast* (Adam, with larger first weights: see lesson 3) or *D2L* (SGD, as in that book); it proposes a learning rate, which you can change |
+# | **Cell** | the kind of recurrent layer: plain RNN, GRU or LSTM (lesson 1 says how they differ) |
+# | **Recipe** | how the weights are trained: *fast* (Adam, with larger first weights: see lesson 3) or *D2L* (stochastic gradient descent, SGD, as in *Dive into Deep Learning*); it proposes a learning rate, which you can change |
+# | **Epochs**, **Seed** | how many times the text is read; where the random numbers start, so that the same seed gives the same run |
 # | **Train**, **Stop**, **Reset** | training goes on in the background, so you can work on in other cells. **Stop** keeps the model, **Reset** forgets everything |
-# | the plot | training perplexity is solid, held-out perplexity dashed; each run has a number, at the ends of its curves and in the table |
-# | **Prefix**, **Temperature**, **Generate** | let the trained network write; at temperature 0 it always takes the likeliest character |
-# | **Settings** | the whole experiment in one line, seed included: copy it into a chat, paste it here, and press **Train** to see the same curve |
+# | the plot | **perplexity**: among how many characters the network might as well guess blindly, so 1 is perfect. Solid: on the text that it trains on; dashed: on *held-out* text, which it never trains on. Each run has a number, at the ends of its curves and in the table |
+# | **Prefix**, **Temperature**, **Generate** | let the trained network write on; at temperature 0 it always takes the likeliest character, at higher ones it gambles more |
+# | **Settings** | the whole experiment in one line, seed included: copy it into a chat; whoever pastes it here and presses **Train** sees the same curve |
 #
 # A value that makes no sense is refused with a sentence beside the control. A training that diverges stops by itself and says so.
 #
-# Here it is, with one short run by a small network. Give it more hidden units, press **Train**, and compare the two curves:
+# Here it is, with one short run of a small network: both its curves fall, the dashed one less. Give it more hidden units, press **Train**, and compare the two runs:
 
 # %% [markdown] lang="zh" id="playground-text"
 # ## 游乐场
@@ -101,16 +106,17 @@ utils.check_machine()
 # | 控件 | 作用 |
 # | --- | --- |
 # | **Layers**（层数）、**Hidden units**（隐藏单元数） | 网络的深度 $L$ 和宽度 $h$（滑块可用方向键调节，所有控件都可以用键盘操作） |
-# | **Cell**（单元） | 普通 RNN、GRU 或 LSTM |
-# | **Recipe**（训练方案） | *fast*（Adam，并放大初始权重，见第 3 课）或 *D2L*（SGD，与那本书相同）；选定后会给出一个学习率，可以再改 |
+# | **Cell**（单元） | 循环层的种类：普通 RNN、GRU 或 LSTM（区别见第 1 课） |
+# | **Recipe**（训练方案） | 怎样训练权重：*fast*（Adam，并放大初始权重，见第 3 课）或 *D2L*（随机梯度下降，即 SGD，与《动手学深度学习》相同）；选定后会给出一个学习率，可以再改 |
+# | **Epochs**（迭代周期数）、**Seed**（随机种子） | 把文本读几遍；随机数从哪里开始，种子相同，训练过程就相同 |
 # | **Train**、**Stop**、**Reset** | 训练在后台进行，其他单元格照常可用。**Stop**（停止）保留模型，**Reset**（重置）全部清空 |
-# | 图 | 实线是训练困惑度，虚线是留出困惑度；每次训练有一个编号，标在曲线末端，也写在表里 |
-# | **Prefix**（前缀）、**Temperature**（温度）、**Generate**（生成） | 让训练好的网络写下去；温度为 0 时总取概率最大的字符 |
-# | **Settings**（设置） | 整个实验浓缩成一行，包括随机种子：发到群里，对方粘贴到这里，按 **Train**，就能得到同一条曲线 |
+# | 图 | **困惑度**（perplexity）：网络的预测和在多少个字符中盲猜一样差，1 是完美。实线：在训练文本上；虚线：在从不用来训练的**留出**（held-out）文本上。每次训练有一个编号，标在曲线末端，也写在表里 |
+# | **Prefix**（前缀）、**Temperature**（温度）、**Generate**（生成） | 让训练好的网络写下去；温度为 0 时总取概率最大的字符，温度越高越随意 |
+# | **Settings**（设置） | 整个实验浓缩成一行，包括随机种子：发到群里，别人粘贴到自己的这一行，按 **Train**，就能得到同一条曲线 |
 #
 # 不合理的取值会被拒绝，控件旁会说明原因。发散的训练会自动停止，并给出提示。
 #
-# 下面就是它，已经用一个小网络训练了一小段。增加隐藏单元，按 **Train**，比较两条曲线：
+# 下面就是它，已经用一个小网络训练了一小段：两条曲线都在下降，虚线降得少一些。增加隐藏单元，按 **Train**，比较这两次训练：
 
 # %% id="playground"
 playground = utils.Playground()

@@ -1,7 +1,7 @@
 # %% [markdown] lang="en" id="title"
 # # 6 · The wrong use of a bidirectional network
 #
-# **The question of this lesson.** Replace `nn.LSTM` in [lesson 3](03_concise_lstm.ipynb) by a bidirectional one, train it as a language model, and the perplexity falls to almost 1, **on text that it has never seen**. Yet what it writes is
+# **The question of this lesson.** Replace `nn.LSTM` in [lesson 3](03_concise_lstm.ipynb) by a bidirectional one, train it as a language model (one that predicts the next character), and the perplexity falls to almost 1, **on text that it has never seen**. Yet what it writes is
 # `time travellererererer`. One of the two must be lying. Which, and how would you have noticed without looking at what it writes?
 #
 # **You need:** perplexity and held-out text (lesson 3), the forward and the backward direction ([lesson 5](05_bidirectional_rnn.ipynb)). **Run time:** about a minute on a laptop without a GPU.
@@ -11,7 +11,7 @@
 # %% [markdown] lang="zh" id="title"
 # # 6 · 双向循环神经网络的错误应用
 #
-# **本课的问题。** 把[第 3 课](03_concise_lstm.ipynb)中的 `nn.LSTM` 换成双向的，照样当作语言模型来训练，困惑度会降到接近 1，**而且是在它从未见过的文本上**。可它写出来的却是 `time travellererererer`。
+# **本课的问题。** 把[第 3 课](03_concise_lstm.ipynb)中的 `nn.LSTM` 换成双向的，照样当作语言模型（预测下一个字符的模型）来训练，困惑度会降到接近 1，**而且是在它从未见过的文本上**。可它写出来的却是 `time travellererererer`。
 # 两者之中必有一个在骗人。是哪一个？如果不看它写的文字，怎样才能发现？
 #
 # **预备知识：** 困惑度和留出文本（第 3 课）；前向与反向两个方向（[第 5 课](05_bidirectional_rnn.ipynb)）。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
@@ -75,7 +75,7 @@ print(run)
 # Memory is easy to test, and we know how: with text that it has never seen. There, the perplexity of lesson 3's network rose above 50. **Predict:** where does the held-out curve of this one end?
 
 # %% [markdown] lang="zh" id="hypotheses"
-# 困惑度 1.1，写出的却是 `travellererererer`。第 3 课的网络困惑度同样接近 1，写出的却是像样的单词。可能的解释有三种：
+# 困惑度 1.1，写出的却是 `travellererererer`。第 3 课的网络困惑度同样接近 1，写出来的是像样的单词。可能的解释有三种：
 #
 # 1. **真本事。** 它确实预测得这么好，只是写的时候出了毛病。
 # 2. **记忆。** 和第 3 课的网络一样，它把 10,000 个训练字符背了下来。
@@ -90,21 +90,22 @@ origins = dict.fromkeys(kept.about["origin"] for kept in (lesson_3, run))
 utils.LivePlot(500, title=" and ".join(origins), ylim=(0.93, 60)).race(labels)
 for name, kept in (("one direction", lesson_3), ("both directions", run)):
     last = kept.records[-1]
-    print(f"{name:<16} after 500 epochs: training {last.perplexity:.2f}, held-out {last.held_out:.2f}")
+    perplexities = f"training {last.perplexity:.2f}, held-out {last.held_out:.2f}"
+    print(f"{name:<16} after 500 epochs: {perplexities}")
 
 # %% [markdown] lang="en" id="not-memory"
-# **Evidence (a): it is not memory.** The dashed curve of the bidirectional network does not turn upwards. It falls together with the solid one, and even lies a little below it. A training curve alone could not have told the two networks apart; the held-out curve does.
+# **Evidence (a): it is not memory.** The dashed curve of the bidirectional network does not turn upwards as lesson 3's does. It falls together with the solid one, and even lies a little below it. A training curve alone could not have told the two networks apart; the held-out curve does.
 #
-# Skill, then? In 1951 Claude Shannon let people guess English letter by letter, with the 100 letters before in sight, from the same 27 symbols as ours. His estimate, 0.6 to 1.3 bits per letter, is a perplexity of 1.5 to 2.5. Our network would beat every reader after ten thousand characters of practice. A result that is too good to be true is a reason to look for the error, and the rest of this lesson is that search.
+# Skill, then? In 1951 Claude Shannon let people guess English letter by letter, with the 100 letters before in sight, from the same 27 symbols as ours. His estimate, 0.6 to 1.3 bits per letter, is a perplexity of $2^{0.6} \approx 1.5$ to $2^{1.3} \approx 2.5$. Our network would beat every reader after ten thousand characters of practice. A result that is too good to be true is a reason to look for the error, and the rest of this lesson is that search.
 #
 # ## Two suspects, live
 #
 # We train two small networks that differ only in the argument `bidirectional`: one LSTM layer with 64 hidden units per direction, Adam, and D2L's way of carrying the state (`carry="d2l"`: both directions; more about that below). **Watch the dashed lines.** At which epoch would you become suspicious?
 
 # %% [markdown] lang="zh" id="not-memory"
-# **证据（a）：不是记忆。** 双向网络的虚线没有掉头向上，而是随实线一起下降，甚至比实线还低一点。光看训练曲线，分不出这两个网络；看留出曲线，就分得清清楚楚。
+# **证据（a）：不是记忆。** 双向网络的虚线没有像第 3 课的那样掉头向上，而是随实线一起下降，甚至比实线还低一点。光看训练曲线，分不出这两个网络；看留出曲线，就分得清清楚楚。
 #
-# 那么是真本事？1951 年，香农（Claude Shannon）请人逐个字母地猜英语：看着前面的 100 个字母，猜下一个（与我们一样，是 26 个字母加空格）。他估计每个字母的信息量为 0.6 到 1.3 比特，相当于困惑度 1.5 到 2.5。而我们的网络只练习了一万个字符，就胜过了所有读者。结果好得不像真的，就该去找错误。本课余下的部分，就是这样一次追查。
+# 那么是真本事？1951 年，香农（Claude Shannon）请人逐个字母地猜英语：看着前面的 100 个字母，猜下一个（与我们一样，是 26 个字母加空格）。他估计每个字母的信息量为 0.6 到 1.3 比特，相当于困惑度 $2^{0.6} \approx 1.5$ 到 $2^{1.3} \approx 2.5$。而我们的网络只练习了一万个字符，就胜过了所有读者。结果好得不像真的，就该去找错误。本课余下的部分，就是这样一次追查。
 #
 # ## 两名嫌疑人，当场对质
 #
@@ -129,16 +130,20 @@ plot = utils.LivePlot(utils.epochs(14))
 records = plot.race({name: training(suspect) for name, suspect in suspects.items()})
 
 # %% [markdown] lang="en" id="positions"
+# From the second epoch on, the dashed curve of the bidirectional network drops ever further below the other one. It levels out a little above 1, where the honest network is still above 8.
+#
 # ## Where is it so good?
 #
-# A perplexity is an average. Take it apart: the held-out text is cut into windows of $T$ characters, each read from a zero state. For every position $t = 1, \ldots, T$ separately, what is the perplexity of predicting $x_{t+1}$? (`pages` are 10,000 held-out characters, so that each position is averaged over many windows.)
+# A perplexity averages over all positions. Take it apart: the held-out text is cut into windows of $T$ characters, each read from a zero state. For every position $t = 1, \ldots, T$ separately, what is the perplexity of predicting $x_{t+1}$? (`pages` are 10,000 held-out characters, so that each position is averaged over many windows.)
 #
 # **Predict** the shape of both curves, from $t = 1$ to $t = 35$. What does an honest network know at $t = 1$, and what at $t = 35$?
 
 # %% [markdown] lang="zh" id="positions"
+# 从第二个迭代周期起，双向网络的虚线就把另一条越甩越远，最后停在略高于 1 的地方，而诚实的网络仍在 8 以上。
+#
 # ## 它究竟好在哪里？
 #
-# 困惑度是平均的结果，我们把它拆开来看：把留出文本切成 $T$ 个字符的窗口，每个窗口都从零状态开始读。对每个位置 $t = 1, \ldots, T$ 分别计算：预测 $x_{t+1}$ 的困惑度是多少？（`pages` 是 10,000 个留出字符，这样每个位置都能在许多窗口上取平均。）
+# 困惑度是对所有位置取平均的结果，我们把它拆开来看：把留出文本切成 $T$ 个字符的窗口，每个窗口都从零状态开始读。对每个位置 $t = 1, \ldots, T$ 分别计算：预测 $x_{t+1}$ 的困惑度是多少？（`pages` 是 10,000 个留出字符，这样每个位置都能在许多窗口上取平均。）
 #
 # **猜一猜：** 从 $t = 1$ 到 $t = 35$，两条曲线各是什么形状？一个诚实的网络，在 $t = 1$ 时知道些什么，在 $t = 35$ 时又知道些什么？
 
@@ -151,11 +156,12 @@ LOOKS = {
 
 def draw_by_position(T):
     """Held-out perplexity at each position of windows of T characters."""
-    fig, ax = utils.new_figure(7.5, 2.8)
+    fig, ax = utils.new_figure(7, 2.6)
     for name, suspect in suspects.items():
         p = utils.perplexity_by_position(suspect, pages, T)  # (T,)
         ax.semilogy(range(1, T + 1), p, label=name, **LOOKS[name])
-    ax.set(xlabel="position t in the window", ylabel="perplexity", title=f"held-out, T = {T}", ylim=(0.9, 30))
+    ax.set(xlabel="position t in the window", ylabel="perplexity", ylim=(0.9, 30))
+    ax.set_title(f"held-out, T = {T}")
     ax.set_yticks([1, 2, 3, 5, 10, 20], ["1", "2", "3", "5", "10", "20"])
     ax.legend(loc=(0.03, 0.22))
     return fig
@@ -165,10 +171,11 @@ draw_by_position(35)
 # %% id="spike"
 for name, suspect in suspects.items():
     p = utils.perplexity_by_position(suspect, pages)
-    print(f"{name:<14} first {p[0]:.2f}  median {p.median():.2f}  last but one {p[-2]:.2f}  last {p[-1]:.2f}")
+    ends = f"last but one {p[-2]:.2f}  last {p[-1]:.2f}"
+    print(f"{name:<14} first {p[0]:.2f}  median {p.median():.2f}  {ends}")
 
 # %% [markdown] lang="en" id="spike-text"
-# **Evidence (b): one position gives it away.** The honest network is worst at the first position, where it has read a single character, and then stays at about one level. The bidirectional one is nearly perfect everywhere, *except at the last position*. That is the only one behind which no text follows. So its power comes from the right.
+# **Evidence (b): one position gives it away.** The honest network is worst at the first position, where it has read a single character, and then stays at about one level. The bidirectional one is nearly perfect everywhere, *except at the last position*. That is the only one after which no text follows. So its power comes from the right.
 #
 # Is it really the end of the window, and not something about the number 35? Move the end and see whether the spike goes with it.
 
@@ -237,16 +244,20 @@ for name, suspect in suspects.items():
     full = utils.perplexity(suspect, corpus.held_out)
     prefix = utils.perplexity(suspect, corpus.held_out, prefix_only=True)
     scores[name] = full, prefix
-    print(f"{name:<14} whole window {full:8.4f}   prefix only {prefix:8.4f}   ratio {prefix / full:.5f}")
+    both_scores = f"whole window {full:8.4f}   prefix only {prefix:8.4f}"
+    print(f"{name:<14} {both_scores}   ratio {prefix / full:.5f}")
 assert abs(scores["unidirectional"][1] / scores["unidirectional"][0] - 1) < 1e-5
 
 # %% id="draw-scores"
 def draw_scores(scores):
-    """Draw the perplexity of each network with the whole window in sight and with prefixes only, as bars."""
+    """Bars: each network's perplexity with the whole window in sight, and with prefixes only."""
     fig, ax = utils.new_figure(6.5, 2.4)
-    for k, (label, colour, hatch) in enumerate((("whole window", "0.7", ""), ("prefix only", "#009e73", "//"))):
-        places, heights = [i + 0.36 * k - 0.18 for i in range(len(scores))], [pair[k] for pair in scores.values()]
-        bars = ax.bar(places, heights, 0.36, color=colour, hatch=hatch, edgecolor="white", label=label)
+    looks = {"whole window": ("0.7", ""), "prefix only": ("#009e73", "//")}
+    for k, (label, (colour, hatch)) in enumerate(looks.items()):
+        places = [i + 0.36 * k - 0.18 for i in range(len(scores))]
+        heights = [pair[k] for pair in scores.values()]
+        look = {"color": colour, "hatch": hatch, "edgecolor": "white"}
+        bars = ax.bar(places, heights, 0.36, label=label, **look)
         ax.bar_label(bars, fmt="%.2f")
     ax.set(ylabel="perplexity", ylim=(0, 1.2 * max(heights)))
     ax.set_xticks(range(len(scores)), list(scores))
@@ -275,7 +286,7 @@ draw_scores(scores)
 # %% [markdown] lang="zh" id="future"
 # ## 换一个未来
 #
-# 现在反过来：未来还在，但换成另一个。在每个窗口中保留 $x_1, \ldots, x_t$，把其余部分换成书中**另一个窗口**的相应部分。诚实的预测在 $t$ 处不可能有任何察觉。
+# 现在反过来：未来还在，但换成另一个。在每个窗口中保留 $x_1, \ldots, x_t$，把其余部分换成书中**另一个窗口**的相应部分。诚实的网络在 $t$ 处预测时，不可能有任何察觉。
 #
 # **猜一猜：** 这时双向网络在位置 $t$ 会说什么：原来的下一个字符，新换上的字符，还是介于两者之间？
 
@@ -287,7 +298,7 @@ def predict(model, X):
     return O.reshape(X.shape[1], len(X), -1).softmax(dim=-1)
 
 def other_future(X, t, shift):
-    """The windows X (n, T): x_1 to x_t kept, what follows taken from the window `shift` further on."""
+    """The windows X (n, T): x_1 to x_t kept, the rest taken from the window `shift` further on."""
     return torch.cat([X[:, :t], X.roll(-shift, 0)[:, t:]], dim=1)
 
 windows = pages[: 285 * 35].reshape(285, 35)  # (n, T)
@@ -295,28 +306,30 @@ windows = pages[: 285 * 35].reshape(285, 35)  # (n, T)
 # %% id="future-counts"
 t, rows = 20, []
 changed = other_future(windows, t, shift=1)
-old, new = windows[:, t], changed[:, t]  # x_{t+1}: position t has index t - 1, because Python counts from 0
+old, new = windows[:, t], changed[:, t]  # x_{t+1} has index t, because Python counts from 0
 differ = old != new
 for name, suspect in suspects.items():
     before, after = predict(suspect, windows)[:t], predict(suspect, changed)[:t]  # (t, n, q)
     guess = after[-1].argmax(dim=-1)
     share_old, share_new = ((guess == x)[differ].float().mean() for x in (old, new))
-    rows.append([name, f"{(after - before).abs().max():.3g}", f"{share_old:.0%}", f"{share_new:.0%}"])
-utils.table(["up to t = 20", "largest move of any P", "says the book's x_21", "says the new x_21"], rows)
+    move = (after - before).abs().max()
+    rows.append([name, f"{move:.3g}", f"{share_old:.0%}", f"{share_new:.0%}"])
+head = ["up to t = 20", "largest move of any P", "says the book's x_21", "says the new x_21"]
+utils.table(head, rows)
 
 # %% [markdown] lang="en" id="future-look"
 # **Evidence (d).** Not one probability of the unidirectional network moves, and the difference is not small but *exactly* 0: the future is not among its inputs. The bidirectional network says, nearly every time, whatever we have put there. It does not predict the next character. It **reads it out**.
 #
-# Look at single cases. Hollow bars: with the book's own future. Filled: with the other one. Triangles mark $x_{t+1}$ in both.
+# Look at single cases. Hollow bars: with the book's own future. Filled: with the other one. Triangles mark $x_{t+1}$ in both. In the first case (`in front of the fir`, followed by `e with two legs` or by `this table he p`) the bars of the unidirectional network coincide, and the one tall bar of the bidirectional network moves from `e` to `t`.
 
 # %% [markdown] lang="zh" id="future-look"
-# **证据（d）。** 单向网络的概率没有一个发生变化，差别不是很小，而是**恰好**为 0：未来根本不在它的输入里。双向网络呢，我们换上什么，它几乎每次就说什么。它不是在预测下一个字符，而是把它**念出来**。
+# **证据（d）。** 单向网络的概率没有一个发生变化，差别不是很小，而是**恰好**为 0：未来根本不在它的输入里。双向网络呢，几乎每次都是换上什么就说什么。它不是在预测下一个字符，而是把它**念出来**。
 #
-# 来看具体的例子。空心条：书中原来的未来；实心条：换上的未来。三角形标出两种情况下的 $x_{t+1}$。
+# 来看具体的例子。空心柱：书中原来的未来；实心柱：换上的未来。三角形标出两种情况下的 $x_{t+1}$。在第一个例子里（`in front of the fir` 后面接 `e with two legs` 或 `this table he p`），单向网络的两组柱子完全重合，双向网络唯一的高柱则从 `e` 移到了 `t`。
 
 # %% id="explore-future"
 def draw_future(window, t, shift):
-    """P(next) at position t of both networks, with the book's own future and with that of another window."""
+    """P(next) at position t, with the book's own future and with that of another window."""
     X = windows[window : window + 1]
     changed = other_future(windows, t, shift)[window : window + 1]
     pieces = X[0, :t], X[0, t:], changed[0, t:]
@@ -326,15 +339,16 @@ def draw_future(window, t, shift):
     fig.suptitle(f"book:  {kept}|{own}\nother: {kept}|{other}", family="monospace", fontsize=10)
     for ax, (name, suspect) in zip(axes, suspects.items()):
         before, after = (predict(suspect, x)[t - 1, 0, 1:] for x in (X, changed))  # (27,)
+        colour, moved = LOOKS[name]["color"], (before - after).abs().max()
         ax.bar(range(27), before, width=0.9, fill=False, edgecolor="0.2", label="book's future")
-        ax.bar(range(27), after, width=0.5, color=LOOKS[name]["color"], label="other future")
+        ax.bar(range(27), after, width=0.5, color=colour, label="other future")
         ax.plot(X[0, t] - 1, 1.12, "v", markerfacecolor="none", color="0.2", markersize=7)
-        ax.plot(changed[0, t] - 1, 1.06, "v", color=LOOKS[name]["color"])
-        ax.set_xticks(range(27), [c.replace(" ", "␣") for c in vocab.idx_to_token[1:]], fontsize=8)
-        moved = (before - after).abs().max()
-        ax.set(ylim=(0, 1.18), title=f"{name}: P(next) moves by {moved:.2g}")
-        ax.legend(fontsize=8, loc="center right")
-    fig.subplots_adjust(left=0.05, right=0.99, top=0.76, bottom=0.1, wspace=0.05)
+        ax.plot(changed[0, t] - 1, 1.06, "v", color=colour)
+        ax.set_xticks(range(27), ["␣", *vocab.idx_to_token[2:]], fontsize=9)  # 0 is <unk>
+        ax.set(ylim=(0, 1.18), xlabel="next character", title=f"{name}: P moves by {moved:.2g}")
+    axes[0].set_ylabel("P(next)")
+    axes[0].legend(fontsize=9, loc="center right")
+    fig.subplots_adjust(left=0.07, right=0.99, top=0.76, bottom=0.17, wspace=0.05)
     return fig
 
 utils.explore(
@@ -347,22 +361,22 @@ utils.explore(
 # %% [markdown] lang="en" id="gradient"
 # ## What does a prediction listen to?
 #
-# Instead of changing inputs one by one, ask calculus. The logits of position $t$ form a vector $\mathbf{o}_t \in \mathbb{R}^q$, and the one-hot input at position $s$ a vector $\mathbf{x}_s \in \mathbb{R}^d$. How strongly the former depends on the latter is measured by the size of the Jacobian matrix,
+# Instead of changing inputs one by one, ask calculus. The logits of position $t$ form a vector $\mathbf{o}_t \in \mathbb{R}^q$, and the one-hot input at position $s$ a vector $\mathbf{x}_s \in \mathbb{R}^d$. How strongly the former depends on the latter is measured by the size of the Jacobian matrix, which holds all the partial derivatives,
 #
 # $$G_{ts} = \left\lVert \frac{\partial \mathbf{o}_t}{\partial \mathbf{x}_s} \right\rVert_F ,\qquad \frac{\partial \mathbf{o}_t}{\partial \mathbf{x}_s} \in \mathbb{R}^{q \times d},$$
 #
-# the root of the sum of its squared entries. A backward pass gives the gradient of *one* number; to get $q$ rows in one pass, every window is fed $q$ times, and its copy $j$ is asked for logit $j$ only.
+# the root of the sum of its squared entries (its Frobenius norm, hence the $F$). A backward pass gives the gradient of *one* number; to get $q$ rows in one pass, every window is fed $q$ times, and its copy $j$ is asked for logit $j$ only.
 #
 # **Predict** what a picture of $G$ looks like for each network: $t$ downwards, $s$ to the right.
 
 # %% [markdown] lang="zh" id="gradient"
 # ## 预测在听谁的？
 #
-# 不必逐个改动输入，求导就行。位置 $t$ 的各个 logit 组成向量 $\mathbf{o}_t \in \mathbb{R}^q$，位置 $s$ 的独热输入是向量 $\mathbf{x}_s \in \mathbb{R}^d$。前者对后者的依赖有多强，可以用雅可比矩阵的大小来衡量：
+# 不必逐个改动输入，求导就行。位置 $t$ 的各个 logit 组成向量 $\mathbf{o}_t \in \mathbb{R}^q$，位置 $s$ 的独热输入是向量 $\mathbf{x}_s \in \mathbb{R}^d$。前者对后者的依赖有多强，可以用雅可比矩阵（由全部偏导数组成）的大小来衡量：
 #
 # $$G_{ts} = \left\lVert \frac{\partial \mathbf{o}_t}{\partial \mathbf{x}_s} \right\rVert_F ,\qquad \frac{\partial \mathbf{o}_t}{\partial \mathbf{x}_s} \in \mathbb{R}^{q \times d},$$
 #
-# 也就是矩阵各元素平方和的平方根。一次反向传播只能求**一个**数的梯度；为了一次得到 $q$ 行，我们把每个窗口重复 $q$ 次输入，其中第 $j$ 份只问第 $j$ 个 logit。
+# 也就是矩阵各元素平方和的平方根（即弗罗贝尼乌斯范数，下标 $F$ 由此而来）。一次反向传播只能求**一个**数的梯度；为了一次得到 $q$ 行，我们把每个窗口重复 $q$ 次输入，其中第 $j$ 份只问第 $j$ 个 logit。
 #
 # **猜一猜：** 对这两个网络，画出来的 $G$ 各是什么样子（$t$ 向下，$s$ 向右）？
 
@@ -372,7 +386,8 @@ from torch.nn import functional as F
 def gradient_norms(model, X):
     """G (T, T) of the equation above, averaged over the windows X (n, T)."""
     (n, T), q = X.shape, model.vocab_size
-    one_hot = F.one_hot(X.T.repeat_interleave(q, dim=1), q).float()  # (T, n q, q): each window q times
+    # each window q times: (T, n q, q)
+    one_hot = F.one_hot(X.T.repeat_interleave(q, dim=1), q).float()
     G = torch.empty(T, T)
     for t in range(T):
         inputs = one_hot.clone().requires_grad_()
@@ -381,11 +396,12 @@ def gradient_norms(model, X):
         G[t] = inputs.grad.reshape(T, n, q * q).norm(dim=2).mean(dim=1)  # (T,)
     return G
 
-G = {name: gradient_norms(suspect, pages[: 8 * 20].reshape(8, 20)) for name, suspect in suspects.items()}
+eight, above = pages[: 8 * 20].reshape(8, 20), torch.ones(20, 20).triu(1) > 0  # above: s > t
+G = {name: gradient_norms(suspect, eight) for name, suspect in suspects.items()}
 for name, g in G.items():
-    offsets = (g.argmax(dim=1) - torch.arange(20)).tolist()  # of the brightest s in each row, counted from t
-    print(f"{name:<14} exact zeros at s > t: {(g.triu(1) == 0).sum() - 210} of 190;", end="  ")
-    print(f"brightest at s = t in {offsets.count(0)} rows, at s = t + 1 in {offsets.count(1)} rows of 20")
+    offsets = (g.argmax(dim=1) - torch.arange(20)).tolist()  # s - t of the largest entry, by row
+    print(f"{name:<14} exact zeros at s > t: {(g[above] == 0).sum()} of {above.sum()};", end=" ")
+    print("largest entry of each row at s - t =", *offsets)
 
 # %% id="draw-gradient"
 from matplotlib.colors import LogNorm
@@ -406,11 +422,11 @@ def draw_gradient(G):
 draw_gradient(G)
 
 # %% [markdown] lang="en" id="gradient-look"
-# **Evidence (e).** A triangle and a square. Every entry of the unidirectional network with $s > t$ is exactly zero, and in every row the strongest is $s = t$, the character just read. The bidirectional one fills the square, and in nearly every row the strongest is $s = t + 1$: the network listens most of all to the very character that it is asked to predict.
+# **Evidence (e).** A triangle and a square. Every entry of the unidirectional network with $s > t$ is exactly zero (white), and in every row the strongest is $s = t$, the character just read. The bidirectional one fills the square, and in nearly every row the strongest is $s = t + 1$: the network listens most of all to the very character that it is asked to predict.
 # The case is closed: it is a leak. (The exceptions are the last two rows: the last has no $s = t + 1$, and in the one above it no text follows $x_{t+1}$. If you train longer, $s = t$ catches up: the backward state has read both characters, and the network must tell them apart.)
 
 # %% [markdown] lang="zh" id="gradient-look"
-# **证据（e）。** 一个三角形，一个正方形。单向网络中 $s > t$ 的元素全部恰好为零，每一行最强的都是 $s = t$，即刚刚读到的字符。双向网络则填满了整个正方形，而且几乎每一行最强的都是 $s = t + 1$：它听得最多的，正是要它预测的那个字符。
+# **证据（e）。** 一个三角形，一个正方形。单向网络中 $s > t$ 的元素全部恰好为零（白色），每一行最强的都是 $s = t$，即刚刚读到的字符。双向网络则填满了整个正方形，而且几乎每一行最强的都是 $s = t + 1$：它听得最多的，正是要它预测的那个字符。
 # 可以结案了：这是泄漏。（例外是最后两行：最后一行没有 $s = t + 1$；倒数第二行有，但 $x_{t+1}$ 后面再没有文本。如果训练得更久，$s = t$ 会追上来：反向隐状态把这两个字符都读过，网络必须把它们区分开。）
 
 # %% [markdown] lang="en" id="carried"
@@ -433,21 +449,22 @@ draw_gradient(G)
 
 # %% id="read"
 def read(model, X, Y, state):
-    """Losses (T, n) of the windows X (n, T) with targets Y, from an initial state, and the final state."""
+    """Losses (T, n) on windows X (n, T), targets Y, from an initial state; and the final state."""
     with torch.no_grad():
         O, state = model(X, state)  # (T n, q)
     return F.cross_entropy(O, Y.T.flatten(), reduction="none").reshape(X.shape[1], -1), state
 
 def only(direction, state):
-    """The state (directions, n, h) of one layer, all but one direction (0: forward, 1: backward) zero."""
+    """A layer's state (directions, n, h), zero but for one direction (0: forward, 1: backward)."""
     keep = torch.arange(len(state[0])) == direction
     return tuple(s * keep[:, None, None] for s in state)
 
 # %% id="initial-states"
-minibatches = list(utils.Batches(pages, batch_size=8))  # row i of each goes on where row i ended before
+# row i of each minibatch goes on where row i of the one before ended
+minibatches = list(utils.Batches(pages, batch_size=8))
 
 def by_initial_state(model, direction):
-    """Perplexity by position (T,) for several initial states of one direction, the other's being zero."""
+    """Perplexity by position (T,) for initial states of one direction, the other's being zero."""
     zero = carried = model.begin_state(batch_size=8, device="cpu")
     losses = {}
     for i, ((X, Y), following) in enumerate(zip(minibatches, minibatches[1:])):
@@ -490,16 +507,16 @@ rows.append(["backward, last position", *(f"{p[-1]:.2f}" for p in backward.value
 utils.table(["perplexity", *backward], rows)
 
 # %% [markdown] lang="en" id="carried-look"
-# Left, the unidirectional network: the carried state helps at the first positions, and that of another row does harm, because it tells of another place. The proper state knows what came before.
+# Left, the unidirectional network: the carried state helps at the first positions, because it knows what came before; that of another row does harm, because it tells of another place.
 #
-# Right, the bidirectional one: the carried state is about as harmful as one from anywhere else in the book, and both are far worse than none. The true state makes the spike vanish, because it has read $x_{T+1}$: one more proof of the leak. (The carried state also spoils the *training* perplexity a little. That is one reason why the solid curve lay above the dashed one, which is measured from zero states.) So `utils.fit` carries only the forward direction (`carry="forward"`), unless told otherwise.
+# Right, the bidirectional one: the carried state is about as harmful as one from anywhere else in the book, and both are far worse than zeros. The true state makes the spike vanish, because it has read $x_{T+1}$: one more proof of the leak. (The carried state also spoils the *training* perplexity a little. That is one reason why the solid curve lay above the dashed one, which is measured from zero states.) So `utils.fit` carries only the forward direction (`carry="forward"`), unless told otherwise.
 #
 # But *why* is the carried state so harmful? The backward state carried over has last read the **first character of the previous window**. **Predict** what the network expects after the end of the new one.
 
 # %% [markdown] lang="zh" id="carried-look"
-# 左图是单向网络：传下来的状态对开头几个位置有帮助，换成另一行的则有害，因为它说的是书中另一处的事。该传的状态知道前文。
+# 左图是单向网络：传下来的状态知道前文，对开头几个位置有帮助；换成另一行的则有害，因为它说的是书中另一处的事。
 #
-# 右图是双向网络：传下来的状态与取自书中别处的状态差不多同样有害，两者都远不如干脆不传。而真正该有的状态让尖峰消失了，因为它读过 $x_{T+1}$：这又一次证明了泄漏。（传下来的状态也让**训练**困惑度略微变差；实线高于从零状态测得的虚线，这是原因之一。）所以 `utils.fit` 默认只传前向的状态（`carry="forward"`）。
+# 右图是双向网络：传下来的状态与取自书中别处的状态差不多同样有害，两者都远不如零状态。而真正该有的状态让尖峰消失了，因为它读过 $x_{T+1}$：这又一次证明了泄漏。（传下来的状态也让**训练**困惑度略微变差；实线高于从零状态测得的虚线，这是原因之一。）所以 `utils.fit` 默认只传前向的状态（`carry="forward"`）。
 #
 # 但传下来的状态**为什么**这么有害？这个反向状态最后读到的，是**前一个窗口的第一个字符**。**猜一猜：** 网络会认为新窗口的末尾之后是什么字符？
 
@@ -509,17 +526,17 @@ with torch.no_grad():
     for i, (X, Y) in enumerate(minibatches):
         O, state = bi(X, state)  # both directions carried
         if i > 0:
-            said = O.reshape(35, 8, 28)[-1].argmax(dim=-1)  # (n,): the prediction at the last position
+            said = O.reshape(35, 8, 28)[-1].argmax(dim=-1)  # (n,): predicted at the last position
             hits.append(torch.stack([said == Y[:, -1], said == minibatches[i - 1][0][:, 0]]))
 right, echo = torch.stack(hits).float().mean(dim=(0, 2))
 print(f"at the last position: right {right:.0%}, first character of the previous window {echo:.0%}")
 
 # %% [markdown] lang="en" id="writes"
-# It repeats the first character of the previous window, as if that came next. Now we can also explain the famous line. D2L's decoder reads *one* character at a time and carries both states. When it reads $x_t$, the backward state that it starts from has last read $x_{t-1}$; so the network takes $x_{t-1}$ for the character that comes *after* $x_t$, and "reads it out".
+# Nearly always it repeats the first character of the previous window, as if that came next. Now we can also explain the famous line. D2L's **decoder**, the loop that writes text, reads *one* character at a time and carries both states. When it reads $x_t$, the backward state that it starts from has last read $x_{t-1}$; so the network takes $x_{t-1}$ for the character that comes *after* $x_t$, and "reads it out".
 # **Predict** what it writes after `it is` and after `the time machine`.
 
 # %% [markdown] lang="zh" id="writes"
-# 它重复的是前一个窗口的第一个字符，好像那就是下文。现在，那行著名的文字也能解释了。D2L 的解码器每次只读**一个**字符，并传递两个方向的状态。读 $x_t$ 时，反向从传来的状态出发，而这个状态最后读到的是 $x_{t-1}$；于是网络把 $x_{t-1}$ 当成 $x_t$ **后面**的字符，把它“念了出来”。
+# 它几乎总是重复前一个窗口的第一个字符，好像那就是下文。现在，那行著名的文字也能解释了。D2L 的**解码器**，也就是写出文字的那个循环，每次只读**一个**字符，并传递两个方向的状态。读 $x_t$ 时，反向从传来的状态出发，而这个状态最后读到的是 $x_{t-1}$；于是网络把 $x_{t-1}$ 当成 $x_t$ **后面**的字符，把它“念了出来”。
 # **猜一猜：** 在 `it is` 和 `the time machine` 之后，它会写什么？
 
 # %% id="echo-lines"
@@ -527,42 +544,41 @@ for prefix in ("time traveller", "it is", "the time machine"):
     print(utils.generate(bi, vocab, prefix, 20))
 
 # %% [markdown] lang="en" id="decoders"
-# So the stammer comes from the *decoder*, not from the leak as such. A decoder can also read the whole text again for every new character, from a zero state (`reencode=True`). Then nothing wrong is carried, and the network stands where its perplexity has its spike: at the last position. Compare both decoders for both networks, first always taking the likeliest character ($\tau = 0$), then sampling ($\tau = 1$).
+# So the stammer comes from the decoder, not from the leak as such. A decoder can also read the whole text again for every new character, from a zero state (`reencode=True`). Then nothing wrong is carried, and the network stands where its perplexity has its spike: at the last position. Compare both decoders for both networks, first always taking the likeliest character ($\tau = 0$), then sampling ($\tau = 1$).
 
 # %% [markdown] lang="zh" id="decoders"
-# 可见，结巴出在**解码器**上，而不是泄漏本身。解码器也可以换一种做法：每写一个新字符，都从零状态把全文重读一遍（`reencode=True`）。这样就不会传递错误的状态，网络始终处在困惑度出现尖峰的地方：最后一个位置。下面对两个网络比较两种解码器，先是每次取概率最大的字符（$\tau = 0$），再是采样（$\tau = 1$）。
+# 可见，结巴是解码器造成的，而不是泄漏本身造成的。解码器也可以换一种做法：每写一个新字符，都从零状态把全文重读一遍（`reencode=True`）。这样就不会传递错误的状态，网络始终处在困惑度出现尖峰的地方：最后一个位置。下面对两个网络比较两种解码器，先是每次取概率最大的字符（$\tau = 0$），再是采样（$\tau = 1$）。
 
 # %% id="decode"
 for name, suspect in suspects.items():
     for reencode in (False, True):
         for tau in (0, 1):
-            generator = torch.Generator().manual_seed(0)
-            line = utils.generate(
-                suspect, vocab, "time traveller", 50, temperature=tau, reencode=reencode, generator=generator
-            )
+            options = {"temperature": tau, "reencode": reencode}
+            options["generator"] = torch.Generator().manual_seed(0)
+            line = utils.generate(suspect, vocab, "time traveller", 50, **options)
             print(f"{name:<15}{'read anew' if reencode else 'carried':<10} tau = {tau}  {line}")
 
 # %% [markdown] lang="en" id="decode-look"
-# **Evidence (f), and a warning.** For the unidirectional network both decoders write the same. With the likeliest character, *both* networks get caught in a loop, the honest one too: always taking the maximum tends to do that. So nonsense in the output does not prove a leak, and fluent text would not disprove one. The verdict rests on (b) to (e), which are numbers.
+# **Evidence (f), and a warning.** For the unidirectional network both decoders write the same. Taking the likeliest character each time, *both* networks get caught in a loop, the honest one too; that choice tends to do so. So nonsense in the output does not prove a leak, and fluent text would not disprove one. The verdict rests on (b) to (e): there, something was measured.
 
 # %% [markdown] lang="zh" id="decode-look"
-# **证据（f），以及一个提醒。** 对单向网络，两种解码器写出的文字相同。每次取概率最大的字符时，**两个**网络都会陷入循环，诚实的那个也不例外：贪心选择往往如此。所以，写出胡话并不能证明泄漏，写得通顺也不能证明没有泄漏。判决的依据是（b）到（e），那些都是数。
+# **证据（f），以及一个提醒。** 对单向网络，两种解码器写出的文字相同。每次取概率最大的字符时，**两个**网络都会陷入循环，诚实的那个也不例外：贪心选择往往如此。所以，写出胡话并不能证明泄漏，写得通顺也不能证明没有泄漏。判决的依据是（b）到（e）：那些都是测量出来的。
 
 # %% [markdown] lang="en" id="playground"
 # ## The playground
 #
-# As in lesson 3, now with the switch **Bidirectional** (trained with `carry="forward"`). Three things to find out:
+# As in lesson 3, now with the switch **Bidirectional** (trained with `carry="forward"`). A first, bidirectional run with 64 hidden units is there already; both its curves fall almost to 1. Three things to find out:
 # 1. Train *Bidirectional* off, then on, everything else the same. After how many epochs do the two *dashed* curves part? And the solid ones?
 # 2. Hidden units 16, bidirectional: is copying something that needs a large network?
-# 3. Press **Generate** for either network. Does the sample tell you which one has the better perplexity?
+# 3. Press **Generate** after each training. Does the sample tell you which network has the lower perplexity?
 
 # %% [markdown] lang="zh" id="playground"
 # ## 游乐场
 #
-# 与第 3 课相同，多了一个开关 **Bidirectional**（双向；训练时 `carry="forward"`）。请弄清三件事：
+# 与第 3 课相同，多了一个开关 **Bidirectional**（双向；训练时 `carry="forward"`）。图中已有一次训练：双向，64 个隐藏单元，两条曲线都降到接近 1。请弄清三件事：
 # 1. **Bidirectional** 先关后开，其余不变，各训练一次。几个迭代周期之后，两条**虚线**开始分开？实线呢？
 # 2. 隐藏单元取 16，双向：照抄需要很大的网络吗？
-# 3. 对两个网络分别按 **Generate**（生成）。从写出的文字，看得出哪个网络的困惑度更好吗？
+# 3. 每次训练之后按一下 **Generate**（生成）。从写出的文字，看得出哪个网络的困惑度更低吗？
 
 # %% id="show-playground"
 playground = utils.Playground(corpus, bidirectional=True)
@@ -595,7 +611,7 @@ for a, b in "ce nu li hb oa ft vy gq rs mw dk".split():
     LOOKALIKE[vocab[a]], LOOKALIKE[vocab[b]] = vocab[b], vocab[a]
 
 def scan(ids, generator, rate=0.15):
-    """The ids of a text as a bad scan shows them: a share `rate` of all characters looks like another."""
+    """The ids of a text as a bad scan shows them: each is taken for its look-alike at this rate."""
     hit = torch.rand(ids.shape, generator=generator) < rate
     return torch.where(hit, LOOKALIKE[ids], ids)  # the shape of ids
 
@@ -631,7 +647,7 @@ for num_tags in (28, 42):  # characters for this task, groups of vowels for the 
 
 # %% id="train-tagger"
 def train_tagger(tagger, minibatch, X, Y):
-    """Train on what minibatch(generator) draws; yields (minibatch, error rate there, on the held-out X)."""
+    """Train on what minibatch(generator) draws; yields (step, error rate there, on held-out X)."""
     generator = torch.Generator().manual_seed(0)
     updater = torch.optim.Adam(tagger.parameters(), lr=0.01)
     for turn in range(1, utils.epochs(10) + 1):
@@ -654,11 +670,12 @@ def draw_windows(ids, generator, n=64, T=40):
     return torch.randint(len(ids) - T, (n, 1), generator=generator) + torch.arange(T)
 
 def race_taggers(num_tags, minibatch, X, Y):
-    """Train a tagger in one direction and one in both; return the networks and their records, by name."""
+    """Train a tagger in one direction and one in both; return networks and records, by name."""
     utils.seed_everything(0)
     taggers = {name: Tagger(name == "bidirectional", num_tags) for name in suspects}
-    plot = utils.LivePlot(25 * utils.epochs(10), xlabel="minibatch", ylabel="error rate", ylim=(0.03, 0.6))
-    return taggers, plot.race({name: train_tagger(t, minibatch, X, Y) for name, t in taggers.items()})
+    words = {"xlabel": "minibatch", "ylabel": "error rate", "ylim": (0.03, 0.6)}
+    trainings = {name: train_tagger(t, minibatch, X, Y) for name, t in taggers.items()}
+    return taggers, utils.LivePlot(25 * utils.epochs(10), **words).race(trainings)
 
 # %% [markdown] lang="en" id="ocr-predict"
 # **Predict:** doing nothing leaves the share of damaged characters printed above. How much of it will a network remove that reads from the left only? And one that reads both sides?
@@ -675,22 +692,24 @@ def scanned_minibatch(generator):
 X_ocr, Y_ocr = noisy.reshape(-1, 40), text.held_out.reshape(-1, 40)  # (250, 40)
 readers, ocr = race_taggers(28, scanned_minibatch, X_ocr, Y_ocr)
 left = {name: rs[-1][2] for name, rs in ocr.items()}
-print(f"wrong characters: nothing done {damaged:.1%}", *(f"{k} {v:.1%}" for k, v in left.items()), sep=", ")
+shares = [f"{name} {share:.1%}" for name, share in left.items()]
+print(f"wrong characters: nothing done {damaged:.1%}", *shares, sep=", ")
 
 # %% id="ocr-lines"
-versions = {"scanned": X_ocr[:2]} | {name: net(X_ocr[:2]).argmax(dim=-1).T for name, net in readers.items()}
-for name, ids in versions.items():  # (2, T): two windows, one after the other
+versions = {"scanned": X_ocr[:2]}  # (2, T): two windows, one after the other
+versions |= {name: net(X_ocr[:2]).argmax(dim=-1).T for name, net in readers.items()}
+for name, ids in versions.items():
     marks = "".join("^" if wrong_one else " " for wrong_one in (ids != Y_ocr[:2]).flatten())
     print(f"{name:<15}", "".join(vocab.to_tokens(ids.flatten().tolist())))
     print(f"{'':<15}", marks)
 
 # %% [markdown] lang="en" id="ocr-look"
-# (A `^` marks what is still, or newly, wrong.) Reading both sides repairs much more: whether `hc` is `he` can be seen on the left, but whether `c` or `e` begins a word is decided by what follows. And it is no leak: the line is really there when such a program runs.
+# (A `^` marks what is still, or newly, wrong.) The left side alone repairs about a third of the damage, both sides together more than half. Whether `hc` is `he` can be seen on the left, but whether `c` or `e` begins a word is decided by what follows. And it is no leak: the line is really there when such a program runs.
 #
 # **Restoring vowels.** Arabic and Hebrew are mostly written without short vowels, and readers add them. We do the same to English: take out `a e i o u`, and tag each remaining character with the vowels that followed it.
 
 # %% [markdown] lang="zh" id="ocr-look"
-# （`^` 标出仍然错误或新改错的字符。）两边都读，能修复的多得多：`hc` 是不是 `he`，看左边就知道；可词首是 `c` 还是 `e`，要看后面的字母。这也不是泄漏：这样的程序运行时，整行文字确实就在那里。
+# （`^` 标出仍然错误或新改错的字符。）只看左边，能修复大约三分之一的损坏；两边都看，能修复一半以上。`hc` 是不是 `he`，看左边就知道；可词首是 `c` 还是 `e`，要看后面的字母。这也不是泄漏：这样的程序运行时，整行文字确实就在那里。
 #
 # **恢复元音。** 阿拉伯语和希伯来语通常不写短元音，由读者自己补上。我们对英语也这么做：去掉 `a e i o u`，给剩下的每个字符标注原来跟在它后面的元音。
 
@@ -698,7 +717,7 @@ for name, ids in versions.items():  # (2, T): two windows, one after the other
 import re
 
 def remove_vowels(line):
-    """The characters of a line without its vowels (a space first), and the vowels that followed each."""
+    """A line's characters without its vowels (a space first), and what vowels followed each."""
     skeleton, vowels = zip(*re.findall("([^aeiou])([aeiou]*)", " " + line))
     return list(skeleton), list(vowels)
 
@@ -713,7 +732,7 @@ assert restore_vowels(skeleton, vowels) == "the time machine"
 # The tags are all groups of vowels that occur in the training text, the empty one among them; the baseline gives everything the most frequent tag. **Predict:** between the letters of `tm`, should one put `i`, `a` or `o`? Which side helps more here?
 
 # %% [markdown] lang="zh" id="vowels-predict"
-# 标签是训练文本中出现过的所有元音组合，空的也算一种；基线处处都给出最常见的标签。**猜一猜：** 看到 `tm`，中间该填 `i`、`a` 还是 `o`？这里哪一边的帮助更大？
+# 标签是训练文本中出现过的所有元音组合，空的也算一种；基线一律给出最常见的标签。**猜一猜：** 看到 `tm`，中间该填 `i`、`a` 还是 `o`？这里哪一边的帮助更大？
 
 # %% id="train-vowels"
 lines = ["".join(vocab.to_tokens(ids.tolist())) for ids in (text.train, text.held_out)]
@@ -736,30 +755,37 @@ print(f"wrong tags: baseline {baseline:.1%}", *(f"{k} {v:.1%}" for k, v in wrong
 
 # %% id="vowel-lines"
 shown = vocab.to_tokens(X_vowels[3].tolist())  # the T characters of one window
-guesses = {name: writer(X_vowels[3:4]).argmax(dim=-1)[:, 0] for name, writer in writers.items()}  # (T,)
+logits = {name: writer(X_vowels[3:4])[:, 0] for name, writer in writers.items()}  # (T, tags)
+guesses = {name: o.argmax(dim=-1) for name, o in logits.items()}  # (T,)
 print(f"{'without vowels':<15}", "".join(shown))
 for name, ids in {**guesses, "book": Y_vowels[3]}.items():
     print(f"{name:<15}", restore_vowels([" ", *shown], ["", *tag_vocab.to_tokens(ids.tolist())]))
 
 # %% [markdown] lang="en" id="verdict"
+# From the left, the network is only a little better than the baseline; from both sides it makes far fewer mistakes. At the `w` of `wht` the unidirectional one does not know yet that an `h` follows, and writes `waht`. So it is with `tm`: whether it was `time`, `tame` or `atom`, the text to the right helps most, because the vowels stand between this letter and the next.
+#
 # ## The verdict
 #
 # Ask two questions before you reach for `bidirectional=True`: **when the prediction is made, is the text to the right of $t$ there? And does it contain the answer?** Only "yes" to the first and "no" to the second will do.
 
 # %% [markdown] lang="zh" id="verdict"
+# 只看左边，网络比基线好不了多少；两边都看，错误就少得多。读到 `wht` 里的 `w` 时，单向网络还不知道后面是 `h`，于是写成了 `waht`。`tm` 也是一样：究竟是 `time`、`tame` 还是 `atom`，右边的帮助最大，因为元音就在这个字母和下一个字母之间。
+#
 # ## 判决
 #
 # 在写下 `bidirectional=True` 之前，先问两个问题：**做预测的时候，$t$ 右边的文本在不在？它里面有没有答案？** 只有答案分别是“在”和“没有”，才可以用。
 
 # %% id="verdict-table"
 honest = [f"{prefix_score:.2f}" for _, prefix_score in scores.values()]
-characters, groups = ([f"{share:.1%}" for share in shares.values()] for shares in (left, wrong))
+chars, groups = ([f"{share:.1%}" for share in shares.values()] for shares in (left, wrong))
+head = ["task", "right side there?", "answer in it?", "measured", "one direction", "both", "use"]
+one, both = suspects  # their names
 rows = [
-    ["completing text: next character", "no", "yes", "prefix-only perplexity", *honest, "unidirectional"],
-    ["correcting OCR: true character", "yes", "no", "wrong characters", *characters, "bidirectional"],
-    ["restoring vowels: tag", "yes", "no", "wrong tags", *groups, "bidirectional"],
+    ["completing text: next character", "no", "yes", "prefix-only perplexity", *honest, one],
+    ["correcting OCR: true character", "yes", "no", "wrong characters", *chars, both],
+    ["restoring vowels: tag", "yes", "no", "wrong tags", *groups, both],
 ]
-utils.table(["task", "right side there?", "answer in it?", "measured", "one direction", "both", "use"], rows)
+utils.table(head, rows)
 
 # %% [markdown] lang="en" id="checklist"
 # (While someone types, there is no right side; while one trains and scores, there is, and it contains the answer.)
@@ -772,7 +798,7 @@ utils.table(["task", "right side there?", "answer in it?", "measured", "one dire
 # - Replace everything after $t$. Does any prediction up to $t$ move, even in the last digit?
 # - Draw $\lVert \partial \mathbf{o}_t / \partial \mathbf{x}_s \rVert$. Is anything above the diagonal nonzero?
 #
-# And if you want both sides *and* a language model? Then hide the answer from the input. Lesson 5's blank does that, and BERT is trained in this way; or train two language models, one in each direction, and join their states only afterwards, as ELMo does. Transformers that predict the next token have the same problem, and solve it with a mask that makes their heat map a triangle.
+# And if you want both sides *and* a language model? Then hide the answer from the input. Lesson 5's blank does that, and so does the training of BERT, a well-known language network; or train two language models, one in each direction, and join their states only afterwards, as ELMo, its forerunner, does. A Transformer (a network in which every position reads all others directly) that predicts the next token has the same problem, and solves it with a mask that makes its heat map a triangle.
 
 # %% [markdown] lang="zh" id="checklist"
 # （续写文字时右边什么也没有；训练和评估时右边有文本，而答案就在其中。）
@@ -785,34 +811,35 @@ utils.table(["task", "right side there?", "answer in it?", "measured", "one dire
 # - 替换 $t$ 之后的一切。$t$ 及之前的预测有没有变动，哪怕只是最后一位小数？
 # - 画出 $\lVert \partial \mathbf{o}_t / \partial \mathbf{x}_s \rVert$。对角线上方有没有非零的值？
 #
-# 如果既想利用两边，**又**想训练语言模型呢？那就在输入中把答案遮住。第 5 课的填空就是这样，BERT 也是这样训练的；或者像 ELMo 那样，两个方向各训练一个语言模型，训练之后才把隐状态拼接起来。预测下一个词元的 Transformer 有同样的问题，解决办法是掩码：加上掩码，热图就成了三角形。
+# 如果既想利用两边，**又**想训练语言模型呢？那就在输入中把答案遮住。第 5 课的填空就是这样，著名的语言网络 BERT 也是这样训练的；或者像它的前身 ELMo 那样，两个方向各训练一个语言模型，训练之后才把隐状态拼接起来。用 Transformer（每个位置都直接读取所有位置的网络）预测下一个词元，也有同样的问题，解决办法是掩码：加上掩码，热图就成了三角形。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
 #
 # Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on the dots opens it.
 #
-# **1.** A leaking network has perplexity 1.05 at every position of the window but the last, and 10 there. For $T = 35$ the perplexity of the whole window is 1.12: the spike almost disappears in the average. What is it for $T = 5$? (Perplexity is $\exp$ of an average.)
+# **1.** A leaking network has perplexity 1.05 at every position of the window but the last, and 10 there. For $T = 35$ the perplexity of the whole window is 1.12: the spike almost disappears in the average. What is it for $T = 7$? (Perplexity is $\exp$ of an average; two decimals will do.)
 
 # %% [markdown] lang="zh" id="exercises"
 # ## 练习
 #
 # 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击省略号即可展开。
 #
-# **1.** 某个有泄漏的网络，在窗口的最后一个位置困惑度为 10，在其余位置都是 1.05。$T = 35$ 时，整个窗口的困惑度为 1.12：尖峰在平均中几乎看不见了。$T = 5$ 时是多少？（困惑度是先取平均，再取 $\exp$。）
+# **1.** 某个有泄漏的网络，在窗口的最后一个位置困惑度为 10，在其余位置都是 1.05。$T = 35$ 时，整个窗口的困惑度为 1.12：尖峰在平均中几乎看不见了。$T = 7$ 时是多少？（困惑度是先取平均，再取 $\exp$；保留两位小数即可。）
 
 # %% id="exercise-1"
 answer_1 = None
 
 def check_1(answer):
-    expected = torch.tensor([1.05] * 4 + [10.0]).log().mean().exp().item()
-    utils.check(answer, expected, "a short window shows the spike: it is one position of five, not of 35")
+    expected = torch.tensor([1.05] * 6 + [10.0]).log().mean().exp().item()
+    because = "a short window shows the spike: it is one position of seven, not of 35"
+    utils.check(answer, expected, because)
 
 check_1(answer_1)
 
 # %% tags=["solution"] id="solution-1"
 # @title Solution 1
-solution_1 = (1.05**4 * 10) ** (1 / 5)
+solution_1 = (1.05**6 * 10) ** (1 / 7)
 
 # %% [markdown] lang="en" id="exercise-2-text"
 # **2.** Change one thing: a bidirectional network is to predict $x_{t+2}$, the character after the next. The window has 35 characters. At how many positions can the answer **not** leak?
@@ -829,7 +856,8 @@ def check_2(answer):
         changed = X.clone()
         changed[0, t + 2] = X[0, t + 2] % 27 + 1
         leaking += (predict(bi, changed)[t] != predict(bi, X)[t]).any().item()
-    utils.check(answer, 35 - leaking, "x_{t+2} lies in the window for all but the last two positions")
+    because = "x_{t+2} lies in the window for all but the last two positions"
+    utils.check(answer, 35 - leaking, because)
 
 check_2(answer_2)
 
@@ -874,7 +902,8 @@ answer_3 = None
 def check_3(answer):
     X, changed = windows, other_future(windows, 20, shift=1)
     leaking = "".join(k for k, net in lineup.items() if (net(X)[:20] != net(changed)[:20]).any())
-    utils.check(answer, leaking, "it subtracts a mean over the whole window: the future moves all its inputs")
+    because = "it subtracts a mean over the whole window: the future moves all its inputs"
+    utils.check(answer, leaking, because)
 
 check_3(answer_3)
 
@@ -882,7 +911,8 @@ check_3(answer_3)
 # @title Solution 3
 X = torch.randint(1, 28, (4, 10))
 changed = torch.cat([X[:, :5], X[:, 5:] % 27 + 1], dim=1)
-(solution_3,) = (name for name, net in lineup.items() if not torch.equal(net(X)[:5], net(changed)[:5]))
+moved = {name: not torch.equal(net(X)[:5], net(changed)[:5]) for name, net in lineup.items()}
+(solution_3,) = (name for name, leaks in moved.items() if leaks)
 
 # %% [markdown] lang="en" id="exercise-4-text"
 # **4.** Honesty has a price. How many times as many characters must a network read for prefix-only scoring of a window of 35, compared with reading the window once?
@@ -895,7 +925,7 @@ answer_4 = None
 
 def check_4(answer):
     steps = []  # the length of all that the network is given: first prefixes, then the whole window
-    hook = uni.register_forward_hook(lambda module, inputs, output: steps.append(inputs[0].shape[1]))
+    hook = uni.register_forward_pre_hook(lambda _, inputs: steps.append(inputs[0].shape[1]))
     for prefix_only in (True, False):
         utils.perplexity(uni, windows.flatten()[:36], prefix_only=prefix_only)
     hook.remove()
@@ -910,10 +940,10 @@ check_4(answer_4)
 solution_4 = (35 * 36 / 2) / 35
 
 # %% [markdown] lang="en" id="exercise-5-text"
-# **5.** `nn.LSTM(28, 16, 3, bidirectional=True)` returns a state $\mathbf{H}$ of shape `(6, n, 16)`. Which indices of its first dimension may be carried to the next minibatch? Give a tuple.
+# **5.** `nn.LSTM(28, 16, 3, bidirectional=True)` returns a state $\mathbf{H}$ of shape `(6, n, 16)`. Which indices of its first dimension may be carried to the next minibatch? Give a tuple, in increasing order.
 
 # %% [markdown] lang="zh" id="exercise-5-text"
-# **5.** `nn.LSTM(28, 16, 3, bidirectional=True)` 返回的隐状态 $\mathbf{H}$ 形状为 `(6, n, 16)`。第一个维度中，哪些下标的状态可以传给下一个小批量？请写成元组。
+# **5.** `nn.LSTM(28, 16, 3, bidirectional=True)` 返回的隐状态 $\mathbf{H}$ 形状为 `(6, n, 16)`。第一个维度中，哪些下标的状态可以传给下一个小批量？请从小到大写成元组。
 
 # %% id="exercise-5"
 answer_5 = None
@@ -922,10 +952,11 @@ def check_5(answer):
     net = nn.LSTM(28, 16, 3, bidirectional=True)
     with torch.no_grad():
         for name, parameter in net.named_parameters():
-            parameter *= "reverse" not in name  # silence the backward direction: its states become zero
+            parameter *= "reverse" not in name  # backward direction silenced: its states are zero
         _, (H, _) = net(torch.randn(5, 2, 28))
     forward_ones = tuple(i for i in range(6) if H[i].any())
-    utils.check(answer, forward_ones, "directions alternate, and only a forward state ends where the next begins")
+    because = "directions alternate, and only a forward state ends where the next begins"
+    utils.check(answer, forward_ones, because)
 
 check_5(answer_5)
 
@@ -950,7 +981,7 @@ solution_5 = (0, 2, 4)
 # ## 小结
 #
 # - 把双向网络当作语言模型，训练文本**和**留出文本上的困惑度都接近 1。这既不是记忆，也不是真本事：反向隐状态把答案递给了它。
-# - 平均值把它掩盖了，窗口的最后一个位置则露了馅。仅前缀评估、更换未来和梯度热图都证明了泄漏。
+# - 平均值把它掩盖了，窗口的最后一个位置却让它露了馅。仅前缀评估、更换未来和梯度热图都证明了泄漏。
 # - 诚实的模型，看到整个窗口和只看前缀时困惑度相同；未来怎么换，它的预测连一位数字也不变。
 # - 传递反向状态是第二个错误：它拿过去冒充未来。`ererer` 就是这么来的。
 # - 当右边的文本确实在那里，又不含答案时，用双向就对了：校正、标注、填空。

@@ -1,14 +1,14 @@
 # %% [markdown] lang="en" id="title"
 # # For teachers
 #
-# How to show this book to a class: the playground on a projector, the lessons as slides, what fits into 5, 20 and 50 minutes, and which cells take how long. Everything here works without a network once it is installed.
+# How to show this book to a class: the playground on a projector, the lessons as slides, what fits into 5, 20 and 50 minutes, and which cells take how long. The students need matrix products, a plain neural network and a little probability. Once installed, everything here works without a network. You may copy, change and hand out all of it: text and figures under CC BY 4.0, code under the MIT licence.
 #
 # {{launch}}
 
 # %% [markdown] lang="zh" id="title"
 # # 教师指南
 #
-# 怎样在课堂上使用这本书：把游乐场投到大屏幕上，把课程做成幻灯片，5 分钟、20 分钟、50 分钟各讲什么，哪些单元格要运行多久。安装完成之后，这里的一切都不需要网络。
+# 怎样在课堂上使用这本书：把游乐场投到大屏幕上，把课程做成幻灯片，5 分钟、20 分钟、50 分钟各讲什么，哪些单元格要运行多久。学生需要懂得矩阵乘法、普通的神经网络和一点概率论。安装完成之后，这里的一切都不需要网络。全部内容都可以复制、修改和分发：文字和图采用 CC BY 4.0，代码采用 MIT 许可证。
 #
 # {{launch}}
 
@@ -16,8 +16,9 @@
 # ## The evening before
 #
 # 1. On the machine that will be used, install the book as the [README](../../README.md#start) says, and run the [start page](00_start_here.ipynb): it must say **Ready**.
-# 2. Run the lessons you want to show from top to bottom, once. Nothing is downloaded then or later; test it with the network off.
+# 2. Run the lessons that you want to show from top to bottom, once. Nothing is downloaded then or later; test it with the network off. Where there is a GPU, the long trainings of lessons 3 and 6 really run: try how long they take.
 # 3. Make the slides (below) as your way out: they show every figure and number even if the machine trains too slowly.
+# 4. In a notebook, the stored results stand right below the questions. Let the class predict before you scroll on; or, once the lesson has run, remove them (*Edit → Clear Outputs of All Cells*) and run each cell again after the vote.
 #
 # Forty students on one server? A kernel uses one CPU core while it trains, none otherwise, and well under 1 GB of memory: count a core for each student who trains at the same moment.
 
@@ -25,8 +26,9 @@
 # ## 课前一晚
 #
 # 1. 在上课要用的机器上，按照 [README](../../README.md#start) 安装本书，运行[开始页](00_start_here.ipynb)，它必须显示 **Ready**。
-# 2. 把要演示的课从头到尾运行一遍。此时和以后都不会下载任何东西，不妨断网试一次。
+# 2. 把要演示的课从头到尾运行一遍。此时和以后都不会下载任何东西，不妨断网试一次。如果机器有 GPU，第 3 课和第 6 课的长训练会真的运行：先看看要多久。
 # 3. 做好幻灯片（见下文）作为后备：即使机器训练得太慢，所有的图和数字也都在上面。
+# 4. 在笔记本里，保存的结果就在问题的下面。请让学生先猜，再往下滚动；也可以在整课运行完之后清除结果（*Edit → Clear Outputs of All Cells*），表决之后再逐个运行单元格。
 #
 # 四十名学生共用一台服务器？每个内核训练时占一个 CPU 核心，不训练时不占，内存远低于 1 GB：同一时刻有几个人在训练，就按几个核心来算。
 
@@ -63,8 +65,8 @@
 # .venv/bin/pip install sphinx-revealjs==3.2.1 sphinx-mathjax-offline==0.0.2 && .venv/bin/python tools/make_slides.py
 # ```
 #
-# writes a file for each lesson and language into `slides/`, 3 MB each. A file holds everything (figures, formulas, scripts), so it opens in any browser without a network, from a USB stick as well. Slides show the code and the stored outputs; nothing runs.
-# The arrow keys, the space bar and most presenters lead on. The result of a **Predict** always stands on a later slide; solutions and the checks of the exercises are left out. `Esc` shows an overview, `F` fills the screen; what is longer than the screen scrolls first.
+# This writes a file for each lesson and language into `slides/`, about 3 MB each. A file holds everything (figures, formulas, scripts), so it opens in any browser without a network, from a USB stick as well. Slides show the code and the stored outputs; nothing runs.
+# The arrow keys, the space bar and most remote controls turn the pages. The result of a **Predict** always stands on a later slide; solutions and the checks of the exercises are left out. `Esc` shows an overview, `F` fills the screen; what is longer than the screen scrolls first.
 
 # %% [markdown] lang="zh" id="slides"
 # ## 把课程做成幻灯片
@@ -73,32 +75,32 @@
 # .venv/bin/pip install sphinx-revealjs==3.2.1 sphinx-mathjax-offline==0.0.2 && .venv/bin/python tools/make_slides.py
 # ```
 #
-# 会为每一课、每种语言在 `slides/` 里各写一个文件，每个 3 MB。一个文件包含全部内容（图、公式、脚本），不联网也能在任何浏览器中打开，拷在 U 盘里也行。幻灯片显示代码和保存的输出，不会运行。
-# 用方向键、空格键或一般的翻页笔翻页。**猜一猜**的结果总在后面的幻灯片上；练习的解答和检查都不显示。按 `Esc` 看总览，按 `F` 全屏；比屏幕长的内容会先滚动。
+# 这条命令为每一课、每种语言在 `slides/` 里各写一个文件，每个约 3 MB。一个文件包含全部内容（图、公式、脚本），不联网也能在任何浏览器中打开，拷在 U 盘里也行。幻灯片显示代码和保存的输出，不会运行。
+# 用方向键、空格键或一般的翻页笔翻页。**猜一猜**的答案总在后面的幻灯片上；练习的解答和检查都不显示。按 `Esc` 看总览，按 `F` 全屏；比屏幕长的内容会先滚动。
 
 # %% [markdown] lang="en" id="five"
 # ## Five minutes: a number that is too good
 #
-# The famous mistake, in the playground, as the last five minutes of a lecture on bidirectional networks or as the first of one on evaluation.
+# The famous mistake, shown in the [playground](playground.ipynb): the last five minutes of a lecture on bidirectional networks, or the first five of one on evaluation.
 #
 # 1. *"This network predicts the next character of a book."* Paste `layers=1 hidden_units=128 epochs=20` into **Settings**, press **Train**. Solid: text it has read. Dashed: text it has not.
 # 2. *"Now we let it read from both sides."* Paste `layers=1 hidden_units=128 epochs=20 bidirectional=True`. **Before** you press **Train**, let the class vote: worse, a little better, much better?
 # 3. *"Nearly perfect, and on text that it has never seen. Shall we publish?"* Press **Generate**. Let them explain it in pairs for a minute.
 # 4. The sentence to take home: the answer to "which character comes next" is among the inputs, one step later, and the backward direction has read it. Lesson 6 proves it.
 #
-# The cell below rehearses this with the same two lines. Each training takes seconds:
+# The cell below rehearses this with the same two lines; each training takes seconds. Run 1: the dashed curve stays above 6, and the network writes something like English. Run 2: both curves fall almost to 1, and it writes `erererer`.
 
 # %% [markdown] lang="zh" id="five"
 # ## 五分钟：好得不像真的
 #
-# 在游乐场里演示那个著名的错误：可以放在双向网络一讲的最后五分钟，也可以作为“模型评估”一讲的开头。
+# 在[游乐场](playground.ipynb)里演示那个著名的错误：可以放在双向网络一讲的最后五分钟，也可以作为“模型评估”一讲的开头。
 #
 # 1. “这个网络预测一本书的下一个字符。”把 `layers=1 hidden_units=128 epochs=20` 粘贴到 **Settings**，按 **Train**。实线是它读过的文本，虚线是没读过的。
 # 2. “现在让它从两边读。”粘贴 `layers=1 hidden_units=128 epochs=20 bidirectional=True`。按 **Train** **之前**，先请全班表决：会变差、好一点，还是好得多？
 # 3. “几乎完美，而且是在从未见过的文本上。可以发表了吗？”按 **Generate**。请大家两人一组，用一分钟解释看到的现象。
 # 4. 要带走的一句话：“下一个字符是什么”的答案就在输入里，只晚一步，而反向已经读过它了。第 6 课会证明这一点。
 #
-# 下面的单元格用同样的两行设置预演一遍，每次训练只需几秒：
+# 下面的单元格用同样的两行设置预演一遍，每次训练只需几秒。第一次：虚线停在 6 以上，写出的文字有几分像英语。第二次：两条曲线都降到接近 1，写出的却是 `erererer`。
 
 # %% id="setup"
 # {{setup}}
@@ -106,7 +108,8 @@
 # %% id="rehearse"
 playground = utils.Playground(bidirectional=True)
 playground.show()
-for settings in ("layers=1 hidden_units=128 epochs=20", "layers=1 hidden_units=128 epochs=20 bidirectional=True"):
+honest = "layers=1 hidden_units=128 epochs=20"
+for settings in (honest, f"{honest} bidirectional=True"):
     playground.settings_text.value = settings
     playground.start()
     playground.wait()
@@ -122,7 +125,7 @@ utils.HTML(playground.table.value)
 #
 # | Minutes | Section | What to ask |
 # | --- | --- | --- |
-# | 4 | The text; The model | why is `Y` the same text as `X`? how many weights has layer 2? |
+# | 4 | The text; The model | why is `Y` the same text as `X`? How many weights has layer 2? |
 # | 4 | Training and prediction | *"perplexity 1: has it learnt English?"* Take a vote, do not answer |
 # | 5 | Memory or language? | where on the axis will the held-out curve end? |
 # | 5 | The playground | `layers=1 hidden_units=128 epochs=40`, then the same with `layers=2`: who wins, on which text? |
@@ -144,30 +147,38 @@ utils.HTML(playground.table.value)
 # %% [markdown] lang="en" id="fifty"
 # ## Fifty minutes: from the graph to the leak
 #
+# Run lessons 1, 3, 5 and 6 before the class comes in. Then look, move the sliders, and run a cell again only where its curve should grow before their eyes.
+#
 # | Minutes | Show | What to ask |
 # | --- | --- | --- |
 # | 10 | [Lesson 1](01_deep_rnn.ipynb): *Shapes and parameters, with sliders*, *In which order?* with its Play button | in which order can the states be computed, and how many at once? |
 # | 5 | [Lesson 1](01_deep_rnn.ipynb): *Depth or width?* | which of the three networks of the same size will do best? |
-# | 10 | [Lesson 3](03_concise_lstm.ipynb): *Memory or language?* and the playground | as above |
+# | 10 | [Lesson 3](03_concise_lstm.ipynb): *Memory or language?* and the playground | the same as in the twenty minutes |
 # | 5 | [Lesson 5](05_bidirectional_rnn.ipynb): *Use 1: fill in the blank* | type a sentence of the class with a `_` into the box |
 # | 15 | [Lesson 6](06_bidirectional_misuse.ipynb): *Where is it so good?* to *What does a prediction listen to?* | a prediction before each figure; for the heat map: where will it be bright? |
 # | 5 | [Lesson 6](06_bidirectional_misuse.ipynb): *The verdict* | which of these three tasks may look into the future? |
 #
-# With a second session: [lesson 4](04_hmm_forward_backward.ipynb) before lesson 5. Its lattice, stepped with Play, is where dynamic programming becomes visible, and its last section shows two networks falling to the exact optima.
+# With a second session: [lesson 4](04_hmm_forward_backward.ipynb) before lesson 5. Its lattice, stepped with Play, is where dynamic programming becomes visible, and its last section shows two networks coming down almost to the exact optima.
+#
+# Afterwards the students work alone: the exercises at the end of each lesson check themselves. (The solutions are folded away below them: they are for practice, not for marks.)
 
 # %% [markdown] lang="zh" id="fifty"
 # ## 五十分钟：从计算图到泄漏
+#
+# 上课之前，先把第 1、3、5、6 课运行好。课上只看图、拖滑块；想让大家看着曲线一点点画出来时，才重新运行那个单元格。
 #
 # | 分钟 | 演示什么 | 问什么 |
 # | --- | --- | --- |
 # | 10 | [第 1 课](01_deep_rnn.ipynb)：“用滑块看形状与参数量”“按什么顺序计算？”（带播放按钮） | 这些隐状态可以按什么顺序计算？同时能算几个？ |
 # | 5 | [第 1 课](01_deep_rnn.ipynb)：“深一点，还是宽一点？” | 三个同样大小的网络，哪个最好？ |
-# | 10 | [第 3 课](03_concise_lstm.ipynb)：“记住了原文，还是学会了语言？”和游乐场 | 同上 |
+# | 10 | [第 3 课](03_concise_lstm.ipynb)：“记住了原文，还是学会了语言？”和游乐场 | 与二十分钟的安排相同 |
 # | 5 | [第 5 课](05_bidirectional_rnn.ipynb)：“用途一：填空” | 请学生出一个带 `_` 的句子，输入文本框 |
 # | 15 | [第 6 课](06_bidirectional_misuse.ipynb)：从“它究竟好在哪里？”到“预测在听谁的？” | 每张图之前先猜；热图上哪里会亮？ |
 # | 5 | [第 6 课](06_bidirectional_misuse.ipynb)：“判决” | 这三项任务中，哪些可以看未来？ |
 #
-# 如果还有一次课：在第 5 课之前讲[第 4 课](04_hmm_forward_backward.ipynb)。用播放按钮逐步走过网格图，动态规划就看得见了；最后一节里，两个网络会一直降到精确的最优值。
+# 如果还有一次课：在第 5 课之前讲[第 4 课](04_hmm_forward_backward.ipynb)。用播放按钮逐步走过网格图，动态规划就看得见了；最后一节里，两个网络会几乎降到精确的最优值。
+#
+# 课后学生可以自学：每课末尾的练习会自动判断对错。（解答就折叠在题目下面，所以适合练习，不适合评分。）
 
 # %% [markdown] lang="en" id="slow"
 # ## Which cells take how long
@@ -176,8 +187,8 @@ utils.HTML(playground.table.value)
 #
 # {{slow cells}}
 #
-# Start such a cell, and talk while its curve grows. A press on *Stop* (■) in the toolbar ends it; the curve stays.
-# The two trainings of D2L that take minutes, in lessons 3 and 6, are shown as recorded runs; `FULL=1` in the environment runs them.
+# Start such a cell, and talk while its curve grows. *Stop* (■) in the toolbar ends it; the curve stays.
+# D2L's two trainings, in lessons 3 and 6, and the sweeps of lesson 3 take minutes or longer and are shown as recorded runs. `FULL=1` in the environment runs them.
 
 # %% [markdown] lang="zh" id="slow"
 # ## 哪些单元格要运行多久
@@ -186,17 +197,17 @@ utils.HTML(playground.table.value)
 #
 # {{slow cells}}
 #
-# 先运行这样的单元格，在曲线生长的时候讲解。按工具栏里的停止按钮（■）就会中断，曲线会留下来。
-# 第 3 课和第 6 课里 D2L 的两次训练需要几分钟，显示的是事先录下的结果；在环境变量里设 `FULL=1`，就会真的运行。
+# 先运行这样的单元格，趁曲线延伸的时候讲解。按工具栏里的停止按钮（■）就会中断，曲线会留下来。
+# 第 3 课和第 6 课里 D2L 的两次训练，以及第 3 课的扫描，需要几分钟甚至更久，所以显示的是事先保存的记录。在环境变量里设 `FULL=1`，就会真的运行。
 
 # %% [markdown] lang="en" id="wrong"
 # ## When something goes wrong in front of the class
 #
 # | What you see | What to do |
 # | --- | --- |
-# | a training does not fall, or says *diverged* | show it: which knob was it? Then **Reset** |
+# | a curve does not fall, or it says *diverged* | show it: which knob was it? Then **Reset** |
 # | the wrong cell is running | *Stop* (■), then go on: every cell can be run again, and in any order once all have run |
-# | nothing reacts | *Kernel → Restart Kernel and Run All Cells*; talk over the stored figures meanwhile |
+# | nothing reacts | *Kernel → Restart Kernel and Run All Cells*; meanwhile, talk about the figures of the slides |
 # | the machine is hopeless | the slides |
 
 # %% [markdown] lang="zh" id="wrong"
@@ -204,7 +215,7 @@ utils.HTML(playground.table.value)
 #
 # | 现象 | 办法 |
 # | --- | --- |
-# | 训练降不下去，或者显示 *diverged*（发散） | 正好讲一讲：是哪个旋钮造成的？然后按 **Reset** |
+# | 困惑度降不下去，或者显示 *diverged*（发散） | 正好讲一讲：是哪个设置造成的？然后按 **Reset** |
 # | 运行了不该运行的单元格 | 按停止（■）再继续：全部运行过一遍之后，每个单元格都可以按任意顺序重新运行 |
-# | 毫无反应 | *Kernel → Restart Kernel and Run All Cells*（重启内核并全部运行）；其间就着保存的图讲 |
+# | 毫无反应 | *Kernel → Restart Kernel and Run All Cells*（重启内核并全部运行）；其间用幻灯片上的图继续讲 |
 # | 机器实在不行 | 用幻灯片 |

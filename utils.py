@@ -647,8 +647,9 @@ if (!window.nameBookWidgets) {
     const ours = /^(Arrow.*|Enter| )$/.test(event.key) && !event.shiftKey && !event.ctrlKey;
     if (event.target.closest?.(".jupyter-widgets")) event.target.toggleAttribute("data-lm-suppress-shortcuts", ours);
   }, true);
+  const widgets = ":is(#stronger-than-a-class, .jupyter-widgets)";
   document.head.insertAdjacentHTML("beforeend",
-    "<style>.jupyter-widgets :focus-visible { outline: 3px solid #0072b2 !important; outline-offset: 1px }</style>");
+    `<style>${widgets} :focus-visible { outline: 3px solid #0072b2 !important; outline-offset: 1px }</style>`);
 }
 window.nameBookWidgets();
 """
@@ -857,7 +858,7 @@ class LivePlot:
         self.canvas, self.frame, self.background = FigureCanvasAgg(self.figure), None, None
         self.axes = self.figure.add_axes((0.07, 0.14, 0.71, 0.78), xlabel=xlabel, ylabel=ylabel, title=title)
         self.axes.set_yscale("log")
-        self.axes.set_yticks([0.01, 0.03, 0.1, 0.3, 1, 2, 3, 5, 10, 20, 30, 100, 1000])
+        self.axes.set_yticks([0.01, 0.03, 0.1, 0.3, 1, 2, 3, 5, 10, 20, 30, 50, 100, 300, 1000])
         self.axes.minorticks_off()
         self.axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         self.axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

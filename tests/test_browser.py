@@ -175,6 +175,7 @@ def test_lesson_3_as_a_reader_tries_it(lesson, lab):
         page.keyboard.press("ArrowLeft")
     wait_for(lambda: hidden.get_attribute("aria-valuetext") == "96", 5)
     check_keyboard(page, box)
+    layers.focus()
     rate, place = box.get_by_label("Learning rate", exact=True), figure.bounding_box()
     rate.fill("-1")
     page.keyboard.press("Tab")

@@ -1,6 +1,7 @@
 """Every lesson runs from top to bottom in a kernel of its own; its exercises say "right" to the solution only."""
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -17,6 +18,50 @@ EDITIONS = json.loads((ROOT / "notebooks" / "source" / "editions.json").read_tex
 PAGES = sorted((ROOT / "notebooks" / "en").glob("*.ipynb"))  # the start page and others, too
 LESSONS = [path for path in PAGES if re.match(r"\d*[1-9]_", path.name)]
 WRONG_ANSWERS = (0, -1, 1e9, "right", [])
+MISCONCEPTIONS = {  # of every exercise in turn: what a reader answers who has taken the wrong turn
+    "01_deep_rnn": [
+        [(64, 28, 64, 64), (64, 64, 64, 64), (28, 64, 28, 64)],  # PyTorch's order; h x h for all; d in every layer
+        [810, 852, 662],  # no output bias; two biases a layer; d inputs in every layer
+        [5, 3, 10],
+        [4, 400 / 104, 103 / 400],
+        [4, 2, 104],
+    ],
+    "02_stacked_from_scratch": [
+        [140, 70, 36],  # the loop form; without the hoisted products; one layer
+        [1, 3, 3 / 7],  # each gradient for itself; not clipped; the sum for the norm
+        [256, 128, 1024],  # one layer; h for 4h; both biases
+        [18, 0.9**19, 0.9**21],
+        [(15, 30), (25, 10), (10, 10)],
+    ],
+    "03_concise_lstm": [
+        [4 * 256 * (28 + 256 + 1) + 2 * 4 * 256 * 513, 4 * 256 * 284 + 2 * 4 * 256 * 512, 3 * 4 * 256 * 286],
+        [28, 27, 28 / 2],
+        [4 / 3, 2 / 3, 75],
+        [3, 50, 500],
+        [1 / (1 + math.exp(-2)), 1 / (1 + math.exp(-4)), 0.5],  # tau = 1; times tau; uniform
+    ],
+    "04_hmm_forward_backward": [
+        [5000, 500, 5390],  # k k T; k T; without the last k
+        [0.3, 0.5, 0.6],
+        [14, 15, 17],
+        [math.log(6), math.log(3), 6],
+        [1, 19, 10],
+    ],
+    "05_bidirectional_rnn": [
+        [2, 4, 2.5],
+        [2, 4, 5],
+        [(6, 3), (7, 3), (6, 4)],
+        [50, 60, 30],
+        [1, 0.5, 2],
+    ],
+    "06_bidirectional_misuse": [
+        [1.12, 2.33, 1.4],  # the average does not depend on T; of perplexities; the middle
+        [1, 3, 33],
+        ["A", "B", "c"],
+        [35, 17.5, 36],
+        [(1, 3, 5), (0, 1, 2), (0,)],
+    ],
+}
 
 
 def text_of(cell):
@@ -29,7 +74,8 @@ def test_lesson_runs_from_top_to_bottom_without_a_network(path, run_notebook):
     exercises = [cell.id for cell in notebook.cells if re.fullmatch(r"exercise-\d+", cell.id)]
     for number in range(1, len(exercises) + 1):  # after the lesson, try wrong answers on each exercise
         calls = {"right": f"check_{number}(solution_{number})"}
-        calls["wrong"] = f"for wrong in {WRONG_ANSWERS}: check_{number}(wrong)"
+        wrong = [*WRONG_ANSWERS, *MISCONCEPTIONS[path.stem][number - 1]]
+        calls["wrong"] = f"for wrong in {wrong}: check_{number}(wrong)"
         notebook.cells += [nbformat.v4.new_code_cell(call, id=f"{name}-{number}") for name, call in calls.items()]
     if sys.platform == "linux":  # there ru_maxrss is in KiB
         memory = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
@@ -44,13 +90,13 @@ def test_lesson_runs_from_top_to_bottom_without_a_network(path, run_notebook):
         assert int(text_of(cells["peak-memory"])) < 1024**2, "a kernel on a shared hub may use 1 GB"
     if os.environ.get("CI"):
         assert text_of(cells["network"]).strip() == "['lo']", "the lesson shall run where there is no network"
-    assert len(exercises) >= 3
+    assert len(exercises) == 5, "as the start page says"
     for number, exercise in enumerate(exercises, start=1):
         assert exercise == f"exercise-{number}"
         assert text_of(cells[exercise]).startswith("not yet"), exercise
         assert text_of(cells[f"right-{number}"]).startswith("right, because")
         assert not cells[f"solution-{number}"].outputs, "a solution that shows itself spoils the exercise"
-        assert text_of(cells[f"wrong-{number}"]).count("not yet") == len(WRONG_ANSWERS)
+        assert text_of(cells[f"wrong-{number}"]).count("not yet") == len(WRONG_ANSWERS) + 3
 
 
 @pytest.mark.parametrize("path", [path for path in PAGES if path not in LESSONS], ids=lambda path: path.stem)

@@ -373,7 +373,7 @@ def slow_cells(lessons, head):
     for name, notebook in lessons.items():
         seconds, section = notebook.metadata.book.get("seconds", {}), ""
         for cell in notebook.cells:
-            if cell.cell_type == "markdown" and (headings := re.findall(r"^##+ (.+)$", cell.source, re.MULTILINE)):
+            if cell.cell_type == "markdown" and (headings := re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE)):
                 section = headings[-1]
             if seconds.get(cell.id, 0) >= 2 and cell.cell_type == "code":
                 link = f"[{int(name[:2])}]({name}.ipynb)"

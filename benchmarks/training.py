@@ -13,7 +13,8 @@ from utils import d2l, torch
 
 BATCH_SIZE, NUM_STEPS, LR = 32, 35, 2.0
 PUBLISHED = {"deep": 186_005, "bidirectional": 131_129}  # tokens/s on the GPU of D2L's authors (its chapter 9)
-AIMS = {"d2l.train_ch8": "1.0 x", "a bare loop of forward, backward, clip, step": "0.95 x"}
+BARE_LOOP, SCORED = "a bare loop of forward, backward, clip, step", "the same, held-out text scored after every epoch"
+AIMS = {"d2l.train_ch8": "1.0 x", BARE_LOOP: "0.95 x"}
 
 
 def build_model(num_hiddens, bidirectional=False):
@@ -52,17 +53,13 @@ def measure(rounds=5, num_hiddens=256, num_epochs=10):
         with contextlib.redirect_stdout(io.StringIO()):
             d2l.train_ch8(build_model(num_hiddens), train_iter, vocab, LR, num_epochs, d2l.try_gpu())
 
-    seconds = utils.seconds_each(
-        {
-            "fit": fit,
-            "d2l.train_ch8": train_ch8,
-            "a bare loop of forward, backward, clip, step": lambda: run_bare_loop(
-                build_model(num_hiddens), train_iter, num_epochs
-            ),
-            "the same, held-out text scored after every epoch": lambda: fit(held_out),
-        },
-        rounds,
-    )
+    forms = {
+        "fit": fit,
+        "d2l.train_ch8": train_ch8,
+        BARE_LOOP: lambda: run_bare_loop(build_model(num_hiddens), train_iter, num_epochs),
+        SCORED: lambda: fit(held_out),
+    }
+    seconds = utils.seconds_each(forms, rounds)
     return {name: [round(s, 4) for s in each] for name, each in seconds.items()}
 
 
@@ -85,8 +82,7 @@ def rows(rounds=5):
     for against, aim in AIMS.items():
         measured = spread(speed_ratios(seconds, "fit", against), "x")
         yield "fit with its live plot, LSTM 2 x 256", against, aim, measured
-    scored = "the same, held-out text scored after every epoch"
-    yield scored, "without", "", spread(speed_ratios(seconds, scored, "fit"), "x")
+    yield SCORED, "without", "", spread(speed_ratios(seconds, SCORED, "fit"), "x")
     for name, published in PUBLISHED.items():
         speeds = tokens_per_sec(name == "bidirectional")
         there = f"{published:,} in D2L's book, on its authors' GPU"

@@ -219,7 +219,7 @@ print(forward(hmm, word))
 # %% [markdown] lang="en" id="backward-text"
 # ## The backward recursion
 #
-# Now the same from the other end. Let $\rho_t(h_t) = P(x_{t+1}, \ldots, x_T \mid h_t)$: what the letters *after* $t$ say about the state at $t$. After the last letter there is nothing more to say, so
+# Now the same from the other end, in a backward recursion. Let $\rho_t(h_t) = P(x_{t+1}, \ldots, x_T \mid h_t)$: what the letters *after* $t$ say about the state at $t$. After the last letter there is nothing more to say, so
 #
 # $$\rho_T(h_T) = 1, \qquad \rho_{t-1}(h_{t-1}) = \sum_{h_t} P(h_t \mid h_{t-1})\, P(x_t \mid h_t)\, \rho_t(h_t), \qquad \boldsymbol\rho_{t-1} = \mathbf{A}\,(\mathbf{b}_t \odot \boldsymbol\rho_t).$$
 #

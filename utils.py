@@ -854,6 +854,7 @@ class LivePlot:
         ylim=(0.93, 33),
     ):
         self.num_epochs, self.curves, self.due, self.ylim = num_epochs, [], 0.0, ylim
+        self.labels, self.names = [], lines
         self.figure = Figure(figsize=(self.WIDTH / 80, self.HEIGHT / 80), dpi=110)
         self.canvas, self.frame, self.background = FigureCanvasAgg(self.figure), None, None
         self.axes = self.figure.add_axes((0.07, 0.14, 0.71, 0.78), xlabel=xlabel, ylabel=ylabel, title=title)
@@ -878,6 +879,7 @@ class LivePlot:
         lines = [self.axes.plot([], [], style, **look)[0] for style in ("-", "--")]
         ends = [self.axes.text(1, 1, "", color=colour, va="center", clip_on=True) for _ in range(2)]
         self.curves.append(([], lines, ends))
+        self.labels.append(f"{number} {label}")
         self.due = 0.0
 
     def add(self, record, curve=-1):
@@ -937,12 +939,10 @@ class LivePlot:
     def describe(self):
         """Return in words what the plot shows: for each curve its newest point."""
         words = [self.axes.get_title(), f"{self.axes.get_ylabel()} over {self.axes.get_xlabel()}"]
-        labels = [text.get_text() for text in self.axes.get_legend().get_texts()]
-        names = labels[:2]  # of the solid and the dashed line
-        for label, (records, *_) in zip(labels[2:], self.curves, strict=True):
+        for label, (records, *_) in zip(self.labels, self.curves, strict=True):
             if records:
                 x, *values = records[-1][:3]
-                ends = [f"{name} {y:.3g}" for name, y in zip(names, values, strict=True) if y is not None]
+                ends = [f"{name} {y:.3g}" for name, y in zip(self.names, values, strict=True) if y is not None]
                 words.append(f"{label}: {', '.join(ends)} at {x:.3g}")
         return ". ".join(filter(None, words)).replace("\n", ", ")
 

@@ -36,7 +36,7 @@ def test_stacked_lstm_from_scratch_is_fast_enough(num_layers, num_hiddens, limit
 
 
 def test_fit_with_its_live_plot_costs_what_a_loop_must():
-    seconds = training.measure_in_a_kernel(rounds=5, num_hiddens=128)
+    seconds = training.measure_in_a_kernel(rounds=5, num_hiddens=128, num_epochs=5)
     for against, limit in zip(training.AIMS, (0.85, 0.8), strict=True):
         assert ratio(seconds, "fit", against) >= limit, against
 

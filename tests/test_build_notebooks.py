@@ -431,7 +431,7 @@ def test_check_finds_links_to_another_repository(executed, text, found):
 
 GUIDE = f"""\
 # %% [markdown] lang="en" id="title"
-# # Guide
+# # Guide, at {{{{speed}}}}
 # Lesson 1 takes {{{{seconds {NAME}}}}} s, lesson 9 {{{{seconds 09_none}}}} s.
 #
 # {{{{slow cells}}}}
@@ -443,6 +443,9 @@ GUIDE = f"""\
 # {{{{seconds {NAME}}}}}
 #
 # {{{{slow cells}}}}
+
+# %% id="measure"
+"1,234 tokens/s"
 """
 
 
@@ -457,13 +460,15 @@ def test_pages_quote_how_long_the_lessons_took(tree):
     seconds = notebook(tree).metadata.book.seconds
     assert 2 < seconds["show"] < seconds["all"] < 60 and set(seconds) == {"show", "all"}
     prose = nbformat.read(guide, as_version=4).cells[0].source
-    assert f"takes {seconds['all']} s, lesson 9 ? s" in prose
+    assert prose.startswith("# Guide, at 1,234 tokens/s\n") and f"takes {seconds['all']} s, lesson 9 ? s" in prose
     row = f"| [1]({NAME}.ipynb) | `[2]` | A nap | {seconds['show']:.0f} |"
     assert prose.endswith(f"| Lesson | Cell | Section | Seconds |\n| --- | --- | --- | --- |\n{row}")
     assert "(guide.ipynb)" not in "".join(cell.source for cell in notebook(tree).cells), "a guide is no next lesson"
     rows = [line for line in (tree / "README.md").read_text("utf-8").splitlines() if line.startswith("|")]
     assert rows[2].startswith("| 1 | [Why depth](")
-    assert rows[3].startswith("|  | [Guide](notebooks/en/guide.ipynb) | [指南](notebooks/zh/guide.ipynb) | ")
+    assert rows[3].startswith(
+        "|  | [Guide, at 1,234 tokens/s](notebooks/en/guide.ipynb) | [指南](notebooks/zh/guide.ipynb) | "
+    )
 
     before = snapshot(tree)
     run(tree)

@@ -75,7 +75,7 @@ def test_follow_returns_the_records_and_leaves_a_plain_picture(shown):
     assert plot.follow(iter(RECORDS), "LSTM\nSGD") == RECORDS
     live, (final, options) = shown[-2][0], shown[-1]
     assert "application/vnd.jupyter.widget-view+json" in live
-    words = "recorded run. perplexity over epoch. 1  LSTM, SGD: training 4, held-out 11 at 3"
+    words = "recorded run. perplexity over epoch. 1 LSTM, SGD: training 4, held-out 11 at 3"
     assert final["text/plain"] == plot.words.value == words and f'alt="{words}"' in final["text/html"]
     assert set(final) == {"text/html", "image/png", "text/plain"} and final["image/png"] != live["image/png"]
     assert options["metadata"]["image/png"] == {"width": 720, "height": 320, "alt": words}

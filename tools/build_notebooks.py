@@ -11,7 +11,8 @@ Each lesson is written when it is finished; one that fails stops the build and i
 Sources are jupytext percent files. Every cell has an id: `# %% id="train"`. A markdown cell with lang="en" has a
 partner with lang="zh" and the same id; a cell without lang goes into every edition. The author may write {{launch}},
 {{next}} and {{repository}} in a cell, and `# {{setup}}` as the only line of a code cell. {{seconds 03_x}} becomes the
-seconds that lesson 03_x took when it was last executed, {{slow cells}} a table of the cells that took longest.
+seconds that lesson 03_x took when it was last executed, {{slow cells}} a table of the cells that took longest, and
+{{speed}} the tokens/s that a cell of the same page has measured.
 
 Which editions there are, and the builder's own words in each, stands in editions.json beside the sources; the first
 edition is the one that is executed. The terms of glossary.csv become the tables of glossary.py ({{glossary GROUP}}),
@@ -60,7 +61,7 @@ ADDRESS = re.compile(
     r"|\bgit\W+clone(?:\W+[\w-]+){0,2}\W+(?:https://|git@)github\.com[/:])" + SLUG,
     re.ASCII,
 )
-QUOTE = re.compile("{{(seconds|slow cells)")
+QUOTE = re.compile("{{(seconds|slow cells|speed)")
 DEAD = ("application/vnd.jupyter.widget-view+json", "application/javascript")  # what a stored page cannot use
 CJK = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"  # punctuation, characters, full-width forms
 JUPYTEXT_KEYS = {"cell_marker", "lines_to_next_cell", "lines_to_end_of_cell_marker"}
@@ -354,13 +355,15 @@ def execute(editions, root, source):
 
 
 def fill_in_seconds(editions, root, words):
-    """Replace {{seconds NAME}} and {{slow cells}} by what the stored lessons have measured, "?" where nothing has."""
+    """Replace {{seconds NAME}}, {{slow cells}} and {{speed}} by what has been measured, "?" where nothing has."""
     for language, notebook in editions.items():
         for cell in notebook.cells:
             if not QUOTE.search(cell.source):
                 continue
             paths = sorted((root / "notebooks" / language).glob("[0-9]*.ipynb"))
             lessons = {p.stem: nbformat.read(p, as_version=4) for p in paths if not p.stem.startswith("00_")}
+            speed = re.search(r"[\d,]+ tokens/s", str([c.outputs for c in code_cells(notebook)]))
+            cell.source = cell.source.replace("{{speed}}", speed[0] if speed else "?")
             cell.source = cell.source.replace("{{slow cells}}", slow_cells(lessons, words[language]["slow cells"]))
             for name in re.findall(r"{{seconds (\w+)}}", cell.source):
                 seconds = lessons[name].metadata.book.get("seconds", {}) if name in lessons else {}

@@ -45,7 +45,7 @@ utils.check_machine()
 # %% [markdown] lang="en" id="map"
 # ## The lessons
 #
-# They build on each other, but whoever knows recurrent networks may begin with lesson 3, and whoever came for the famous mistake with lesson 6. The run times belong to the machine that the table above shows until you run it (a lesson uses one CPU core): if yours shows half that speed, expect twice the time.
+# They build on each other, but whoever knows recurrent networks may begin with lesson 3, and whoever came for the famous mistake with lesson 6. The run times come from a machine with a speed of {{speed}}, on one core: if the table above shows half that for yours, expect twice the time.
 #
 # | | Lesson | What you can do afterwards | Run All |
 # | --- | --- | --- | --- |
@@ -56,14 +56,14 @@ utils.check_machine()
 # | 5 | [Bidirectional recurrent networks](05_bidirectional_rnn.ipynb) | build one, read PyTorch's layout without a slip, say what it costs and what it is good for | {{seconds 05_bidirectional_rnn}} s |
 # | 6 | [The wrong use of a bidirectional network](06_bidirectional_misuse.ipynb) | explain why a perplexity near 1 can be worthless, and show it with experiments | {{seconds 06_bidirectional_misuse}} s |
 #
-# Each lesson asks for a **prediction** before it shows a result. Make it, on paper: that is where the learning happens. At its end stand four or five exercises; a cell says *not yet* or *right, because …*, and the solution is folded away below it.
+# Each lesson asks for a **prediction** before it shows a result. Make it, on paper: that is where the learning happens. At its end stand five exercises; a cell says *not yet* or *right, because …*, and the solution is folded away below it.
 #
-# For teachers: [how to present this in class](teaching.ipynb).
+# A word you do not know? Where a lesson first uses it, it links to the [glossary](glossary.ipynb). For teachers: [how to present this in class](teaching.ipynb).
 
 # %% [markdown] lang="zh" id="map"
 # ## 课程一览
 #
-# 各课前后相承；熟悉循环神经网络的读者可以从第 3 课开始，专为那个著名的错误而来的读者可以直接看第 6 课。运行时间是在另一台机器上测得的，在你运行之前，上面那张表描述的就是它（一课只用一个 CPU 核心）：如果你的速度（speed）只有它的一半，时间就要加倍。
+# 各课前后相承；熟悉循环神经网络的读者可以从第 3 课开始，专为那个著名的错误而来的读者可以直接看第 6 课。运行时间是在一台速度（speed）为 {{speed}} 的机器上用一个核心测得的：如果上面那张表里，你的速度只有它的一半，时间就要加倍。
 #
 # | | 课 | 学完之后，你能够 | 全部运行 |
 # | --- | --- | --- | --- |
@@ -74,9 +74,9 @@ utils.check_machine()
 # | 5 | [双向循环神经网络](05_bidirectional_rnn.ipynb) | 亲手实现，准确读懂 PyTorch 的张量布局，说清它的代价和用途 | {{seconds 05_bidirectional_rnn}} 秒 |
 # | 6 | [双向循环神经网络的错误应用](06_bidirectional_misuse.ipynb) | 解释为什么接近 1 的困惑度可能毫无价值，并用实验加以证明 | {{seconds 06_bidirectional_misuse}} 秒 |
 #
-# 每一课在给出结果之前，都会请你先**猜一猜**。请真的写在纸上：学习就发生在这一刻。课末有四五道练习；填好答案，运行单元格，会显示 *not yet*（还不对）或 *right, because …*（对了，因为……），解答折叠在它下面。
+# 每一课在给出结果之前，都会请你先**猜一猜**。请真的写在纸上：学习就发生在这一刻。课末有五道练习；填好答案，运行单元格，会显示 *not yet*（还不对）或 *right, because …*（对了，因为……），解答折叠在它下面。
 #
-# 教师请看：[教师指南](teaching.ipynb)。
+# 遇到不认识的术语？它在每一课中第一次出现时，都链接到[术语表](glossary.ipynb)。教师请看：[教师指南](teaching.ipynb)。
 
 # %% [markdown] lang="en" id="playground-text"
 # ## The playground

@@ -111,6 +111,7 @@ d2l = _import_d2l()
 import ipywidgets as W  # noqa: E402
 import numpy as np  # noqa: E402
 import requests  # noqa: E402
+from IPython import get_ipython  # noqa: E402
 from IPython.display import HTML, display  # noqa: E402
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
@@ -687,9 +688,13 @@ def _picture(png, alt, scale=80 / 110):
 class _Figure(Figure):
     """A matplotlib Figure that a cell shows as `to_png` draws it, sharper and smaller than Jupyter's own way."""
 
-    def _ipython_display_(self):
-        data, metadata = _picture(to_png(self), describe(self))
-        display(data, metadata=metadata, raw=True)
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return _picture(to_png(self), describe(self))
+
+
+if shell := get_ipython():
+    for mime in ("image/png", "image/svg+xml"):  # matplotlib's own, and what d2l asks for
+        shell.display_formatter.formatters[mime].for_type(_Figure, lambda figure: None)
 
 
 def describe(figure):
@@ -701,7 +706,8 @@ def describe(figure):
         for line in axes.lines:
             x, y = line.get_data()
             if len(x) and not line.get_label().startswith("_"):
-                words.append(f"{line.get_label()}: {y[0]:.3g} at {x[0]:.3g}, {y[-1]:.3g} at {x[-1]:.3g}")
+                ends = f"{y[0]:.3g} at {x[0]:.3g}, {y[-1]:.3g} at {x[-1]:.3g}"
+                words.append(f"{line.get_label()}: {ends if min(y) < max(y) else f'{y[0]:.3g} throughout'}")
     words.append(", ".join(filter(None, texts[:40])))
     return re.sub(r"[$\\{}]", "", ". ".join(filter(None, words))).replace("\n", ", ")
 
@@ -779,7 +785,7 @@ def explore(draw, *, play=None, **controls):
         W.jslink((player, "max"), (slider, "max"))
         row.insert(row.index(slider), player)
     row = W.HBox(row, layout={"flex_flow": "row wrap"})
-    show(W.VBox([row, message, W.Box([image, words]), below]), image.value, words.value)
+    show(W.VBox([row, message, W.Box([image, words]), below]), image.value, html.unescape(words.value))
 
 
 def show_figure(name):

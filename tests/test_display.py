@@ -144,11 +144,11 @@ def test_a_cell_shows_a_figure_as_one_small_picture_of_its_size():
     first = f"import sys; sys.path.insert(0, {str(root)!r})\nimport utils\nutils.new_figure(5, 2, columns=2)[0]"
     plot = "fig, ax = utils.new_figure(5, 2); ax.plot([1, 2], [3, 4], label='<W>')"
     plot += "\nax.set(xlabel='$t$', ylabel='nats'); fig"
-    codes = (first, f"utils.d2l.use_svg_display()\n{plot}")
+    codes = (first, f"utils.d2l.use_svg_display()\n{plot}", "shown = display(fig, display_id=True); shown.update(fig)")
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in codes])
     NotebookClient(notebook, timeout=120).execute()
     for cell in notebook.cells:
-        (output,) = cell.outputs
+        (output,) = cell.outputs  # one, also when it was updated
         assert set(output.data) == {"text/html", "image/png", "text/plain"}
         assert output.metadata["image/png"].items() >= {"width": 400, "height": 160}.items()
         assert struct.unpack(">2I", base64.b64decode(output.data["image/png"])[16:24]) == (550, 220)  # 110 an inch

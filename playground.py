@@ -459,4 +459,5 @@ def _table(trainings):
         else:
             row += ["", "", "", ""]
         rows.append([*row, f"{t.seconds:.1f}", t.status])
-    return utils.table(head, rows).data
+    narrow = "<style>.book-playground .book-table :is(th, td) { padding: 0 4px }</style>"  # it fits a laptop's window
+    return narrow + utils.table(head, rows).data

@@ -143,6 +143,12 @@ def test_lesson_1_as_a_reader_tries_it(lesson):
     assert figure.bounding_box() == place, "something moves the figure"
     walk.screenshot(path=ARTIFACTS / "walk.png")
 
+    term = page.locator("a[title^='perplexity · 困惑度: ']")
+    term.click()
+    page.locator(".jp-Notebook h1", has_text="Glossary").wait_for(timeout=30_000)
+    section = page.locator(".jp-Notebook h2", has_text="Training and scoring")
+    wait_for(lambda: 0 < section.bounding_box()["y"] < 500, 10)
+
 
 def test_lesson_2_as_a_reader_tries_it(lesson):
     page = lesson("02_stacked_from_scratch", "zh")
@@ -225,8 +231,13 @@ def test_lesson_3_as_a_reader_tries_it(lesson, lab):
             layers.focus()
             page.keyboard.press("ArrowRight")
     assert figure.evaluate("image => image.marked === true"), "the figure was replaced instead of redrawn"
-    assert figure.get_attribute("alt")
-    box.screenshot(path=ROOT / "assets" / "playground.png" if PICTURE else ARTIFACTS / "two_runs.png")
+    assert "2 LSTM 2 x 128: training" in figure.get_attribute("alt"), "the words are those of the newest picture"
+    box.screenshot(path=ARTIFACTS / "two_runs.png")
+    whole, table = box.bounding_box(), box.locator(".book-table").bounding_box()
+    assert table["width"] <= whole["width"], "the table is cut off"
+    if PICTURE:  # as far as the table
+        shown = whole | {"height": table["y"] + table["height"] + 8 - whole["y"]}
+        page.screenshot(path=ROOT / "assets" / "playground.png", clip=shown)
     print(f"first point {first_point:.1f} s, Stop {milliseconds:.0f} ms")
 
     page.keyboard.press("Control+s")

@@ -89,5 +89,5 @@ def check_content(notebook, slides):
             places = [[i for i, slide in enumerate(slides) if text in slide["text"]] for text in (ask, line)]
             assert places[0] and places[1] and places[0][0] < places[1][-1], f"{cell.id} gives away: {ask}"
             ask = None
-        elif found := re.search(rf"{tool.PREDICT.pattern}(.*)", cell.source):
+        elif found := re.search(rf"{tool.PREDICT.pattern}(.*)", tool.TERM_LINK.sub(r"\1", cell.source)):
             ask = max(re.split(r"\$[^$]*\$|[*`]", found[2]), key=len).strip() if cell.cell_type == "markdown" else ask

@@ -662,7 +662,7 @@ answer_5 = None
 
 def check_5(answer):
     expected = largest_width(4, 80_000) / largest_width(4, 20_000)
-    because = "parameters grow about as h squared: four times the budget, a little over twice the width"
+    because = "parameters grow about as h squared: four times as many, a bit over twice the width"
     utils.check(answer, expected, because)
 
 check_5(answer_5)

@@ -221,7 +221,8 @@ def glossary_table(group, language, book):
 def glossary_links(page, language, book):
     """{a term's spelling: (the term, the target of a link to it)} for one edition; none without a glossary.py.
 
-    A link names a cell, which JupyterLab finds in a page that is only just opening; headings it does not.
+    A link names a cell, because JupyterLab 4.6 finds no heading that is not ASCII. (In a page that it is only just
+    opening, it does not always scroll at all; the reader is at the top then, and a second click leads on.)
     """
     if not page.is_file():
         return {}

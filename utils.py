@@ -742,9 +742,9 @@ def _compress(canvas):
     return buffer.getvalue()
 
 
-def _words(text=""):
+def _words():
     """Return a hidden widget whose text becomes the alt text of the image beside it."""
-    words = W.HTML(html.escape(text), layout={"display": "none"})
+    words = W.HTML(layout={"display": "none"})
     words.add_class("book-words")
     return words
 

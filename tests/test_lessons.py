@@ -78,7 +78,7 @@ def test_lesson_runs_from_top_to_bottom_without_a_network(path, run_notebook):
     for number in range(1, len(exercises) + 1):  # after the lesson, try wrong answers on each exercise
         calls = {"right": f"check_{number}(solution_{number})"}
         wrong = [*WRONG_ANSWERS, *MISCONCEPTIONS[path.stem][number - 1]]
-        calls["wrong"] = f"for wrong in {wrong}: check_{number}(wrong)"
+        calls["wrong"] = f"[check_{number}(answer) for answer in {wrong}];"
         notebook.cells += [new_code_cell(call, id=f"{name}-{number}") for name, call in calls.items()]
     if sys.platform == "linux":  # there ru_maxrss is in KiB
         memory = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"

@@ -36,9 +36,13 @@ def test_stacked_lstm_from_scratch_is_fast_enough(num_layers, num_hiddens, limit
 
 
 def test_fit_with_its_live_plot_costs_what_a_loop_must():
-    seconds = training.measure_in_a_kernel(rounds=5, num_hiddens=128, num_epochs=5)
-    for against, limit in zip(training.AIMS, (0.85, 0.8), strict=True):
-        assert ratio(seconds, "fit", against) >= limit, against
+    """In one of three measurements: what else the machine does can disturb one, code that is too slow fails in all."""
+    for _ in range(3):
+        seconds = training.measure_in_a_kernel(rounds=5, num_hiddens=128, num_epochs=5)
+        ratios = [ratio(seconds, "fit", against) for against in training.AIMS]
+        if ratios[0] >= 0.95 and ratios[1] >= 0.85:
+            return
+    raise AssertionError(ratios)
 
 
 def test_the_bare_loop_trains_as_fit_does(corpus):

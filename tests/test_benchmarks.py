@@ -38,7 +38,7 @@ def test_stacked_lstm_from_scratch_is_fast_enough(num_layers, num_hiddens, limit
 def test_fit_with_its_live_plot_costs_what_a_loop_must():
     """In one of three measurements: what else the machine does can disturb one, code that is too slow fails in all."""
     for _ in range(3):
-        seconds = training.measure_in_a_kernel(rounds=5, num_hiddens=128, num_epochs=5)
+        seconds = training.measure_in_a_kernel(rounds=3, num_hiddens=128)
         ratios = [ratio(seconds, "fit", against) for against in training.AIMS]
         if ratios[0] >= 0.95 and ratios[1] >= 0.85:
             return

@@ -6,7 +6,7 @@ gates, activations or Python's own cost; and nn.LSTM, which has no loop in Pytho
 
 import utils
 from benchmarks.timing import speed_ratios, spread
-from tools.lesson_code import run_cells
+from tests.support.lesson_code import run_cells
 from utils import d2l, torch
 
 SIZES = ((1, 64), (2, 64), (2, 128), (2, 256))  # num_layers, num_hiddens

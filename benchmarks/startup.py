@@ -8,7 +8,7 @@ from pathlib import Path
 
 import utils
 from benchmarks.timing import speed_ratios, spread
-from tools.lab import CHROMIUM, begin_run_all, chromium, jupyter_lab
+from tests.support.lab import CHROMIUM, begin_run_all, chromium, jupyter_lab
 
 # what the lessons need of torch and d2l; d2l imports torchvision, which utils does without
 TORCH_AND_D2L = """

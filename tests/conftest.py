@@ -5,17 +5,13 @@ import random
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-from traitlets import List
 
 import utils
-from tools.lab import CHROMIUM, chromium
+from tests.support.kernels import can_cut_off, run_in_kernel
+from tests.support.lab import CHROMIUM, chromium
 from utils import d2l, torch
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,30 +41,18 @@ def copy_course():
     return copy
 
 
-class _OneKernel(KernelSpecManager):
-    argv = List()
-
-    def get_kernel_spec(self, kernel_name):
-        return KernelSpec(argv=[*self.argv, "-m", "ipykernel_launcher", "-f", "{connection_file}"], language="python")
-
-
 @pytest.fixture(scope="session")
 def run_notebook(tmp_path_factory):
     """A function that runs a notebook in a folder, every training cut short, and returns it with its outputs.
 
     Its kernel has no network where the system allows that (Linux), and is another Python if argv names one.
     """
-    alone = ["unshare", "--map-root-user", "--net"]
-    isolated = shutil.which("unshare") and not subprocess.run([*alone, "true"], capture_output=True).returncode
+    isolated = can_cut_off()
     assert isolated or not os.environ.get("CI"), "CI must try the lessons without a network"
 
-    def run(notebook, folder, argv=(sys.executable,), network=False, **env):
-        spec = _OneKernel(argv=[*(alone if isolated and not network else []), *map(str, argv)])
-        options = {"transport": "ipc", "ip": str(tmp_path_factory.mktemp("k") / "ipc")} if isolated else {}
-        manager = AsyncKernelManager(kernel_spec_manager=spec, **options)
-        client = NotebookClient(notebook, km=manager, timeout=300, resources={"metadata": {"path": str(folder)}})
-        client.execute(env={**os.environ, "FAST": "1", **env})
-        return notebook
+    def run(notebook, folder, network=False, **options):
+        sockets = tmp_path_factory.mktemp("k") if isolated else None
+        return run_in_kernel(notebook, folder, sockets, cut_off=isolated and not network, **options)
 
     return run
 

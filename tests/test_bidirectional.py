@@ -3,30 +3,45 @@
 import math
 import re
 
-import jupytext
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_lessons import stored
 
 import utils
-from tools.lesson_code import SOURCES, run_cells
+from tests.support.lesson_code import run_cells
+from tests.support.stored import stored
 from utils import torch
 
 nn, NAME = torch.nn, "05_bidirectional_rnn"
-LESSON = run_cells(
-    NAME,
-    *("directions", "backward-loop", "flip", "check-flip", "bug", "bi-rnn", "copy-weights", "largest-difference"),
-    *("draw-layout", "cost-tools", "bytes-kept", "chain", "draw-chains", "fill-data", "fill-in", "centre-scores"),
-    *("train-fill-in", "tag-data", "check-tags", "tagger", "tag-scores", "encode-tools"),
-)
-BiRNN, FillIn, Tagger = LESSON["BiRNN"], LESSON["FillIn"], LESSON["Tagger"]
-run_forward, run_backward, run_backward_loop = (
-    LESSON[name] for name in ("run_forward", "run_backward", "run_backward_loop")
-)
-PAIRS = [(getattr(nn, f"{name}Cell"), getattr(nn, name)) for name in ("RNN", "GRU", "LSTM")]
-pairs = pytest.mark.parametrize("Cell, their_class", PAIRS, ids=["RNN", "GRU", "LSTM"])
 small = st.integers(1, 6)
+
+
+@pytest.fixture(scope="module")
+def lesson():
+    """The names of the lesson's cells, with two small untrained networks for its blank instead of the trained ones."""
+    cells = ("directions", "backward-loop", "flip", "check-flip", "bug", "bi-rnn", "copy-weights", "largest-difference")
+    cells += ("draw-layout", "cost-tools", "bytes-kept", "chain", "draw-chains", "fill-data", "fill-in")
+    cells += ("centre-scores", "train-fill-in", "tag-data", "check-tags", "tagger", "tag-scores", "encode-tools")
+    lesson = run_cells(NAME, *cells)
+    lesson.fillers = {name: lesson.FillIn(4, name == "bidirectional") for name in ("unidirectional", "bidirectional")}
+    return run_cells(NAME, "draw-blank", into=lesson)
+
+
+@pytest.fixture(scope="module", params=["RNN", "GRU", "LSTM"])
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def Cell(name):
+    """PyTorch's cell of that name."""
+    return getattr(nn, f"{name}Cell")
+
+
+@pytest.fixture(scope="module")
+def their_class(name):
+    """PyTorch's layers of such cells."""
+    return getattr(nn, name)
 
 
 def tensors(state):
@@ -37,31 +52,28 @@ def tensors(state):
 # ------------------------------------------------------------------------------------- two directions and a stack
 
 
-@pairs
 @settings(deadline=None, max_examples=30)
 @given(L=st.integers(1, 4), h=st.integers(1, 8), d=small, n=small, T=small)
-def test_values_final_states_and_all_gradients_are_torchs(Cell, their_class, L, h, d, n, T):
-    assert LESSON["largest_difference"](Cell, their_class, L, h, d, n, T) < 1e-10
+def test_values_final_states_and_all_gradients_are_torchs(lesson, Cell, their_class, L, h, d, n, T):
+    assert lesson.largest_difference(Cell, their_class, L, h, d, n, T) < 1e-10
 
 
-@pairs
-def test_every_parameter_has_its_twin(Cell, their_class):
+def test_every_parameter_has_its_twin(lesson, Cell, their_class):
     """Nothing is left out of the comparison above: each of torch's parameters stands in exactly one pair."""
-    theirs, ours = their_class(3, 4, 3, bidirectional=True), BiRNN(Cell, 3, 4, 4, 3)
-    named = list(LESSON["named_pairs"](ours, theirs))
+    theirs, ours = their_class(3, 4, 3, bidirectional=True), lesson.BiRNN(Cell, 3, 4, 4, 3)
+    named = list(lesson.named_pairs(ours, theirs))
     for side, network in enumerate((ours, theirs)):
         assert {id(pair[side]) for pair in named} == {id(p) for p in network.parameters()}
         assert len(named) == len(list(network.parameters()))
 
 
-@pairs
 @settings(deadline=None, max_examples=20)
 @given(h=small, d=small, n=small, T=small, data=st.data())
-def test_two_flips_are_the_loop_from_the_end(Cell, their_class, h, d, n, T, data):
+def test_two_flips_are_the_loop_from_the_end(lesson, Cell, their_class, h, d, n, T, data):
     cell, X = Cell(d, h).double(), torch.randn(T, n, d).double()
     state = tuple(torch.randn(n, h).double() for _ in range(2 if Cell is nn.LSTMCell else 1))
     state = data.draw(st.sampled_from([None, state if len(state) == 2 else state[0]]))
-    (H, final), (fast_H, fast_final) = (run(cell, X, state) for run in (run_backward_loop, run_backward))
+    (H, final), (fast_H, fast_final) = (run(cell, X, state) for run in (lesson.run_backward_loop, lesson.run_backward))
     torch.testing.assert_close(fast_H, H, rtol=0, atol=1e-12)
     for a, b in zip(tensors(final), tensors(fast_final), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
@@ -70,23 +82,22 @@ def test_two_flips_are_the_loop_from_the_end(Cell, their_class, h, d, n, T, data
 
 @settings(deadline=None, max_examples=30)
 @given(T=st.integers(1, 9), data=st.data())
-def test_a_state_knows_its_own_side_only(T, data):
+def test_a_state_knows_its_own_side_only(lesson, T, data):
     t, cell, X = data.draw(st.integers(1, T)), nn.GRUCell(3, 4).double(), torch.randn(T, 2, 3).double()
     expected = {
-        run_forward: range(t, T + 1),
-        run_backward: range(1, t + 1),
-        LESSON["forgotten_flip"]: range(T + 1 - t, T + 1),  # the bug that this test finds
+        lesson.run_forward: range(t, T + 1),
+        lesson.run_backward: range(1, t + 1),
+        lesson.forgotten_flip: range(T + 1 - t, T + 1),  # the bug that this test finds
     }
     for run, steps in expected.items():
-        assert LESSON["steps_that_move"](run, cell, X, t) == list(steps), run.__name__
+        assert lesson.steps_that_move(run, cell, X, t) == list(steps), run.__name__
 
 
-@pairs
 @settings(deadline=None, max_examples=20)
 @given(L=st.integers(1, 3), h_f=small, h_b=small, d=small, n=small, T=small)
-def test_directions_of_different_size(Cell, their_class, L, h_f, h_b, d, n, T):
+def test_directions_of_different_size(lesson, Cell, their_class, L, h_f, h_b, d, n, T):
     """Each layer is one torch layer that reads forward and another that reads the flipped input, side by side."""
-    ours, H = BiRNN(Cell, d, h_f, h_b, L).double(), torch.randn(T, n, d).double()
+    ours, H = lesson.BiRNN(Cell, d, h_f, h_b, L).double(), torch.randn(T, n, d).double()
     result, finals = ours(H)
     assert result.shape == (T, n, h_f + h_b) and len(finals) == 2 * L
     for l in range(L):
@@ -105,7 +116,6 @@ def test_directions_of_different_size(Cell, their_class, L, h_f, h_b, d, n, T):
 # ---------------------------------------------------------------------------------------------- torch's own layout
 
 
-@pairs
 @settings(deadline=None, max_examples=20)
 @given(L=st.integers(1, 4), h=small, n=small, T=st.integers(2, 6))
 def test_layout_of_output_and_final_states(Cell, their_class, L, h, n, T):
@@ -128,9 +138,9 @@ def test_layout_of_output_and_final_states(Cell, their_class, L, h, n, T):
             assert torch.equal(h_n.reshape(L, 2, n, h)[l - 1, k], h_n[2 * (l - 1) + k])
 
 
-def test_layout_picture_fills_the_slice_that_it_names():
+def test_layout_picture_fills_the_slice_that_it_names(lesson):
     for layers, layer, direction in ((1, 1, "forward"), (3, 2, "backward"), (3, 3, "backward"), (2, 2, "forward")):
-        (ax,) = LESSON["draw_layout"](layers, layer, direction).axes
+        (ax,) = lesson.draw_layout(layers, layer, direction).axes
         boxes = [text for text in ax.texts if text.get_bbox_patch() is not None]
         (filled,) = [text for text in boxes if text.get_color() == "white"]
         assert filled.get_position()[0] == (6 if direction == "forward" else 1)
@@ -140,7 +150,7 @@ def test_layout_picture_fills_the_slice_that_it_names():
         title = ax.texts[-1].get_text()
         assert title.startswith(f"h_n[{index}]") and ("not in output" in title) == (layer < layers)
     with pytest.raises(ValueError, match="layer must be"):
-        LESSON["draw_layout"](1, 2, "forward")
+        lesson.draw_layout(1, 2, "forward")
 
 
 # ------------------------------------------------------------------------------------------------------------- cost
@@ -177,20 +187,20 @@ def states_by_hand(L, T, bidirectional):
 
 @settings(deadline=None, max_examples=15)
 @given(L=st.integers(1, 4), T=st.integers(1, 9))
-def test_chains_are_those_of_the_autograd_graph(L, T):
-    bidirectional, unidirectional = (LESSON["chains"](L, T, b).tolist() for b in (True, False))
+def test_chains_are_those_of_the_autograd_graph(lesson, L, T):
+    bidirectional, unidirectional = (lesson.chains(L, T, b).tolist() for b in (True, False))
     assert [longest_path(H_t) for H_t in states_by_hand(L, T, True)] == bidirectional
     assert [longest_path(H_t) for H_t in states_by_hand(L, T, False)] == unidirectional
     assert bidirectional == [(L - 1) * T + max(t, T + 1 - t) for t in range(1, T + 1)]
     assert max(bidirectional) == L * T and max(unidirectional) == T + L - 1
 
 
-def test_chain_picture_says_the_longest():
-    (ax,) = LESSON["draw_chains"](3, 20).axes
+def test_chain_picture_says_the_longest(lesson):
+    (ax,) = lesson.draw_chains(3, 20).axes
     assert [line.get_label() for line in ax.lines] == ["bidirectional: at most 60", "unidirectional: at most 22"]
 
 
-def test_bytes_kept_counts_each_intermediate_result_once():
+def test_bytes_kept_counts_each_intermediate_result_once(lesson):
     class Chain(nn.Module):
         def __init__(self):
             super().__init__()
@@ -200,18 +210,18 @@ def test_bytes_kept_counts_each_intermediate_result_once():
             H = X @ self.W  # keeps X and W, which are given
             return (torch.tanh(H) * torch.tanh(H)).exp(), None  # keeps two tanh's (each used twice) and one exp
 
-    assert LESSON["bytes_kept"](Chain(), torch.randn(5, 8)) == 3 * 5 * 8 * 4
+    assert lesson.bytes_kept(Chain(), torch.randn(5, 8)) == 3 * 5 * 8 * 4
 
 
-def test_cost_at_equal_h_doubles_and_at_equal_parameters_follows_the_states():
-    X, size_for, num_parameters = torch.randn(9, 4, 32), LESSON["size_for"], LESSON["num_parameters"]
+def test_cost_at_equal_h_doubles_and_at_equal_parameters_follows_the_states(lesson):
+    X, size_for, num_parameters = torch.randn(9, 4, 32), lesson.size_for, lesson.num_parameters
     one, both = nn.GRU(32, 32), nn.GRU(32, 32, bidirectional=True)
     k = size_for(lambda k: nn.GRU(32, k, bidirectional=True), num_parameters(one))
     counts = [num_parameters(nn.GRU(32, size, bidirectional=True)) for size in (k, k + 1)]
     assert counts[0] <= num_parameters(one) < counts[1]
     assert num_parameters(both) == 2 * num_parameters(one)
     smaller = nn.GRU(32, k, bidirectional=True)
-    kept = [LESSON["bytes_kept"](network, X) for network in (one, both, smaller)]
+    kept = [lesson.bytes_kept(network, X) for network in (one, both, smaller)]
     assert kept[1] / kept[0] == pytest.approx(2, rel=0.02)
     assert kept[2] / kept[0] == pytest.approx(2 * k / 32, rel=0.02)
     assert kept[2] > 1.1 * kept[0]
@@ -223,40 +233,40 @@ def test_cost_at_equal_h_doubles_and_at_equal_parameters_follows_the_states():
 @pytest.mark.parametrize("bidirectional", [False, True])
 @settings(deadline=None, max_examples=25)
 @given(T=st.integers(2, 6), data=st.data())
-def test_the_blank_is_read_from_the_sides_that_there_are(bidirectional, T, data):
+def test_the_blank_is_read_from_the_sides_that_there_are(lesson, bidirectional, T, data):
     """The hidden character moves nothing; the left side moves both networks, the right side only one of them."""
     j, s = (data.draw(st.integers(0, T - 1)) for _ in range(2))
-    model, tokens = FillIn(6, bidirectional), torch.randint(LESSON["q"], (T, 2))
+    model, tokens = lesson.FillIn(6, bidirectional), torch.randint(lesson.q, (T, 2))
     changed = tokens.clone()
-    changed[s] = (changed[s] + 1) % LESSON["q"]
+    changed[s] = (changed[s] + 1) % lesson.q
     same = torch.equal(model(tokens)[j], model(changed)[j])
     assert same == (s == j or (s > j and not bidirectional))
 
 
 @settings(deadline=None, max_examples=15)
 @given(T=st.integers(3, 9), data=st.data())
-def test_all_blanks_at_once_are_one_blank_at_a_time(T, data):
-    j, q = data.draw(st.integers(1, T - 2)), LESSON["q"]
-    model, tokens = FillIn(5, True), torch.randint(q, (T, 3))
+def test_all_blanks_at_once_are_one_blank_at_a_time(lesson, T, data):
+    j, q = data.draw(st.integers(1, T - 2)), lesson.q
+    model, tokens = lesson.FillIn(5, True), torch.randint(q, (T, 3))
     X = torch.nn.functional.one_hot(tokens, q).float()
     H_f, H_b = model.past(X[:j])[1][0], model.future(X[j + 1 :].flip(0))[1][0]
     torch.testing.assert_close(model(tokens)[j], model.output(torch.cat([H_f, H_b], dim=-1)))
 
 
-def test_held_out_text_is_not_in_the_training_windows():
-    train, held_out = LESSON["train_windows"], LESSON["held_out_windows"]
+def test_held_out_text_is_not_in_the_training_windows(lesson):
+    train, held_out = lesson.train_windows, lesson.held_out_windows
     assert train.shape[1] == held_out.shape[1] == 31
-    assert train[-1, -1] == LESSON["ids"][-10_001] and held_out[0, 0] == LESSON["ids"][-10_000]
-    assert len(train) + len(held_out) + 2 * 30 == len(LESSON["ids"])
+    assert train[-1, -1] == lesson.ids[-10_001] and held_out[0, 0] == lesson.ids[-10_000]
+    assert len(train) + len(held_out) + 2 * 30 == len(lesson.ids)
 
 
-def test_both_networks_see_the_same_minibatches_and_learn():
+def test_both_networks_see_the_same_minibatches_and_learn(lesson):
     seen = []
     for bidirectional in (False, True):
         utils.seed_everything(0)
-        model, tokens = FillIn(24, bidirectional), []
+        model, tokens = lesson.FillIn(24, bidirectional), []
         model.register_forward_pre_hook(lambda _, inputs, tokens=tokens: tokens.append(inputs[0].clone()))
-        records = list(LESSON["train_fill_in"](model, num_records=2))
+        records = list(lesson.train_fill_in(model, num_records=2))
         trained = [x for x in tokens if x.shape[1] == 32]
         assert len(trained) == 60 and [r[0] for r in records] == [30, 60]
         assert records[1][1] < records[0][1] < 27 and records[1][2] < 27
@@ -264,23 +274,14 @@ def test_both_networks_see_the_same_minibatches_and_learn():
     assert torch.equal(*seen)
 
 
-def test_two_sides_guess_better_than_one_with_no_more_parameters():
-    one = FillIn(24, False)
-    k = LESSON["size_for"](lambda k: FillIn(k, True), LESSON["num_parameters"](one))
-    both, perplexity = FillIn(k, True), []
+def test_two_sides_guess_better_than_one_with_no_more_parameters(lesson):
+    one = lesson.FillIn(24, False)
+    k = lesson.size_for(lambda k: lesson.FillIn(k, True), lesson.num_parameters(one))
+    both, perplexity = lesson.FillIn(k, True), []
     for model in (one, both):
-        *_, (_, _, held_out) = LESSON["train_fill_in"](model, num_records=4)
+        *_, (_, _, held_out) = lesson.train_fill_in(model, num_records=4)
         perplexity.append(held_out)
     assert perplexity[1] < 0.8 * perplexity[0]
-
-
-@pytest.fixture(scope="module")
-def box():
-    """The cell with the box, run with two small untrained networks."""
-    cells = {cell.metadata.get("id"): cell.source for cell in jupytext.read(SOURCES / f"{NAME}.py").cells}
-    names = {**LESSON, "fillers": {"unidirectional": FillIn(4, False), "bidirectional": FillIn(4, True)}}
-    exec(cells["draw-blank"], names)
-    return names
 
 
 @pytest.mark.parametrize(
@@ -293,76 +294,75 @@ def box():
         ("caf_ é 7", "made of letters"),
     ],
 )
-def test_box_refuses_with_a_message(box, sentence, message):
+def test_box_refuses_with_a_message(lesson, sentence, message):
     with pytest.raises(ValueError, match=message):
-        box["draw_blank"](sentence)
+        lesson.draw_blank(sentence)
 
 
-def test_box_lowers_capitals_and_draws_both_distributions(box):
+def test_box_lowers_capitals_and_draws_both_distributions(lesson):
     for sentence in ("The _ime", "_ime", "the tim_", "a_b"):
-        for model in box["fillers"].values():
-            P = box["fill_blank"](model, sentence)
+        for model in lesson.fillers.values():
+            P = lesson.fill_blank(model, sentence)
             assert P.shape == (27,) and math.isclose(P.sum().item(), 1, rel_tol=1e-5)
-            assert torch.equal(P, box["fill_blank"](model, sentence.lower()))
-        (ax,) = box["draw_blank"](sentence).axes
+            assert torch.equal(P, lesson.fill_blank(model, sentence.lower()))
+        (ax,) = lesson.draw_blank(sentence).axes
         heights = [bar.get_height() for bar in ax.patches]
         assert len(heights) == 54 and math.isclose(sum(heights), 2, rel_tol=1e-4)
-    one, both = box["fillers"].values()
-    left = [box["fill_blank"](one, s) for s in ("the _ime", "the _oor")]
+    one, both = lesson.fillers.values()
+    left = [lesson.fill_blank(one, s) for s in ("the _ime", "the _oor")]
     assert torch.equal(*left), "the right side is not read"
-    assert not torch.equal(*(box["fill_blank"](both, s) for s in ("the _ime", "the _oor")))
+    assert not torch.equal(*(lesson.fill_blank(both, s) for s in ("the _ime", "the _oor")))
 
 
 # ------------------------------------------------------------------------------------------------- tags and encoding
 
 
 @given(st.lists(st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=6), min_size=1, max_size=9))
-def test_tags_give_the_text_back(words):
-    letters, tags = LESSON["without_spaces"](" ".join(words))
+def test_tags_give_the_text_back(lesson, words):
+    letters, tags = lesson.without_spaces(" ".join(words))
     assert len(letters) == len(tags) == sum(map(len, words)) and tags.sum() == len(words)
-    assert LESSON["with_bars"](letters, tags, " ").split() == words
+    assert lesson.with_bars(letters, tags, " ").split() == words
 
 
-def test_the_books_tags_give_the_book_back():
-    train, held_out = (
-        LESSON["with_bars"](LESSON[f"{part}_letters"], LESSON[f"{part}_tags"], " ") for part in ("train", "held_out")
-    )
-    assert (train + held_out).split() == LESSON["text"].split()
+def test_the_books_tags_give_the_book_back(lesson):
+    train = lesson.with_bars(lesson.train_letters, lesson.train_tags, " ")
+    held_out = lesson.with_bars(lesson.held_out_letters, lesson.held_out_tags, " ")
+    assert (train + held_out).split() == lesson.text.split()
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30))
-def test_f1_is_from_precision_and_recall(pairs_of_tags):
+def test_f1_is_from_precision_and_recall(lesson, pairs_of_tags):
     predicted, tags = torch.tensor(pairs_of_tags).long().T
     if not predicted.any() and not tags.any():
         return
-    accuracy, f1 = LESSON["scores"](predicted, tags)
+    accuracy, f1 = lesson.scores(predicted, tags)
     found = int((predicted * tags).sum())
     precision, recall = (found / max(1, int(x.sum())) for x in (predicted, tags))
     assert f1 == pytest.approx(2 * precision * recall / (precision + recall) if found else 0)
     assert accuracy == pytest.approx(sum(a == b for a, b in pairs_of_tags) / len(pairs_of_tags))
 
 
-def test_only_the_bidirectional_tagger_reads_what_follows():
+def test_only_the_bidirectional_tagger_reads_what_follows(lesson):
     for bidirectional in (False, True):
-        model = Tagger(8, bidirectional)
-        there, then = (model(LESSON["without_spaces"](text)[0][:, None])[2, 0] for text in ("there", "thenx"))
+        model = lesson.Tagger(8, bidirectional)
+        there, then = (model(lesson.without_spaces(text)[0][:, None])[2, 0] for text in ("there", "thenx"))
         assert torch.equal(there, then) != bidirectional
 
 
 @pytest.mark.parametrize("name", ["h_n[-2], h_n[-1]", "output.mean(0)", "output[-1]"])
-def test_output_minus_one_has_not_read_the_beginning_backward(name):
+def test_output_minus_one_has_not_read_the_beginning_backward(lesson, name):
     rnn, X = nn.GRU(3, 5, bidirectional=True), torch.randn(7, 2, 3)
     changed = X.clone()
     changed[0] += 1
-    before, after = (LESSON["READOUTS"][name](*rnn(x)) for x in (X, changed))
+    before, after = (lesson.READOUTS[name](*rnn(x)) for x in (X, changed))
     assert before.shape == (2, 10)
     assert torch.equal(before[:, 5:], after[:, 5:]) == (name == "output[-1]")
 
 
-def test_final_states_name_both_ends_and_output_minus_one_only_the_last():
-    ends, trap = (LESSON["READOUTS"][name] for name in ("h_n[-2], h_n[-1]", "output[-1]"))
-    assert min(LESSON["train_encoder"](ends, num_minibatches=80)) > 0.95
-    first, last = LESSON["train_encoder"](trap, num_minibatches=80)
+def test_final_states_name_both_ends_and_output_minus_one_only_the_last(lesson):
+    ends, trap = (lesson.READOUTS[name] for name in ("h_n[-2], h_n[-1]", "output[-1]"))
+    assert min(lesson.train_encoder(ends, num_minibatches=80)) > 0.95
+    first, last = lesson.train_encoder(trap, num_minibatches=80)
     assert first < 0.3 and last > 0.95
 
 

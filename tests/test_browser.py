@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tools.lab import begin_run_all, free_port, jupyter_lab, server, wait_for
+from tests.support.lab import begin_run_all, free_port, jupyter_lab, server, wait_for
 
 pytestmark = pytest.mark.alone
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,26 +1,31 @@
-"""Lesson 1, tried beyond its own examples: the parameters it counts, the arrows it draws, the order it computes in."""
+"""Lesson 1 teaches false shapes, counts, arrows or orders: a reader would size, wire or compute a deep RNN wrongly."""
 
-import re
 import statistics
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.colors import to_rgba
 
 import utils
-from tools.lesson_code import run_cells
+from tests.support.lesson_code import run_cells
+from tests.support.stored import rows_of
 from utils import torch
 
-LESSON = run_cells("01_deep_rnn", "one-layer", "deep-rnn", "draw-graph", "shape-table", "wavefront", "draw-walk")
 layers, widths = st.integers(1, 4), st.integers(1, 80)
-draw_graph, draw_walk, rounds = (LESSON[name] for name in ("draw_graph", "draw_walk", "rounds"))
+
+
+@pytest.fixture(scope="module")
+def lesson():
+    """The names of the lesson's cells that compute and draw."""
+    cells = ("one-layer", "deep-rnn", "check-torch", "draw-graph", "shape-table", "wavefront", "draw-walk", "widths")
+    return run_cells("01_deep_rnn", *cells)
 
 
 def rows(table):
     """The table's rows as {first cell: other cells}."""
-    lines = [re.findall(r"<td>(.*?)</td>", line) for line in re.findall(r"<tr>(.*?)</tr>", table.data)]
-    return {line[0]: line[1:] for line in lines if line}
+    return {first: others for first, *others in rows_of(table.data)}
 
 
 def number(text):
@@ -29,8 +34,8 @@ def number(text):
 
 @settings(deadline=None, max_examples=60)
 @given(cell=st.sampled_from(["RNN", "GRU", "LSTM"]), L=layers, h=widths, d=widths, n=st.integers(1, 9))
-def test_the_widgets_shapes_and_counts_are_torchs(cell, L, h, d, n):
-    table = rows(LESSON["shape_table"](cell, L, h, d, n))
+def test_the_widgets_shapes_and_counts_are_torchs(lesson, cell, L, h, d, n):
+    table = rows(lesson.shape_table(cell, L, h, d, n))
     network, output = getattr(torch.nn, cell)(d, h, L), torch.nn.Linear(h, d)
     counted = [sum(p.numel() for p in weights) for weights in (*network.all_weights, output.parameters())]
     assert [number(x) for x in table[f"in nn.{cell}, nn.Linear"]] == [*counted, sum(counted)]
@@ -38,17 +43,21 @@ def test_the_widgets_shapes_and_counts_are_torchs(cell, L, h, d, n):
     one_bias = [sum(p.numel() for p in weights[:3]) for weights in network.all_weights] + counted[-1:]
     assert [number(x) for x in table["parameters"]] == [*one_bias, sum(one_bias)]
     for l, (W_ih, W_hh, b_ih, _) in enumerate(network.all_weights):
+        assert table["input"][l] == f"{n} × {W_ih.shape[1]}"
         assert table["W_xh"][l] == "{} × {}".format(*W_ih.T.shape)
         assert table["W_hh"][l] == "{} × {}".format(*W_hh.T.shape)
         assert table["b_h"][l] == f"1 × {len(b_ih)}"
+    assert table["input"][L] == f"{n} × {h}", "the output layer reads the last layer"
+    assert table["W_xh"][L] == "W_hq: {} × {}".format(*output.weight.T.shape)
+    assert table["b_h"][L] == f"b_q: 1 × {len(output.bias)}"
     top, _ = network(torch.zeros(1, n, d))
     assert table["H_t"] == L * ["{} × {}".format(*top[0].shape)] + [f"O_t: {n} × {d}", ""]
 
 
 @given(L=layers, T=st.integers(1, 12))
-def test_rounds_compute_every_state_once_as_early_as_its_two_sources_allow(L, T):
+def test_rounds_compute_every_state_once_as_early_as_its_two_sources_allow(lesson, L, T):
     when = {(0, t): 0 for t in range(1, T + 1)} | {(l, 0): 0 for l in range(1, L + 1)}
-    for number, ready in enumerate(rounds(L, T), start=1):
+    for number, ready in enumerate(lesson.rounds(L, T), start=1):
         assert not ready & set(when)
         when |= dict.fromkeys(ready, number)
     states = [(l, t) for l in range(1, L + 1) for t in range(1, T + 1)]
@@ -57,11 +66,17 @@ def test_rounds_compute_every_state_once_as_early_as_its_two_sources_allow(L, T)
         assert when[l, t] == 1 + max(when[l - 1, t], when[l, t - 1])
 
 
-def test_a_state_needs_exactly_two_others():
-    H = {at: value.clone().requires_grad_() for at, value in LESSON["H"].items()}
+def test_a_state_needs_exactly_two_others(lesson):
+    H = {at: value.clone().requires_grad_() for at, value in lesson.H.items()}
     for l, t in ((1, 1), (1, 4), (2, 1), (2, 5)):
-        gradients = torch.autograd.grad(LESSON["state"](H, l, t).sum(), H.values(), allow_unused=True)
-        assert {at for at, g in zip(H, gradients, strict=True) if g is not None} == LESSON["needs"](l, t)
+        gradients = torch.autograd.grad(lesson.state(H, l, t).sum(), H.values(), allow_unused=True)
+        assert {at for at, g in zip(H, gradients, strict=True) if g is not None} == lesson.needs(l, t)
+
+
+def test_outputs_read_the_last_layer(lesson):
+    """Of nn.RNN with the lesson's weights, `top`, which its cell check-torch compares with its own states."""
+    expected = torch.nn.functional.linear(lesson.top, lesson.W_hq.T, lesson.b_q[0])  # (T, n, q)
+    torch.testing.assert_close(torch.stack(list(lesson.O.values())), expected)
 
 
 def arrows(figure, width):
@@ -76,32 +91,50 @@ def arrows(figure, width):
 
 
 @pytest.mark.parametrize("L, T", [(1, 2), (2, 4), (4, 8)])
-def test_the_graph_has_both_arrows_of_every_state(L, T):
+def test_the_graph_has_both_arrows_of_every_state(lesson, L, T):
     up = {((l, t), "up") for l in range(L + 1) for t in range(1, T + 1)}
     right = {((l, t), "right") for l in range(1, L + 1) for t in range(T)}
-    assert arrows(draw_graph(L, T), 0.003) == up | right
-    labels = {text.get_text() for text in draw_graph(L, T).axes[0].texts}
-    assert {"X₁", f"O{LESSON['label']('', T)}", LESSON["label"]("H", T, L)} <= labels
+    assert arrows(lesson.draw_graph(L, T), 0.003) == up | right
+    labels = {text.get_text() for text in lesson.draw_graph(L, T).axes[0].texts}
+    assert {"X₁", f"O{lesson.label('', T)}", lesson.label("H", T, L)} <= labels
+    assert lesson.label("H", 10, 2) == "H₁₀⁽²⁾"
 
 
 @pytest.mark.parametrize("order, step", [("time, then depth", 8), ("time, then depth", 1), ("wavefront", 4)])
-def test_the_walk_points_at_what_the_highlighted_states_need(order, step):
-    if order == "wavefront":
-        now = list(rounds(3, 6))[step - 1]
-    else:
-        now = {((step - 1) % 3 + 1, (step - 1) // 3 + 1)}
+def test_the_walk_points_at_what_the_highlighted_states_need(lesson, order, step):
+    in_time = [{((i % 3) + 1, i // 3 + 1)} for i in range(18)]
+    steps = list(lesson.rounds(3, 6)) if order == "wavefront" else in_time
+    now, known = steps[step - 1], set().union(*steps[: step - 1])
     expected = {((l - 1, t), "up") for l, t in now} | {((l, t - 1), "right") for l, t in now}
-    figure = draw_walk(order, step)
+    figure = lesson.draw_walk(order, step)
     assert arrows(figure, 0.006) == expected
-    assert f"step {step} of {8 if order == 'wavefront' else 18}" in figure.axes[0].get_title()
+    assert f"step {step} of {len(steps)}" in figure.axes[0].get_title()
+    assert coloured(figure, "#ffd28a") == now
+    assert coloured(figure, "0.85") == known | {(0, t) for t in range(1, 7)} | {(l, 0) for l in range(1, 4)}
+
+
+def coloured(figure, colour):
+    """The states (l, t) that are drawn in a colour."""
+    circles = next(c for c in figure.axes[0].collections if len(c.get_facecolors()) > 1 and not hasattr(c, "U"))
+    places = circles.get_offsets().tolist()
+    same = [tuple(face) == to_rgba(colour) for face in circles.get_facecolors()]
+    return {(round(l), round(t)) for (t, l), is_same in zip(places, same, strict=True) if is_same}
+
+
+@pytest.mark.parametrize("num_layers", [1, 2, 4])
+def test_the_races_networks_are_as_wide_as_the_budget_allows(lesson, num_layers):
+    def parameters(h):
+        return sum(p.numel() for p in torch.nn.RNN(28, h, num_layers).parameters())
+
+    assert parameters(lesson.widths[num_layers]) <= 20_000 < parameters(lesson.widths[num_layers] + 1)
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("draw", [lambda: draw_graph(4, 8), lambda: draw_walk("wavefront", 4)])
-def test_a_redraw_follows_the_slider(draw):
+@pytest.mark.parametrize("what, arguments", [("draw_graph", (4, 8)), ("draw_walk", ("wavefront", 4))])
+def test_a_redraw_follows_the_slider(lesson, what, arguments):
     seconds = []
     for _ in range(7):
         started = time.perf_counter()
-        utils.to_png(draw())
+        utils.to_png(getattr(lesson, what)(*arguments))
         seconds.append(time.perf_counter() - started)
     assert statistics.median(seconds) < 0.1

@@ -9,31 +9,32 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_lessons import stored
 
 import utils
-from tools.lesson_code import run_cells
+from tests.support.lesson_code import run_cells
+from tests.support.stored import stored
 from utils import d2l, torch
 
 ROOT = Path(utils.__file__).parent
 NAME = "06_bidirectional_misuse"
-LESSON = run_cells(
-    NAME,
-    *("load-data", "suspects", "by-position", "predict", "gradient-norms", "read", "initial-states"),
-    *("ocr", "tagger", "train-tagger", "vowels", "lineup"),
-)
-UNI, BI, WINDOWS = LESSON["uni"], LESSON["bi"], LESSON["windows"]  # two untrained networks; (n, T)
-both = pytest.mark.parametrize("model", [UNI, BI], ids=["unidirectional", "bidirectional"])
+both = pytest.mark.parametrize("name", ["uni", "bi"])
+
+
+@pytest.fixture(scope="module")
+def lesson():
+    """The names of the lesson's cells but for its trainings: `uni` and `bi` are untrained, `windows` is (n, T)."""
+    cells = ("load-data", "suspects", "by-position", "predict", "gradient-norms", "read", "initial-states")
+    return run_cells(NAME, *cells, "ocr", "tagger", "train-tagger", "vowels", "lineup")
 
 
 @settings(deadline=None, max_examples=25)
 @given(t=st.integers(1, 34), shift=st.integers(1, 200))
-def test_the_future_moves_no_forward_prediction_and_every_bidirectional_one(t, shift):
-    X, changed = WINDOWS[:4], LESSON["other_future"](WINDOWS, t, shift)[:4]
+def test_the_future_moves_no_forward_prediction_and_every_bidirectional_one(lesson, t, shift):
+    X, changed = lesson.windows[:4], lesson.other_future(lesson.windows, t, shift)[:4]
     assert torch.equal(X[:, :t], changed[:, :t])
-    before, after = (LESSON["predict"](UNI, x)[:t] for x in (X, changed))
+    before, after = (lesson.predict(lesson.uni, x)[:t] for x in (X, changed))
     assert torch.equal(before, after)
-    before, after = (LESSON["predict"](BI, x)[t - 1] for x in (X, changed))
+    before, after = (lesson.predict(lesson.bi, x)[t - 1] for x in (X, changed))
     for row in torch.nonzero(X[:, t] != changed[:, t]).flatten():
         assert not torch.equal(before[row], after[row])
 
@@ -41,40 +42,43 @@ def test_the_future_moves_no_forward_prediction_and_every_bidirectional_one(t, s
 @both
 @settings(deadline=None, max_examples=10)
 @given(n=st.integers(1, 3), T=st.integers(1, 6))
-def test_heat_map_is_the_norm_of_torchs_jacobian(model, n, T):
-    X = WINDOWS[:n, :T]
-    G = LESSON["gradient_norms"](model, X)
+def test_heat_map_is_the_norm_of_torchs_jacobian(lesson, name, n, T):
+    model = getattr(lesson, name)
+    X = lesson.windows[:n, :T]
+    G = lesson.gradient_norms(model, X)
     one_hot = torch.nn.functional.one_hot(X.T, 28).float()  # (T, n, q)
     J = torch.autograd.functional.jacobian(lambda E: model.linear(model.rnn(E)[0]), one_hot)  # (T, n, q, T, n, q)
     expected = torch.stack([J[:, i, :, :, i].square().sum(dim=(1, 3)).sqrt() for i in range(n)]).mean(dim=0)
     torch.testing.assert_close(G, expected, rtol=1e-4, atol=1e-7)
 
 
-def test_heat_map_is_a_triangle_and_a_square():
+def test_heat_map_is_a_triangle_and_a_square(lesson):
     above = torch.ones(12, 12).triu(1).bool()
-    forward, bidirectional = (LESSON["gradient_norms"](model, WINDOWS[:3, :12]) for model in (UNI, BI))
+    forward, bidirectional = (
+        lesson.gradient_norms(model, lesson.windows[:3, :12]) for model in (lesson.uni, lesson.bi)
+    )
     assert (forward[above] == 0).all() and (forward[~above] > 0).all()
     assert (bidirectional > 0).all()
 
 
 @settings(deadline=None, max_examples=10)
 @given(T=st.integers(2, 40))
-def test_prefixes_score_a_forward_network_as_the_whole_window_does(T):
-    ids = WINDOWS.flatten()[:400]
-    full, prefix = (utils.perplexity(UNI, ids, T, prefix_only=only) for only in (False, True))
+def test_prefixes_score_a_forward_network_as_the_whole_window_does(lesson, T):
+    ids = lesson.windows.flatten()[:400]
+    full, prefix = (utils.perplexity(lesson.uni, ids, T, prefix_only=only) for only in (False, True))
     assert prefix == pytest.approx(full, rel=1e-5)
-    full, prefix = (utils.perplexity(BI, ids, T, prefix_only=only) for only in (False, True))
+    full, prefix = (utils.perplexity(lesson.bi, ids, T, prefix_only=only) for only in (False, True))
     assert abs(prefix / full - 1) > 1e-5
 
 
 @settings(deadline=None, max_examples=15)
 @given(T=st.integers(1, 12), n=st.integers(1, 4), seed=st.integers(0, 100))
-def test_true_backward_state_is_what_reading_on_gives(T, n, seed):
+def test_true_backward_state_is_what_reading_on_gives(lesson, T, n, seed):
     """A window that starts from the state of the window after it reads as both windows written in one."""
     torch.manual_seed(seed)
     model = d2l.RNNModel(torch.nn.LSTM(28, 9, bidirectional=True), 28)
     X = torch.randint(1, 28, (n, 2 * T))
-    zero, read, only = model.begin_state(batch_size=n, device="cpu"), LESSON["read"], LESSON["only"]
+    zero, read, only = model.begin_state(batch_size=n, device="cpu"), lesson.read, lesson.only
     Y = X.roll(-1, 1)
     whole, _ = read(model, X, Y, zero)  # (2 T, n)
     _, following = read(model, X[:, T:], Y[:, T:], zero)
@@ -84,28 +88,28 @@ def test_true_backward_state_is_what_reading_on_gives(T, n, seed):
     torch.testing.assert_close(second, whole[T:], rtol=0, atol=1e-5)
 
 
-def test_only_keeps_one_direction():
+def test_only_keeps_one_direction(lesson):
     state = tuple(torch.rand(2, 3, 4) + 1 for _ in range(2))
     for direction in (0, 1):
-        for kept, before in zip(LESSON["only"](direction, state), state, strict=True):
+        for kept, before in zip(lesson.only(direction, state), state, strict=True):
             assert torch.equal(kept[direction], before[direction]) and not kept[1 - direction].any()
 
 
-def test_initial_states_by_position():
-    forward, backward = LESSON["forward"], LESSON["backward"]
+def test_initial_states_by_position(lesson):
+    forward, backward = lesson.forward, lesson.backward
     assert list(backward) == ["zeros", "carried", "of another row", "true"] and list(forward) == list(backward)[:3]
     assert all(p.shape == (35,) for p in (*forward.values(), *backward.values()))
-    rows = torch.cat([X for X, _ in LESSON["minibatches"]], dim=1)  # (8, all steps)
-    assert all(torch.equal(X[:, 1:], Y[:, :-1]) for X, Y in LESSON["minibatches"])
-    book = LESSON["pages"].unfold(0, rows.shape[1], 1)
+    rows = torch.cat([X for X, _ in lesson.minibatches], dim=1)  # (8, all steps)
+    assert all(torch.equal(X[:, 1:], Y[:, :-1]) for X, Y in lesson.minibatches)
+    book = lesson.pages.unfold(0, rows.shape[1], 1)
     assert all((row == book).all(dim=1).any() for row in rows), "each row is one piece of the book"
 
 
 @given(rate=st.floats(0, 1), seed=st.integers(0, 1000))
 @settings(deadline=None, max_examples=20)
-def test_a_bad_scan_changes_only_letters_to_their_lookalikes(rate, seed):
-    ids, look = WINDOWS, LESSON["LOOKALIKE"]
-    noisy = LESSON["scan"](ids, torch.Generator().manual_seed(seed), rate)
+def test_a_bad_scan_changes_only_letters_to_their_lookalikes(lesson, rate, seed):
+    ids, look = lesson.windows, lesson.LOOKALIKE
+    noisy = lesson.scan(ids, torch.Generator().manual_seed(seed), rate)
     assert noisy.shape == ids.shape
     assert torch.equal(look[look], torch.arange(28)), "being mistaken for each other goes both ways"
     hit, can = noisy != ids, look[ids] != ids
@@ -114,45 +118,45 @@ def test_a_bad_scan_changes_only_letters_to_their_lookalikes(rate, seed):
 
 
 @given(st.text(alphabet="aeioubcdthn ", max_size=40))
-def test_vowels_come_back(line):
-    skeleton, vowels = LESSON["remove_vowels"](line)
+def test_vowels_come_back(lesson, line):
+    skeleton, vowels = lesson.remove_vowels(line)
     assert len(skeleton) == len(vowels) and skeleton[0] == " "
     assert not set("aeiou") & set("".join(skeleton)) and set("".join(vowels)) <= set("aeiou")
-    assert LESSON["restore_vowels"](skeleton, vowels) == line
+    assert lesson.restore_vowels(skeleton, vowels) == line
 
 
 @pytest.mark.parametrize("num_tags", [28, 42])
-def test_both_taggers_have_the_same_size_and_only_one_sees_the_right_side(num_tags):
-    uni, bi = (LESSON["Tagger"](bidirectional, num_tags) for bidirectional in (False, True))
+def test_both_taggers_have_the_same_size_and_only_one_sees_the_right_side(lesson, num_tags):
+    uni, bi = (lesson.Tagger(bidirectional, num_tags) for bidirectional in (False, True))
     sizes = [sum(p.numel() for p in tagger.parameters()) for tagger in (uni, bi)]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.01)
-    X, changed = WINDOWS[:3], LESSON["other_future"](WINDOWS, 20, 1)[:3]
+    X, changed = lesson.windows[:3], lesson.other_future(lesson.windows, 20, 1)[:3]
     assert uni(X).shape == bi(X).shape == (35, 3, num_tags)
     assert torch.equal(uni(X)[:20], uni(changed)[:20]) and not torch.equal(bi(X)[:20], bi(changed)[:20])
 
 
-def test_a_tagger_learns_and_is_scored_on_text_it_has_not_seen():
+def test_a_tagger_learns_and_is_scored_on_text_it_has_not_seen(lesson):
     generator = torch.Generator().manual_seed(0)
-    places = LESSON["draw_windows"](torch.arange(100), generator, n=50, T=7)
+    places = lesson.draw_windows(torch.arange(100), generator, n=50, T=7)
     assert places.shape == (50, 7) and places.min() >= 0 and places.max() < 100
     assert (places[:, 1:] - places[:, :-1] == 1).all()
     torch.manual_seed(0)
-    tagger, Y = LESSON["Tagger"](True, 28), WINDOWS[:30]
+    tagger, Y = lesson.Tagger(True, 28), lesson.windows[:30]
 
     def minibatch(generator):  # the easiest of tasks: the tag is the character itself
-        X = WINDOWS[100 + torch.randint(185, (16,), generator=generator)]
+        X = lesson.windows[100 + torch.randint(185, (16,), generator=generator)]
         return X, X
 
-    step, training, held_out = next(LESSON["train_tagger"](tagger, minibatch, Y, Y))
+    step, training, held_out = next(lesson.train_tagger(tagger, minibatch, Y, Y))
     assert step == 25 and training < 0.2 and 0 < held_out < 0.2
     wrong = tagger(Y).argmax(dim=2) != Y.T  # (T, n)
     assert held_out == pytest.approx(wrong.sum().item() / Y.numel())
 
 
-def test_exactly_one_of_the_lineup_leaks():
-    X, changed = WINDOWS[:8], LESSON["other_future"](WINDOWS, 20, 1)[:8]
-    leaks = {k for k, net in LESSON["lineup"].items() if not torch.equal(net(X)[:20], net(changed)[:20])}
-    assert leaks == {"C"} and all(net(X).shape == (35, 8, 28) for net in LESSON["lineup"].values())
+def test_exactly_one_of_the_lineup_leaks(lesson):
+    X, changed = lesson.windows[:8], lesson.other_future(lesson.windows, 20, 1)[:8]
+    leaks = {k for k, net in lesson.lineup.items() if not torch.equal(net(X)[:20], net(changed)[:20])}
+    assert leaks == {"C"} and all(net(X).shape == (35, 8, 28) for net in lesson.lineup.values())
 
 
 def test_recorded_run_is_the_notes_run_and_says_so():

@@ -1,4 +1,4 @@
-"""Lesson 2, tried beyond its own examples: its cells, stack, clipping and training loop against torch's and ours."""
+"""Lesson 2's own networks are not what torch computes: who builds one with it gets other numbers or learns less."""
 
 import math
 import statistics
@@ -8,44 +8,51 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import utils
-from tools.lesson_code import run_cells
+from tests.support.lesson_code import run_cells
 from utils import torch
 
-LESSON = run_cells(
-    "02_stacked_from_scratch",
-    *("rnn-cell", "gated-cells", "layer-loop", "layer-hoisted", "deep-rnn", "copy-weights", "largest-difference"),
-    *("language-model", "reach", "clip-gradients", "train-epoch"),
-)
-DeepRNN, LanguageModel = LESSON["DeepRNN"], LESSON["LanguageModel"]
-PAIRS = [(LESSON[f"{name}Cell"], getattr(torch.nn, name)) for name in ("RNN", "GRU", "LSTM")]
-pairs = pytest.mark.parametrize("Cell, their_class", PAIRS, ids=["RNN", "GRU", "LSTM"])
 small = st.integers(1, 6)
 
 
-@pairs
+@pytest.fixture(scope="module")
+def lesson():
+    """The names of the lesson's cells that define its networks and train them."""
+    cells = ("rnn-cell", "gated-cells", "layer-loop", "layer-hoisted", "deep-rnn", "copy-weights", "largest-difference")
+    return run_cells("02_stacked_from_scratch", *cells, "language-model", "reach", "clip-gradients", "train-epoch")
+
+
+@pytest.fixture(scope="module", params=["RNN", "GRU", "LSTM"])
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def Cell(lesson, name):
+    """The lesson's cell of that name."""
+    return getattr(lesson, f"{name}Cell")
+
+
 @settings(deadline=None, max_examples=40)
 @given(L=st.integers(1, 4), h=st.integers(1, 12), d=small, n=small, T=small)
-def test_values_final_states_and_all_gradients_are_torchs(Cell, their_class, L, h, d, n, T):
-    assert LESSON["largest_difference"](Cell, their_class, L, h, d, n, T) < 1e-10
+def test_values_final_states_and_all_gradients_are_torchs(lesson, Cell, name, L, h, d, n, T):
+    assert lesson.largest_difference(Cell, getattr(torch.nn, name), L, h, d, n, T) < 1e-10
 
 
-@pairs
 @settings(deadline=None, max_examples=20)
 @given(h=small, d=small, n=small, T=small)
-def test_hoisted_form_is_the_loop_form(Cell, their_class, h, d, n, T):
+def test_hoisted_form_is_the_loop_form(lesson, Cell, h, d, n, T):
     cell, X = Cell(d, h).double(), torch.randn(T, n, d).double()
     state = tuple(torch.randn(n, h).double() for _ in range(Cell.num_states))
-    (H, final), (fast_H, fast_final) = (LESSON[f](cell, X, state) for f in ("run_layer_loop", "run_layer"))
+    (H, final), (fast_H, fast_final) = (getattr(lesson, f)(cell, X, state) for f in ("run_layer_loop", "run_layer"))
     for slow, fast in zip((H, *final), (fast_H, *fast_final), strict=True):
         torch.testing.assert_close(slow, fast, rtol=0, atol=1e-12)
 
 
-@pairs
 @settings(deadline=None, max_examples=20)
 @given(L=st.integers(1, 3), n=st.integers(2, 5), T=st.integers(2, 8), data=st.data())
-def test_carried_state_continues_every_row_of_the_minibatch(Cell, their_class, L, n, T, data):
+def test_carried_state_continues_every_row_of_the_minibatch(lesson, Cell, L, n, T, data):
     """Cutting the time steps in two changes nothing if the state is carried, and no row sees another row's state."""
-    rnn, X = DeepRNN(Cell, 3, 5, L).double(), torch.randn(T, n, 3).double()
+    rnn, X = lesson.DeepRNN(Cell, 3, 5, L).double(), torch.randn(T, n, 3).double()
     cut, row = data.draw(st.integers(1, T - 1)), data.draw(st.integers(0, n - 1))
     whole, final = rnn(X)
     first, state = rnn(X[:cut])
@@ -58,18 +65,16 @@ def test_carried_state_continues_every_row_of_the_minibatch(Cell, their_class, L
     torch.testing.assert_close(alone, whole[cut:, row : row + 1], rtol=0, atol=1e-12)
 
 
-@pairs
-def test_no_output_depends_on_a_later_input(Cell, their_class):
-    rnn, X = DeepRNN(Cell, 3, 5, 2), torch.randn(7, 4, 3)
+def test_no_output_depends_on_a_later_input(lesson, Cell):
+    rnn, X = lesson.DeepRNN(Cell, 3, 5, 2), torch.randn(7, 4, 3)
     changed = X.clone()
     changed[4] += 1
     before, after = rnn(X)[0], rnn(changed)[0]
     assert torch.equal(before[:4], after[:4]) and not (before[4:] == after[4:]).any()
 
 
-@pairs
-def test_detach_hands_over_the_value_and_stops_the_gradient(Cell, their_class):
-    (loss, norms), (detached_loss, detached) = (LESSON["reach"](Cell, 2, detach) for detach in (False, True))
+def test_detach_hands_over_the_value_and_stops_the_gradient(lesson, Cell):
+    (loss, norms), (detached_loss, detached) = (lesson.reach(Cell, 2, detach) for detach in (False, True))
     assert loss == detached_loss
     assert (norms > 0).all()
     assert (detached[:15] == 0).all()
@@ -77,11 +82,11 @@ def test_detach_hands_over_the_value_and_stops_the_gradient(Cell, their_class):
 
 
 @given(st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=6), st.floats(0.1, 50))
-def test_clipping_is_torchs_and_keeps_the_direction(values, theta):
+def test_clipping_is_torchs_and_keeps_the_direction(lesson, values, theta):
     ours, theirs = ([torch.nn.Parameter(torch.zeros(())) for _ in values] for _ in range(2))
     for p, q, value in zip(ours, theirs, values, strict=True):
         p.grad, q.grad = torch.tensor(value), torch.tensor(value)
-    before, after = LESSON["clip_gradients"](ours, theta)
+    before, after = lesson.clip_gradients(ours, theta)
     torch.nn.utils.clip_grad_norm_(theirs, theta)
     assert before == pytest.approx(math.hypot(*values), rel=1e-5, abs=1e-18)  # smaller ones, squared, are 0 in float32
     assert after <= theta * (1 + 1e-5)
@@ -89,15 +94,15 @@ def test_clipping_is_torchs_and_keeps_the_direction(values, theta):
         torch.testing.assert_close(p.grad, q.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_the_lessons_training_loop_is_fit(corpus):
+def test_the_lessons_training_loop_is_fit(lesson, corpus):
     """Two epochs from one start: the loop that the reader writes, and utils.fit, which the other lessons use."""
     models = []
     for _ in range(2):
         utils.seed_everything(0)
-        models.append(LanguageModel(DeepRNN(LESSON["LSTMCell"], 28, 16, 2), 16, 28))
+        models.append(lesson.LanguageModel(lesson.DeepRNN(lesson.LSTMCell, 28, 16, 2), 16, 28))
     updater, batches, own = torch.optim.SGD(models[0].parameters(), lr=1), utils.Batches(corpus.train), []
     for _ in range(2):
-        losses = [loss for loss, _, _ in LESSON["train_epoch"](models[0], batches, updater, 0.1)]
+        losses = [loss for loss, _, _ in lesson.train_epoch(models[0], batches, updater, 0.1)]
         own.append(math.exp(statistics.mean(losses)))
     ours = list(utils.fit(models[1], utils.Batches(corpus.train), lr=1, num_epochs=2, clip=0.1))
     assert own == pytest.approx([r.perplexity for r in ours], rel=1e-5)
@@ -106,10 +111,11 @@ def test_the_lessons_training_loop_is_fit(corpus):
 
 
 @pytest.mark.alone
-def test_hoisting_pays_with_few_sequences():
-    cell, X, state = LESSON["LSTMCell"](256, 256), torch.randn(35, 4, 256), (torch.zeros(4, 256),) * 2
-    forms = {
-        name: lambda f=LESSON[name]: f(cell, X, state)[0].sum().backward() for name in ("run_layer_loop", "run_layer")
+def test_hoisting_pays_with_few_sequences(lesson):
+    cell, X, state = lesson.LSTMCell(256, 256), torch.randn(35, 4, 256), (torch.zeros(4, 256),) * 2
+    functions = {
+        "loop": lambda: lesson.run_layer_loop(cell, X, state)[0].sum().backward(),
+        "hoisted": lambda: lesson.run_layer(cell, X, state)[0].sum().backward(),
     }
-    loop, hoisted = map(statistics.median, utils.seconds_each(forms, rounds=9).values())
+    loop, hoisted = map(statistics.median, utils.seconds_each(functions, rounds=9).values())
     assert loop > 1.2 * hoisted

@@ -7,27 +7,30 @@ import sys
 
 import pytest
 import torch
+from playground import Settings
 
 import utils
-from playground import Settings
-from tools.lab import server
-from tools.lesson_code import run_cells
-
-LESSON = run_cells(
-    "03_concise_lstm", "load-data", "build-model", "whisper", "sweep-point", "draw-sweep", "run-sweep"
-)  # the small sweep, in this process
+from tests.support.lab import server
+from tests.support.lesson_code import run_cells
 
 
-def test_the_playground_starts_where_the_lesson_does():
+@pytest.fixture(scope="module")
+def lesson():
+    """The names of lesson 3's cells around its recipe and its sweep, of which the small one is run in this process."""
+    cells = ("load-data", "build-model", "whisper", "sweep-point", "draw-sweep", "run-sweep")
+    return run_cells("03_concise_lstm", *cells)
+
+
+def test_the_playground_starts_where_the_lesson_does(lesson):
     for enlarged, recipe in ((True, "fast"), (False, "D2L")):
-        theirs = LESSON["build_deep_lstm"](enlarged).state_dict()
+        theirs = lesson.build_deep_lstm(enlarged).state_dict()
         ours = Settings(layers=2, hidden_units=256, recipe=recipe).build(28).state_dict()
         assert all(torch.equal(ours[name], theirs[name].cpu()) for name in theirs)
 
 
-def test_the_plateau_is_one_of_small_weights(corpus):
+def test_the_plateau_is_one_of_small_weights(lesson, corpus):
     """The same SGD as D2L's recorded run, which needs about 80 epochs for what takes 5 with enlarged weights."""
-    batches, model = utils.Batches(corpus.train), LESSON["build_deep_lstm"](enlarged=True)
+    batches, model = utils.Batches(corpus.train), lesson.build_deep_lstm(enlarged=True)
     *_, last = utils.fit(model, batches, lr=2, num_epochs=6)
     assert last.perplexity < 10 < min(r.perplexity for r in utils.load_run("deep_lstm").records[:60])
 
@@ -46,17 +49,19 @@ def test_enlarged_are_the_weights_of_the_one_hot_input_and_of_the_output_layer(s
 # in a Python of its own: Dask's threads go on after it, and draw from the random numbers that other tests have seeded
 ELSEWHERE = """
 import sys
+import utils
 from distributed import Client
-from tools.lesson_code import run_cells
+from tests.support.lesson_code import run_cells
 
 if __name__ == "__main__":
-    names = run_cells("03_concise_lstm", "load-data", "sweep-point", "draw-sweep", "run-sweep")
-    points = [row[:3] for row in names["small_sweep"]]
+    utils.FAST = True  # what the cell itself trains is compared with nothing here
+    lesson = run_cells("03_concise_lstm", "load-data", "sweep-point", "draw-sweep", "run-sweep")
+    utils.FAST = False
+    points = [row[:3] for row in lesson.small_sweep]
     with Client(scheduler_file=sys.argv[1], set_as_default=False) as client:
         client.wait_for_workers(2, timeout=60)
-        for where in ({"backend": "dask", "scheduler_host": client.scheduler.address}, {"n_jobs": 2}):
-            names["where"] = where
-            print("here and there:", names["small_sweep"], names["run_sweep"](points), sep=" | ")
+        for lesson.where in ({"backend": "dask", "scheduler_host": client.scheduler.address}, {"n_jobs": 2}):
+            print("elsewhere:", lesson.run_sweep(points), sep=" | ")
         print("workers that did something:", sum(client.run(lambda: "utils" in sys.modules).values()))
 """
 
@@ -85,52 +90,50 @@ def sweep_elsewhere(folder, course):
     return done.stdout, done.stderr
 
 
-def test_the_same_numbers_on_one_core_on_two_and_on_a_dask_cluster_of_two_workers(tmp_path):
+def test_the_same_numbers_on_one_core_on_two_and_on_a_dask_cluster_of_two_workers(lesson, tmp_path):
     output, errors = sweep_elsewhere(tmp_path, utils.ROOT)
-    compared = [line.split(" | ")[1:] for line in output.splitlines() if line.startswith("here and there")]
-    assert len(compared) == 2, errors
-    for here, there in compared:
-        assert here == there == str(LESSON["small_sweep"])
+    elsewhere = [line.split(" | ")[1] for line in output.splitlines() if line.startswith("elsewhere")]
+    assert elsewhere == 2 * [str(lesson.small_sweep)], errors
     assert "workers that did something: 2" in output
 
 
 def test_a_dask_cluster_without_the_course_says_so(tmp_path):
     output, errors = sweep_elsewhere(tmp_path, tmp_path)
-    assert "here and there" not in output and "ModuleNotFoundError: No module named 'utils'" in errors
+    assert "elsewhere" not in output and "ModuleNotFoundError: No module named 'utils'" in errors
 
 
-def test_the_sweep_stops_when_the_held_out_text_no_longer_gains(monkeypatch):
+def test_the_sweep_stops_when_the_held_out_text_no_longer_gains(lesson, monkeypatch):
     scores = [9.0, 7.0, 8.0, 7.5, 7.2, 6.9]
     records = [utils.EpochRecord(epoch, 1.0, score, 1.0) for epoch, score in enumerate(scores, start=1)]
     asked = []
     monkeypatch.setattr(utils, "fit", lambda *args, **options: (asked.append(r) or r for r in records))
-    assert LESSON["sweep_point"](1, 64, 0, patience=3) == (1, 64, 0, 7.0, 2) and len(asked) == 5
-    assert LESSON["sweep_point"](1, 64, 0, patience=4) == (1, 64, 0, 6.9, 6)
+    assert lesson.sweep_point(1, 64, 0, patience=3) == (1, 64, 0, 7.0, 2) and len(asked) == 5
+    assert lesson.sweep_point(1, 64, 0, patience=4) == (1, 64, 0, 6.9, 6)
 
 
-def test_recorded_sweep_is_complete_and_its_small_corner_is_reproduced():
+def test_recorded_sweep_is_complete_and_its_small_corner_is_reproduced(lesson):
     rows, about = utils.recorded("sweep", None)
     assert about["origin"] == "recorded run"
     assert {tuple(row[:3]) for row in rows} == {
-        (l, h, seed) for l in LESSON["LAYERS"] for h in LESSON["WIDTHS"] for seed in range(3)
+        (l, h, seed) for l in lesson.LAYERS for h in lesson.WIDTHS for seed in range(3)
     }
     recorded = {tuple(row[:3]): row[3] for row in rows}
     median = {
-        (l, h): sorted(recorded[l, h, seed] for seed in range(3))[1] for l in LESSON["LAYERS"] for h in LESSON["WIDTHS"]
+        (l, h): sorted(recorded[l, h, seed] for seed in range(3))[1] for l in lesson.LAYERS for h in lesson.WIDTHS
     }
-    wider = [median[1, h] for h in LESSON["WIDTHS"]]
+    wider = [median[1, h] for h in lesson.WIDTHS]
     assert wider == sorted(wider, reverse=True), "one layer: every doubling helps"
     assert min(median, key=median.get) == (1, 512)
-    for h in LESSON["WIDTHS"]:
-        assert max(LESSON["LAYERS"], key=lambda l: median[l, h]) == 4, "four layers are the worst at every width"
-    assert min(median[4, h] for h in LESSON["WIDTHS"]) > 1 + median[1, 256]
-    for *point, score, _ in LESSON["small_sweep"]:
+    for h in lesson.WIDTHS:
+        assert max(lesson.LAYERS, key=lambda l: median[l, h]) == 4, "four layers are the worst at every width"
+    assert min(median[4, h] for h in lesson.WIDTHS) > 1 + median[1, 256]
+    for *point, score, _ in lesson.small_sweep:
         assert recorded[tuple(point)] == pytest.approx(score, abs=0.3)  # another machine rounds differently
 
 
-def test_recorded_sweep_of_the_long_text_says_what_the_lesson_says():
+def test_recorded_sweep_of_the_long_text_says_what_the_lesson_says(lesson):
     rows, _ = utils.recorded("long_text", None)
-    scores = {l: sorted(row[3] for row in rows if row[0] == l) for l in LESSON["LAYERS"]}
+    scores = {l: sorted(row[3] for row in rows if row[0] == l) for l in lesson.LAYERS}
     assert all(len(s) == 3 for s in scores.values())
     assert scores[2][-1] < scores[1][0], "two layers beat one from every random start"
     assert scores[3][1] == pytest.approx(scores[1][1], abs=0.05) and 0.05 < scores[4][1] - scores[1][1] < 0.15

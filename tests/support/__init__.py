@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: lessons' code, their stored outputs, kernels, JupyterLab in a browser."""

@@ -18,7 +18,13 @@
 # {{launch}}
 
 # %% id="setup"
-# {{setup}}
+# the course's folder; in the notebooks this cell also serves Colab (tools/build_notebooks.py)
+import sys
+from pathlib import Path
+here = Path.cwd()
+root = next(p for p in (here, *here.parents) if (p / "book" / "live_plot.py").exists())
+sys.path.insert(0, str(root))
+import utils
 
 # %% [markdown] lang="en" id="one-layer-text"
 # ## One recurrent layer
@@ -177,7 +183,7 @@ print("equal to nn.RNN:", tuple(top.shape), tuple(last.shape))
 # %% id="by-hand-numbers"
 X_t = torch.tensor([[1.0, 0.0, 2.0]])  # (1, 3)
 H_before = {1: torch.tensor([[0.5, -0.5]]), 2: torch.tensor([[0.0, 1.0]])}  # (1, 2) each
-small = {  # W_xh, W_hh, b_h
+weights = {  # W_xh, W_hh, b_h
     1: ([[0.5, 1.0], [2.0, 1.0], [0.0, -0.5]], [[1.0, 0.0], [0.0, 2.0]], [[0.0, 0.5]]),
     2: ([[1.0, 2.0], [1.0, 0.0]], [[0.0, 1.0], [0.5, -1.0]], [[0.2, 0.0]]),
 }
@@ -190,18 +196,19 @@ def matrix(A):
     rows = ["&".join(f"{x:.4g}" for x in row) for row in A.tolist()]
     return r"\begin{bmatrix}" + r"\\".join(rows) + r"\end{bmatrix}"
 
-below = X_t  # H_t^(0)
-for l in small:
-    W_xh, W_hh, b_h = map(torch.tensor, small[l])
-    before = H_before[l]
-    products = f"{matrix(below)}{matrix(W_xh)} + {matrix(before)}{matrix(W_hh)} + {matrix(b_h)}"
-    terms = f"{matrix(below @ W_xh)} + {matrix(before @ W_hh)} + {matrix(b_h)}"
-    total = below @ W_xh + before @ W_hh + b_h  # (1, 2)
-    below = torch.tanh(total)  # H_t^(l), which the layer above reads
+inputs = X_t  # H_t^(0)
+for l in weights:
+    W_xh, W_hh, b_h = map(torch.tensor, weights[l])
+    old = H_before[l]
+    products = f"{matrix(inputs)}{matrix(W_xh)} + {matrix(old)}{matrix(W_hh)} + {matrix(b_h)}"
+    terms = f"{matrix(inputs @ W_xh)} + {matrix(old @ W_hh)} + {matrix(b_h)}"
+    total = inputs @ W_xh + old @ W_hh + b_h  # (1, 2)
+    new = torch.tanh(total)  # H_t^(l)
     lines = [rf"\tanh\Big({x}\Big)" for x in (products, terms)]
-    lines += [rf"\tanh{matrix(total)}", matrix(below)]
+    lines += [rf"\tanh{matrix(total)}", matrix(new)]
     equations = rf"\mathbf{{H}}_t^{{({l})}} &= " + r"\\ &= ".join(lines)
     display(Math(rf"\begin{{aligned}}{equations}\end{{aligned}}"))
+    inputs = new  # of the layer above
 
 # %% [markdown] lang="en" id="by-hand-look"
 # Look at where each layer found its numbers. Layer 1 used $\mathbf{X}_t$ ($1 \times 3$) and its own old state; layer 2 used the *new* state of layer 1 ($1 \times 2$) and its own old state.
@@ -234,9 +241,9 @@ def draw_arrows(ax, arrows, width=0.003):
     x, y = [t for (_, t), _ in arrows], [l for (l, _), _ in arrows]
     dx = [across * (to_t - t) for (_, t), (_, to_t) in arrows]
     dy = [up * (to_l - l) for (l, _), (to_l, _) in arrows]
-    colours = ["#0072b2" if to_l > l else "#d55e00" for (l, _), (to_l, _) in arrows]
-    look = {"color": colours, "width": width, "zorder": 0}
-    ax.quiver(x, y, dx, dy, angles="xy", scale_units="xy", scale=1, **look)
+    colours = [utils.BLUE if to_l > l else utils.VERMILION for (l, _), (to_l, _) in arrows]
+    style = {"color": colours, "width": width, "zorder": 0}
+    ax.quiver(x, y, dx, dy, angles="xy", scale_units="xy", scale=1, **style)
 
 def draw_graph(L, T, colour=lambda l, t: "white"):
     """The network unrolled: time runs to the right, depth upwards, from the input (row 0) on."""
@@ -361,7 +368,8 @@ for ready in rounds(L, T):
 for l in range(1, L + 1):  # depth, then time
     for t in range(1, T + 1):
         by_layer[l, t] = state(by_layer, l, t)
-assert all(torch.equal(H[at], by_wavefront[at]) and torch.equal(H[at], by_layer[at]) for at in H)
+for other in (by_wavefront, by_layer):
+    assert all(torch.equal(H[l, t], other[l, t]) for l, t in H)
 print(f"{L * T} states, the same in all three orders")
 
 # %% [markdown] lang="en" id="walk-text"
@@ -382,7 +390,7 @@ def draw_walk(order, step, L=3, T=6):
 
     def colour(l, t):
         if (l, t) in now:
-            return "#ffd28a"
+            return "navajowhite"  # a light orange
         return "0.85" if (l, t) in known or l == 0 or t == 0 else "white"
 
     fig = draw_graph(L, T, colour)
@@ -435,10 +443,12 @@ def milliseconds(layers, X):
     seconds = utils.seconds_each(passes, rounds=utils.epochs(14))
     return {name: 1000 * statistics.median(s) for name, s in seconds.items()}
 
-inputs = torch.randn(35, 32, 28)  # (T, n, d)
-deep = {num_layers: nn.RNN(28, 128, num_layers) for num_layers in (1, 2, 3, 4)}
+corpus = utils.load_corpus()
+vocab_size = len(corpus.vocab)  # d, as in the race below: 28 different characters
+minibatch = torch.randn(35, 32, vocab_size)  # (T, n, d)
+deep = {num_layers: nn.RNN(vocab_size, 128, num_layers) for num_layers in (1, 2, 3, 4)}
 rows = []
-for num_layers, ms in milliseconds(deep, inputs).items():
+for num_layers, ms in milliseconds(deep, minibatch).items():
     parameters = sum(p.numel() for p in deep[num_layers].parameters())
     rows.append([num_layers, f"{parameters:,}", 35 * num_layers, 35 + num_layers - 1, f"{ms:.1f}"])
 utils.table(["layers", "parameters", "states", "longest chain", "ms per minibatch"], rows)
@@ -456,10 +466,11 @@ utils.table(["layers", "parameters", "states", "longest chain", "ms per minibatc
 
 # %% id="widths"
 def largest_width(num_layers, budget):
-    """The largest h for which nn.RNN(28, h, num_layers) stays within a budget of parameters."""
+    """The largest h for which the recurrent layers stay within a budget of parameters."""
 
     def parameters(h):
-        return sum(p.numel() for p in nn.RNN(28, h, num_layers, device="meta").parameters())
+        rnn = nn.RNN(vocab_size, h, num_layers, device="meta")  # meta: shapes, no numbers
+        return sum(p.numel() for p in rnn.parameters())
 
     h = 1
     while parameters(h + 1) <= budget:
@@ -486,23 +497,21 @@ print({f"L = {num_layers}": f"h = {width}" for num_layers, width in widths.items
 # %% id="race"
 from d2l import torch as d2l
 
-corpus, num_epochs = utils.load_corpus(), utils.epochs(24)
+fast = utils.RECIPES["fast"]  # Adam, and a learning rate that suits it
+options = {"lr": fast.lr, "optimizer": fast.optimizer, "num_epochs": 24}
 trainings = {}
 for num_layers, width in widths.items():
     utils.seed_everything(0)
-    model = d2l.RNNModel(nn.RNN(28, width, num_layers), len(corpus.vocab))
-    batches, options = utils.Batches(corpus.train), {"lr": 0.005, "optimizer": "adam"}
-    trainings[f"L = {num_layers}, h = {width}"] = utils.fit(
-        model, batches, num_epochs=num_epochs, held_out=corpus.held_out, **options
-    )
-records = utils.LivePlot(num_epochs, title="20,000 parameters each").race(trainings)
+    model = d2l.RNNModel(nn.RNN(vocab_size, width, num_layers), vocab_size)
+    batches = utils.Batches(corpus.train)
+    training = utils.fit(model, batches, held_out=corpus.held_out, **options)
+    trainings[f"L = {num_layers}, h = {width}"] = training
+records = utils.LivePlot(24, title="20,000 parameters each").race(trainings)
 
 # %% id="race-result"
-tokens_per_epoch = 8 * 32 * 35  # 8 minibatches of 32 sequences, 35 characters (tokens) each
 head, rows = ["network", "training, at the end", "held-out, best", "at epoch", "seconds"], []
 for name, rs in records.items():
-    best = min(rs, key=lambda r: r.held_out)
-    seconds = sum(tokens_per_epoch / r.tokens_per_sec for r in rs)
+    best, seconds = utils.best(rs), sum(r.seconds for r in rs)
     numbers = f"{rs[-1].perplexity:.2f}", f"{best.held_out:.2f}", best.epoch, f"{seconds:.1f}"
     rows.append([name, *numbers])
 utils.table(head, rows)
@@ -539,16 +548,17 @@ def run_stack(cells, X):
         outputs.append(H)
     return torch.stack(outputs)
 
-deep = {name: getattr(nn, name)(28, 64, num_layers=3) for name in SUMS}  # nn.RNN, nn.GRU, nn.LSTM
-for name, network in deep.items():
-    cells = [getattr(nn, f"{name}Cell")(28 if l == 0 else 64, 64) for l in range(3)]
+# nn.RNN, nn.GRU, nn.LSTM
+deep_networks = {name: getattr(nn, name)(vocab_size, 64, num_layers=3) for name in SUMS}
+for name, network in deep_networks.items():
+    cells = [getattr(nn, f"{name}Cell")(vocab_size if l == 0 else 64, 64) for l in range(3)]
     for l, cell in enumerate(cells):
-        weights = {key: network.state_dict()[f"{key}_l{l}"] for key in cell.state_dict()}
-        cell.load_state_dict(weights)
-    torch.testing.assert_close(run_stack(cells, inputs), network(inputs)[0])
+        of_layer = {key: network.state_dict()[f"{key}_l{l}"] for key in cell.state_dict()}
+        cell.load_state_dict(of_layer)
+    torch.testing.assert_close(run_stack(cells, minibatch), network(minibatch)[0])
 rows = []
-for name, ms in milliseconds(deep, inputs).items():
-    parameters = sum(p.numel() for p in deep[name].parameters())
+for name, ms in milliseconds(deep_networks, minibatch).items():
+    parameters = sum(p.numel() for p in deep_networks[name].parameters())
     rows.append([f"deep {name}", SUMS[name], f"{parameters:,}", f"{ms:.1f}"])
 utils.table(["network, 3 x 64", "sums per state", "parameters", "ms per minibatch"], rows)
 

@@ -11,13 +11,14 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 import utils
-from playground import Settings
+from book.playground import Playground
+from book.settings import Settings
 from utils import torch
 
 
 @pytest.fixture
 def playground(corpus):
-    playground = utils.Playground(corpus, name="test")
+    playground = Playground(corpus, name="test")
     yield playground
     playground.reset()
 
@@ -183,7 +184,7 @@ def test_running_the_cell_again_leaves_no_thread(playground, corpus):
     small(playground)
     wait_until(lambda: playground.trainings)
     assert threads()
-    again = utils.Playground(corpus, name="test")
+    again = Playground(corpus, name="test")
     assert not threads()
     assert again.trainings == [] and playground.trainings[0].status == "stopped"
 
@@ -206,7 +207,7 @@ def test_interrupting_a_kernel_in_which_no_cell_runs_stops_the_training():
         assert reply["content"]["status"] == "ok", reply["content"]
 
     try:
-        run("import utils, time; p = utils.Playground(); p.start(hidden_units=32, epochs=2000)")
+        run("import time; from book.playground import Playground; p = Playground(); p.start(hidden_units=32, epochs=2000)")
         run("while not p.trainings: time.sleep(0.1)")
         run("print(p.is_training)")
         manager.interrupt_kernel()
@@ -277,7 +278,7 @@ def test_settings_string_repeats_a_run_elsewhere(playground, corpus):
     playground.controls["layers"].value = 3
     string = playground.settings_text.value
     assert Settings.parse(string) == Settings(layers=3, recipe="D2L", lr=2.0)
-    other = utils.Playground(corpus, name="other")
+    other = Playground(corpus, name="other")
     other.settings_text.value = string
     assert str(other._read_controls()) == string
 
@@ -334,7 +335,7 @@ def test_own_text_without_the_usual_prefix(tmp_path):
     file = tmp_path / "own.txt"
     file.write_text("床前明月光 疑是地上霜 举头望明月 低头思故乡 " * 100, encoding="utf-8")
     own = utils.load_corpus(file, max_tokens=2000, held_out_tokens=200)
-    playground = utils.Playground(own, name="own")
+    playground = Playground(own, name="own")
     playground.start(hidden_units=16, epochs=2)
     playground.wait()
     assert playground.trainings[0].status == "done" and "月" in playground.prefix
@@ -343,7 +344,7 @@ def test_own_text_without_the_usual_prefix(tmp_path):
 
 
 def test_bidirectional_switch(playground, corpus):
-    both = utils.Playground(corpus, bidirectional=True, name="both")
+    both = Playground(corpus, bidirectional=True, name="both")
     both.controls["bidirectional"].value = True
     both.start(hidden_units=16, epochs=1)
     both.wait()

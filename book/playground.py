@@ -1,7 +1,7 @@
 """The playground: a widget that trains recurrent language models in the background, for lessons 3 and 6.
 
-Use it as utils.Playground. Slider values are read when Train is clicked; the training thread writes output widgets
-only; every message is shown as text. See `Playground`.
+Slider values are read when Train is clicked; the training thread writes output widgets only; every message is shown as
+text. See `Playground`.
 """
 
 import contextvars
@@ -14,74 +14,16 @@ import traceback
 from dataclasses import asdict, dataclass, field, fields
 
 import ipywidgets as W
-import torch
 from IPython import get_ipython
-from torch import nn
 
 import utils
+from book import require
+from book.display import bundle, show
+from book.live_plot import seconds_left
+from book.settings import CELLS, LABELS, RANGES, Settings
+from utils import RECIPES, torch
 
-CELLS = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
-RECIPES = {"fast": ("adam", 0.005), "D2L": ("sgd", 2.0)}  # optimizer, learning rate; fast also enlarges weights
 NUM_STEPS = 35
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that decides a run; `str(settings)` and `Settings.parse` are each other's inverse.
-
-    Raises ValueError naming the setting, its value and what is allowed.
-    """
-
-    layers: int = 1
-    hidden_units: int = 128
-    cell: str = "LSTM"
-    recipe: str = "fast"
-    lr: float = 0.005
-    epochs: int = 40
-    seed: int = 0
-    bidirectional: bool = False
-
-    def __post_init__(self):
-        def is_int(value):
-            return isinstance(value, int) and not isinstance(value, bool)
-
-        for name, low, high in (("layers", 1, 4), ("hidden_units", 16, 512), ("epochs", 1, 2000), ("seed", 0, 2**32)):
-            value = getattr(self, name)
-            utils.require(is_int(value) and low <= value <= high, name, value, f"a whole number from {low} to {high}")
-        utils.require(self.cell in CELLS, "cell", self.cell, f"one of {', '.join(CELLS)}")
-        utils.require(self.recipe in RECIPES, "recipe", self.recipe, f"one of {', '.join(RECIPES)}")
-        is_number = isinstance(self.lr, int | float) and not isinstance(self.lr, bool)
-        utils.require(is_number and 0 < self.lr <= 100, "lr", self.lr, "a number above 0, at most 100")
-        utils.require(isinstance(self.bidirectional, bool), "bidirectional", self.bidirectional, "True or False")
-
-    def __str__(self):
-        return " ".join(f"{name}={value}" for name, value in asdict(self).items() if value is not False)
-
-    @classmethod
-    def parse(cls, text):
-        """Return the Settings that a string such as "layers=2 lr=0.005" describes; what it leaves out is default."""
-        known, values = {f.name: f.type for f in fields(cls)}, {}
-        for word in text.split():
-            name, _, value = word.partition("=")
-            utils.require(name in known, "settings", word, f"name=value pairs, names being {', '.join(known)}")
-            try:
-                values[name] = {"True": True, "False": False}[value] if known[name] is bool else known[name](value)
-            except (ValueError, KeyError):
-                raise ValueError(f"{name} must be written as {name}={getattr(cls, name)}, got {word!r}") from None
-        return cls(**values)
-
-    @property
-    def label(self):
-        """The run's name in the legend and in the table, such as "LSTM 2 x 256"."""
-        return f"{'Bi' if self.bidirectional else ''}{self.cell} {self.layers} x {self.hidden_units}"
-
-    def build(self, vocab_size):
-        """Return a d2l.RNNModel with the weights that the seed gives, torch's own random state left alone."""
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            layer = CELLS[self.cell](vocab_size, self.hidden_units, self.layers, bidirectional=self.bidirectional)
-            model = utils.d2l.RNNModel(layer, vocab_size)
-            return utils.enlarge_weights(model) if self.recipe == "fast" else model
 
 
 @dataclass
@@ -89,7 +31,7 @@ class Training:
     """One run: its settings, what it has measured so far, the event that stops it and the one that tells its end."""
 
     settings: Settings
-    model: nn.Module
+    model: torch.nn.Module
     status: str = "running"
     records: list = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -104,10 +46,10 @@ class _Stopped(Exception):
 class Playground:
     """Sliders for layers and hidden units, a live perplexity plot, and a table of the runs so far.
 
-    corpus: a utils.Corpus, None for The Time Machine. bidirectional: offer the bidirectional switch (lesson 6).
+    corpus: a Corpus of load_corpus, None for The Time Machine. bidirectional: offer that switch (lesson 6).
     name: playgrounds of the same name end each other's training, so that running the cell again leaves no thread.
 
-        playground = utils.Playground()
+        playground = Playground()
         playground.show()
         playground.start(layers=2); playground.wait()      # the same as the Train button, then wait for the end
     """
@@ -126,6 +68,9 @@ class Playground:
         self.trainings, self.model, self.plot = [], None, None
         self.offers_bidirectional = bidirectional
         self._build_controls()
+        self._build_outputs()
+        self._connect()
+        self._lay_out()
         self.reset()
         kernel = getattr(get_ipython(), "kernel", None)
         if hasattr(kernel, "saved_sigint_handler"):  # what ipykernel does on an interrupt while no cell is running
@@ -134,44 +79,49 @@ class Playground:
     # ---- what a reader sees
 
     def _build_controls(self):
-        wide = {"style": {"description_width": "95px"}, "layout": {"width": "320px"}}
+        d, wide = Settings(), {"style": {"description_width": "95px"}, "layout": {"width": "320px"}}
+        recipes = [(recipe.label, name) for name, recipe in RECIPES.items()]
 
         def narrow(width):
             return {"style": {"description_width": "initial"}, "layout": {"width": width}}
 
-        d = Settings()
+        def slider(name, step):
+            low, high = RANGES[name]
+            return W.IntSlider(getattr(d, name), min=low, max=high, step=step, description=LABELS[name], **wide)
+
         self.controls = {
-            "layers": W.IntSlider(d.layers, min=1, max=4, description="Layers", **wide),
-            "hidden_units": W.IntSlider(d.hidden_units, min=16, max=512, step=16, description="Hidden units", **wide),
-            "cell": W.Dropdown(options=list(CELLS), value=d.cell, description="Cell", **narrow("130px")),
-            "recipe": W.Dropdown(
-                options=[("fast (Adam)", "fast"), ("D2L (SGD)", "D2L")], description="Recipe", **narrow("190px")
-            ),
-            "lr": W.FloatText(d.lr, description="Learning rate", **narrow("165px")),
-            "epochs": W.IntText(d.epochs, description="Epochs", **narrow("125px")),
-            "seed": W.IntText(d.seed, description="Seed", **narrow("120px")),
-            "bidirectional": W.Checkbox(d.bidirectional, description="Bidirectional", indent=False),
+            "layers": slider("layers", 1),
+            "hidden_units": slider("hidden_units", 16),
+            "cell": W.Dropdown(options=list(CELLS), value=d.cell, description=LABELS["cell"], **narrow("130px")),
+            "recipe": W.Dropdown(options=recipes, value=d.recipe, description=LABELS["recipe"], **narrow("190px")),
+            "lr": W.FloatText(d.lr, description=LABELS["lr"], **narrow("165px")),
+            "epochs": W.IntText(d.epochs, description=LABELS["epochs"], **narrow("125px")),
+            "seed": W.IntText(d.seed, description=LABELS["seed"], **narrow("120px")),
+            "bidirectional": W.Checkbox(d.bidirectional, description=LABELS["bidirectional"], indent=False),
         }
         self.defaults = {name: control.value for name, control in self.controls.items()}
-        places = [*self.controls, "settings", "prefix"]
+        self.settings_text = W.Text(
+            description=LABELS["settings"], continuous_update=False, layout={"width": "740px"}, style=wide["style"]
+        )
+        self.prefix_text = W.Text(self.prefix, description=LABELS["prefix"], **wide)
+        self.temperature = W.FloatSlider(0, min=0, max=2, step=0.1, description=LABELS["temperature"], **wide)
+        self.train_button = W.Button(description=LABELS["train"], button_style="primary")
+        self.stop_button = W.Button(description=LABELS["stop"], disabled=True)
+        self.reset_button = W.Button(description=LABELS["reset"])
+        self.generate_button = W.Button(description=LABELS["generate"])
+
+    def _build_outputs(self):
         room = {"height": "20px", "width": "0", "overflow": "visible"}  # a message moves nothing when it appears
-        self.warnings = {name: W.HTML(layout=room) for name in places}
-        self.train_button = W.Button(description="Train", button_style="primary")
-        self.stop_button = W.Button(description="Stop", disabled=True)
-        self.reset_button = W.Button(description="Reset")
+        self.warnings = {name: W.HTML(layout=room) for name in [*self.controls, "settings", "prefix"]}
         self.bar = W.FloatProgress(0, min=0, max=1, layout={"width": "200px"})
         self.status = W.HTML()
         self.sample = W.HTML(layout={"min_height": "32px"})
         self.figure = W.Box(layout={"height": f"{utils.LivePlot.HEIGHT + 10}px", "overflow": "hidden"})
         self.table, self.traceback = W.HTML(), W.HTML()
-        self.settings_text = W.Text(
-            description="Settings", continuous_update=False, layout={"width": "740px"}, style=wide["style"]
-        )
-        self.prefix_text = W.Text(self.prefix, description="Prefix", **wide)
-        self.temperature = W.FloatSlider(0, min=0, max=2, step=0.1, description="Temperature", **wide)
-        self.generate_button = W.Button(description="Generate")
         self.generated = W.HTML(layout={"min_height": "32px"})
 
+    def _connect(self):
+        """Say what each control does."""
         for name, control in self.controls.items():
             control.observe(self._settings_changed if name != "recipe" else self._recipe_changed, "value")
         self.settings_text.observe(self._settings_pasted, "value")
@@ -180,41 +130,36 @@ class Playground:
         self.reset_button.on_click(lambda _: self.reset())
         self.generate_button.on_click(lambda _: self._try(self.generate))
 
+    def _lay_out(self):
+        wrap = {"flex_flow": "row wrap", "overflow": "visible"}
+
         def row(*names):
             around = {"margin": "0 14px 0 0", "overflow": "visible"}
-            items = [W.VBox([self.controls[n], self.warnings[n]], layout=around) for n in names]
-            return W.HBox(items, layout={"flex_flow": "row wrap", "overflow": "visible"})
+            return W.HBox([W.VBox([self.controls[n], self.warnings[n]], layout=around) for n in names], layout=wrap)
 
         buttons = [self.train_button, self.stop_button, self.reset_button, self.bar]
         writing = [self.prefix_text, self.temperature, self.generate_button]
-        self.box = W.VBox(
-            [
-                row("layers", "hidden_units", *(["bidirectional"] if self.offers_bidirectional else [])),
-                row("cell", "recipe", "lr", "epochs", "seed"),
-                W.HBox(buttons, layout={"flex_flow": "row wrap"}),
-                self.status,
-                self.figure,
-                self.sample,
-                self.traceback,
-                self.table,
-                W.HBox(writing, layout={"flex_flow": "row wrap"}),
-                self.warnings["prefix"],
-                self.generated,
-                self.settings_text,
-                self.warnings["settings"],
-            ]
-        )
-        self.box.add_class("book-playground")
+        rows = [
+            row("layers", "hidden_units", *(["bidirectional"] if self.offers_bidirectional else [])),
+            row("cell", "recipe", "lr", "epochs", "seed"),
+            W.HBox(buttons, layout={"flex_flow": "row wrap"}),
+            *(self.status, self.figure, self.sample, self.traceback, self.table),
+            W.HBox(writing, layout={"flex_flow": "row wrap"}),
+            *(self.warnings["prefix"], self.generated, self.settings_text, self.warnings["settings"]),
+        ]
         self.heartbeat = None
         if "google.colab" in sys.modules:  # which may not show what a thread sends (colabtools issue 3373)
             self.heartbeat = W.Play(interval=500, max=10**9, layout={"display": "none"})
             self.heartbeat.observe(self._send_again, "value")
-            self.box.children += (self.heartbeat,)
+            rows.append(self.heartbeat)
+        self.box = W.VBox(rows)
+        self.box.add_class("book-playground")
 
     def _send_again(self, _=None):
         """Send what the training thread has written once more, from the thread that handles the reader's clicks."""
         training = self.is_training  # asked first: what it writes last is sent too
-        outputs = (self.plot.image, self.plot.words, self.bar, self.status, self.sample, self.traceback, self.table)
+        self.plot.send_again()
+        outputs = (self.bar, self.status, self.sample, self.traceback, self.table)
         for widget in (*outputs, self.stop_button, self.generate_button):
             widget.send_state()
         self._beat(training)
@@ -225,10 +170,11 @@ class Playground:
 
     def show(self):
         """Display the playground."""
-        self.handle = utils.show(*self._picture())
+        self.handle = show(*self._picture())
 
     def _picture(self):
-        return self.box, self.plot.image.value, f"RNN playground: {self.plot.describe()}"
+        png, words = self.plot.picture()
+        return self.box, png, f"RNN playground: {words}"
 
     # ---- what the controls do
 
@@ -236,14 +182,14 @@ class Playground:
         return Settings(**{name: control.value for name, control in self.controls.items()})
 
     def _try(self, action):
-        """Do what a control asks for; show a ValueError beside the control whose name it begins with."""
+        """Do what a control asks for; show a ValueError beside the control that it is about."""
         for warning in self.warnings.values():
             warning.value = ""
         try:
             action()
         except ValueError as error:
-            name = str(error).split()[0]
-            self.warnings.get(name, self.warnings["settings"]).value = _warning(error)
+            about = getattr(error, "name", "settings")
+            self.warnings.get(about, self.warnings["settings"]).value = _warning(error)
         except Exception:
             self.traceback.value = _warning(traceback.format_exc())
 
@@ -254,14 +200,14 @@ class Playground:
         self._try(show_settings)
 
     def _recipe_changed(self, change):
-        self.controls["lr"].value = RECIPES[change["new"]][1]
+        self.controls["lr"].value = RECIPES[change["new"]].lr
         self._settings_changed(change)
 
     def _settings_pasted(self, change):
         def apply():
             settings = Settings.parse(change["new"])
             offered = self.offers_bidirectional or not settings.bidirectional
-            utils.require(offered, "settings", change["new"], "without bidirectional=True (lesson 6 has that switch)")
+            require(offered, "settings", change["new"], "without bidirectional=True (lesson 6 has that switch)")
             self._set_controls(asdict(settings))
 
         self._try(apply)
@@ -314,7 +260,7 @@ class Playground:
             self.current.ended.wait(10)
             raise
         if self.handle is not None:  # the picture that is stored; not after each Train, because it redraws the controls
-            data, metadata = utils.bundle(*self._picture())
+            data, metadata = bundle(*self._picture())
             self.handle.update(data, metadata=metadata, raw=True)
         if self.error is not None:
             raise self.error
@@ -327,7 +273,7 @@ class Playground:
                 self.current.ended.wait(10)
             self.current, self.error, self.model, self.trainings = None, None, None, []
             self.plot = utils.LivePlot(self.defaults["epochs"])
-            self.figure.children = (self.plot.image, self.plot.words)
+            self.figure.children = (self.plot.widget,)
             for name, value in self.defaults.items():
                 self.controls[name].value = value
             self.settings_text.value = str(self._read_controls())
@@ -361,34 +307,15 @@ class Playground:
 
     def _train(self, training):
         settings, started = training.settings, time.monotonic()
-        num_epochs, (optimizer, _) = utils.epochs(settings.epochs), RECIPES[settings.recipe]
+        num_epochs, recipe = utils.epochs(settings.epochs), RECIPES[settings.recipe]
         batches = utils.Batches(self.corpus.train, num_steps=NUM_STEPS, seed=settings.seed)
-        minibatches, done, due = num_epochs * len(batches), 0.0, 0.0
-
-        def stop_here(_=None):
-            """After each layer's gradient: a step of 4 x 512 takes half a second, most of it backward."""
-            if training.stop.is_set():
-                raise _Stopped
-
-        def watch(model, *_):
-            """Before and after each forward pass: stop here if asked to, and move the bar four times a second."""
-            nonlocal done, due
-            stop_here()
-            done += model.training / 2
-            if done >= 1 and time.monotonic() >= due:
-                self.bar.value = min(1, done / minibatches)
-                left = (time.monotonic() - started) * (1 / self.bar.value - 1)
-                self._say(f"{_progress(training)} · {left:.0f} s left")
-                due = time.monotonic() + 0.25
-
         self.trainings.append(training)
         self.plot.num_epochs = max([settings.epochs, *(len(t.records) for t in self.trainings)])
         self.plot.start(settings.label)
         self.traceback.value = ""
         training.model.to(utils.d2l.try_gpu())
-        hooks = [training.model.register_forward_pre_hook(watch), training.model.register_forward_hook(watch)]
-        hooks += [weights.register_post_accumulate_grad_hook(stop_here) for weights in training.model.parameters()]
-        options = {"lr": settings.lr, "num_epochs": num_epochs, "optimizer": optimizer}
+        hooks = self._hook(training, num_epochs * len(batches))
+        options = {"lr": settings.lr, "num_epochs": num_epochs, "optimizer": recipe.optimizer}
         try:
             for record in utils.fit(training.model, batches, held_out=self.corpus.held_out, **options):
                 training.records.append(record)
@@ -406,6 +333,34 @@ class Playground:
             for hook in hooks:
                 hook.remove()
         training.seconds = time.monotonic() - started
+        self._finish(training)
+
+    def _hook(self, training, num_minibatches):
+        """Hook into the model's passes, to stop within one and to move the bar; return the hooks, to be removed."""
+        started, done, due = time.monotonic(), 0.0, 0.0
+
+        def stop_here(_=None):
+            """After each layer's gradient: a step of 4 x 512 takes half a second, most of it backward."""
+            if training.stop.is_set():
+                raise _Stopped
+
+        def watch(model, *_):
+            """Before and after each forward pass: stop here if asked to, and move the bar four times a second."""
+            nonlocal done, due
+            stop_here()
+            done += model.training / 2
+            if done >= 1 and time.monotonic() >= due:
+                self.bar.value = min(1, done / num_minibatches)
+                self._say(f"{_progress(training)} · {seconds_left(started, self.bar.value):.0f} s left")
+                due = time.monotonic() + 0.25
+
+        hooks = [training.model.register_forward_pre_hook(watch), training.model.register_forward_hook(watch)]
+        return hooks + [
+            weights.register_post_accumulate_grad_hook(stop_here) for weights in training.model.parameters()
+        ]
+
+    def _finish(self, training):
+        """Show how a run ended, and keep its model if it is one to write with."""
         self._say(f"{training.status} · {_progress(training)}")
         if training.status in ("done", "stopped"):
             self.model = training.model
@@ -420,7 +375,7 @@ class Playground:
         """Show what the model writes now; the time that takes counts as drawing."""
         started = time.perf_counter()
         self.sample.value = "the model writes: " + _code(utils.generate(model, self.corpus.vocab, self.prefix, 50))
-        self.plot.due += self.plot.PAUSE * (time.perf_counter() - started)
+        self.plot.rest(time.perf_counter() - started)
 
     def _say(self, text):
         self.status.value = html.escape(text)
@@ -452,7 +407,7 @@ def _table(trainings):
         row = [number, t.settings.label, t.settings.recipe, f"{t.settings.lr:g}", t.settings.seed]
         row += [f"{sum(p.numel() for p in t.model.parameters()):,}", len(t.records)]
         if t.records:
-            last, best = t.records[-1], min(t.records, key=lambda r: r.held_out)
+            last, best = t.records[-1], utils.best(t.records)
             row += [utils.shorten(last.perplexity), utils.shorten(last.held_out)]
             row += [f"{utils.shorten(best.held_out)} (epoch {best.epoch})"]
             row += [f"{statistics.median(r.tokens_per_sec for r in t.records):,.0f}"]

@@ -1,0 +1,217 @@
+"""What a lesson shows: figures with their words, tables, controls that redraw a figure, and an exercise's verdict.
+
+Nothing here needs torch. A figure is shown three times in one output: live, as a picture, and in words.
+"""
+
+import base64
+import gc
+import html
+import io
+import math
+import numbers
+import re
+
+import ipywidgets as W
+import numpy as np
+from IPython import get_ipython
+from IPython.display import HTML, display
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from book import ROOT, require
+
+# Okabe and Ito's palette, told apart by colour-blind readers too
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK = PALETTE
+_ACCESSIBLE = (ROOT / "book" / "widgets.js").read_text(encoding="utf-8").replace("{{blue}}", BLUE)
+
+
+def show(widget, png, text):
+    """Display a widget that GitHub and nbconvert show as a picture; return the display handle.
+
+    png: bytes of the picture; text: the words for readers who see neither. One output holds all three.
+    """
+    display({"application/javascript": _ACCESSIBLE}, raw=True)
+    data, metadata = bundle(widget, png, text)
+    return display(data, metadata=metadata, raw=True, display_id=True)
+
+
+def bundle(widget, png, text):
+    """Return the mime bundle of `show` and its metadata: a live widget, a picture and a text."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    data, metadata = picture(png, text)
+    return {"application/vnd.jupyter.widget-view+json": view} | data, metadata
+
+
+def picture(png, alt, scale=80 / 110):
+    """Return the mime bundle and the metadata of a picture; scale: pixels on the page for one of the PNG.
+
+    It is there twice: as HTML, because only that has an alt text in Jupyter, and as PNG for pages that are stored.
+    """
+    width, height = (round(scale * pixels) for pixels in Image.open(io.BytesIO(png)).size)
+    data, size = base64.b64encode(png).decode(), f'width="{width}" height="{height}"'
+    img = f'<img class="book-figure" {size} alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+    metadata = {"image/png": {"width": width, "height": height, "alt": alt}}
+    return {"text/html": img, "image/png": data, "text/plain": alt}, metadata
+
+
+class _Figure(Figure):
+    """A matplotlib Figure that a cell shows as `to_png` draws it, sharper and smaller than Jupyter's own way."""
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return picture(to_png(self), describe(self))
+
+
+def _show_figures_only_so(shell):
+    """Keep the notebook from showing a _Figure in other ways too: matplotlib's own, and what d2l asks for."""
+    for mime in ("image/png", "image/svg+xml"):
+        shell.display_formatter.formatters[mime].for_type(_Figure, lambda figure: None)
+
+
+if get_ipython():
+    _show_figures_only_so(get_ipython())
+
+
+def describe(figure):
+    """Return in words what a matplotlib Figure shows: titles, axes, the ends of each named line, and its texts."""
+    words, texts = [], []
+    for axes in figure.axes:
+        texts += [text.get_text() for text in axes.texts]
+        words += [axes.get_title(), " over ".join(filter(None, (axes.get_ylabel(), axes.get_xlabel())))]
+        for line in axes.lines:
+            x, y = line.get_data()
+            if len(x) and not line.get_label().startswith("_"):
+                ends = f"{y[0]:.3g} at {x[0]:.3g}, {y[-1]:.3g} at {x[-1]:.3g}"
+                words.append(f"{line.get_label()}: {ends if min(y) < max(y) else f'{y[0]:.3g} throughout'}")
+    words.append(", ".join(filter(None, texts[:40])))
+    return re.sub(r"[$\\{}]", "", ". ".join(filter(None, words))).replace("\n", ", ")
+
+
+def new_figure(width, height, *, columns=1, bare=False):
+    """Return (Figure, Axes) of a size in inches, 80 pixels each on the page; no pyplot, so it may be drawn anywhere.
+
+    columns: for more than one, an array of so many Axes side by side, with one y axis. bare: axes without frame and
+    ticks that fill the figure, for a drawing; it is redrawn in a third of the time.
+    """
+    if bare:
+        figure = _Figure(figsize=(width, height), dpi=80)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        return figure, axes
+    figure = _Figure(figsize=(width, height), dpi=80, layout="constrained")
+    return figure, figure.subplots(1, columns, sharey=True)
+
+
+def to_png(figure):
+    """Return a matplotlib Figure as the bytes of a PNG, a little sharper than the 80 pixels an inch it is shown at."""
+    figure.set_dpi(110)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return compress(canvas)
+
+
+def compress(canvas):
+    """Return a drawn canvas as the bytes of a PNG of 64 colours: a third of the size, sent and stored often."""
+    buffer, image = io.BytesIO(), Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    image.quantize(64, method=Image.Quantize.FASTOCTREE).save(buffer, "png", compress_level=3)
+    return buffer.getvalue()
+
+
+def hidden_words():
+    """Return a hidden widget whose text becomes the alt text of the image beside it."""
+    words = W.HTML(layout={"display": "none"})
+    words.add_class("book-words")
+    return words
+
+
+def explore(draw, *, play=None, **controls):
+    """Show the Figure that draw(**values) returns, redrawn in place whenever one of the controls moves.
+
+    draw: a function of the controls' values, fast enough to follow a slider (0.1 s); it may return (Figure, table) to
+    put a `table` below the figure. play: the name of a slider that gets a Play button. controls: ipywidgets by the
+    name of draw's argument. An exception in draw is shown below the controls, and the last good figure stays.
+    """
+    image, words, message, below = W.Image(format="png"), hidden_words(), W.Label(layout={"height": "28px"}), W.HTML()
+    image.add_class("book-figure")
+    subject = (draw.__doc__ or "").partition("\n")[0]
+
+    def redraw(_=None):
+        try:
+            drawn = draw(**{name: control.value for name, control in controls.items()})
+            figure, text = drawn if isinstance(drawn, tuple) else (drawn, None)
+        except Exception as error:
+            message.value = f"{type(error).__name__}: {error}"
+        else:
+            image.value, message.value = to_png(figure), ""
+            image.width, image.height = (str(int(inches * 80)) for inches in figure.get_size_inches())
+            words.value = html.escape(f"{subject} {describe(figure)}")
+            below.value = text.data if text else ""
+            del drawn, figure
+            gc.collect(1)  # frees the figure, in 1 ms; left to gather, figures stop a slider for 0.1 s now and then
+
+    for control in controls.values():
+        control.observe(redraw, "value")
+    redraw()
+    row = list(controls.values())
+    if play:
+        slider = controls[play]
+        player = W.Play(value=slider.value, min=slider.min, max=slider.max, interval=800)
+        W.jslink((player, "value"), (slider, "value"))
+        W.jslink((player, "max"), (slider, "max"))
+        row.insert(row.index(slider), player)
+    row = W.HBox(row, layout={"flex_flow": "row wrap"})
+    show(W.VBox([row, message, W.Box([image, words]), below]), image.value, html.unescape(words.value))
+
+
+def show_figure(name):
+    """Show one of the book's drawings, whose words stand below it. name: a file's in assets/figures."""
+    path = ROOT / "assets" / "figures" / f"{name}.png"
+    require(path.exists(), "name", name, f"one of {sorted(p.stem for p in path.parent.glob('*.png'))}")
+    data, metadata = picture(path.read_bytes(), "a drawing; its words stand below it", scale=1 / 2)
+    display(data, metadata=metadata, raw=True)
+
+
+def table(head, rows):
+    """Return an IPython HTML object: a table with a line of headings and any number of rows, all shown as text."""
+    header = "".join(f'<th scope="col">{html.escape(str(x))}</th>' if x != "" else "<td></td>" for x in head)
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(str(x))}</td>' for x in row)}</tr>" for row in rows)
+    style = ".book-table :is(th, td) { padding: 0 6px; white-space: nowrap; font-size: 12px; line-height: 1.5 }"
+    return HTML(
+        f'<style>{style}</style><table class="book-table"><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>'
+    )
+
+
+def shorten(perplexity):
+    """Return a perplexity as text: two decimals, or a power of ten where it has run away."""
+    return f"{perplexity:.2f}" if perplexity < 1000 else f"{perplexity:.0e}"
+
+
+def check(answer, expected, because):
+    """Say whether an exercise's answer is right, and why; None for none yet.
+
+    expected: a whole number, met exactly; another number, to a thousandth; a text; or a tuple such as a shape. The
+    answer may also be a list, a tensor or an array.
+    """
+    if answer is None:
+        print("not yet: put your answer in place of None and run this cell again")
+    elif _is_right(answer, expected):
+        print(f"right, because {because}")
+    else:
+        print(f"not yet: {_plain(answer, expected)!r} is not it; try again")
+
+
+def _plain(answer, expected):
+    """Return an answer without its container: a tensor or an array as numbers, a list as a tuple where one is due."""
+    if hasattr(answer, "tolist"):  # a tensor or an array, of one number or of several
+        answer = answer.reshape(-1).tolist()
+        answer = answer[0] if len(answer) == 1 else answer
+    return tuple(answer) if isinstance(expected, tuple) and isinstance(answer, list | tuple) else answer
+
+
+def _is_right(answer, expected):
+    answer = _plain(answer, expected)
+    if isinstance(answer, numbers.Real) and isinstance(expected, numbers.Real):
+        tolerance = 0 if isinstance(expected, int) else 1e-3  # what is counted is counted exactly
+        return math.isclose(answer, expected, rel_tol=tolerance)
+    return type(answer) is type(expected) and answer == expected

@@ -1,0 +1,72 @@
+"""What can be set in the playground: the settings of a run, their ranges, and the words on the controls."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from book import ROOT, is_number, is_whole, require
+from utils import RECIPES, d2l, enlarge_weights, torch
+
+CELLS = {"RNN": torch.nn.RNN, "GRU": torch.nn.GRU, "LSTM": torch.nn.LSTM}
+RANGES = {"layers": (1, 4), "hidden_units": (16, 512), "epochs": (1, 2000), "seed": (0, 2**32)}  # whole numbers
+LABELS = json.loads((ROOT / "book" / "words" / "labels.json").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides a run; `str(settings)` and `Settings.parse` are each other's inverse.
+
+    Raises ValueError naming the setting, its value and what is allowed.
+    """
+
+    layers: int = 1
+    hidden_units: int = 128
+    cell: str = "LSTM"
+    recipe: str = "fast"
+    lr: float = RECIPES["fast"].lr
+    epochs: int = 40
+    seed: int = 0
+    bidirectional: bool = False
+
+    def __post_init__(self):
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            fits = is_whole(value, least=low) and value <= high
+            require(fits, name, value, f"a whole number from {low} to {high}")
+        require(self.cell in CELLS, "cell", self.cell, f"one of {', '.join(CELLS)}")
+        require(self.recipe in RECIPES, "recipe", self.recipe, f"one of {', '.join(RECIPES)}")
+        require(is_number(self.lr) and 0 < self.lr <= 100, "lr", self.lr, "a number above 0, at most 100")
+        require(isinstance(self.bidirectional, bool), "bidirectional", self.bidirectional, "True or False")
+
+    def __str__(self):
+        return " ".join(f"{name}={value}" for name, value in asdict(self).items() if value is not False)
+
+    @classmethod
+    def parse(cls, text):
+        """Return the Settings that a string such as "layers=2 lr=0.005" describes; what it leaves out is default."""
+        defaults, values = asdict(cls()), {}
+        for word in text.split():
+            name, _, value = word.partition("=")
+            require(name in defaults, "settings", word, f"name=value pairs, names being {', '.join(defaults)}")
+            try:
+                values[name] = _read(value, defaults[name])
+            except (ValueError, KeyError):
+                require(False, name, word, f"written as {name}={defaults[name]}")
+        return cls(**values)
+
+    @property
+    def label(self):
+        """The run's name in the legend and in the table, such as "LSTM 2 x 256"."""
+        return f"{'Bi' if self.bidirectional else ''}{self.cell} {self.layers} x {self.hidden_units}"
+
+    def build(self, vocab_size):
+        """Return a d2l.RNNModel with the weights that the seed gives, torch's own random state left alone."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            layer = CELLS[self.cell](vocab_size, self.hidden_units, self.layers, bidirectional=self.bidirectional)
+            model = d2l.RNNModel(layer, vocab_size)
+            return enlarge_weights(model) if RECIPES[self.recipe].enlarge else model
+
+
+def _read(text, default):
+    """Return a setting's text as a value of the kind of its default."""
+    return {"True": True, "False": False}[text] if isinstance(default, bool) else type(default)(text)

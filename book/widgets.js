@@ -1,0 +1,25 @@
+// What ipywidgets leaves without a name for screen readers: the handles of sliders, the buttons of Play, and images
+// (their words stand in a hidden element beside them). Its focus is hard to see. And Notebook 7 takes the arrow keys,
+// Enter and Space away from a widget for its own shortcuts, unless told not to. Sent with each widget; acts once a page.
+if (!window.nameBookWidgets) {
+  window.nameBookWidgets = () => {
+    for (const handle of document.querySelectorAll(".widget-slider .noUi-handle:not([aria-label])")) {
+      const label = handle.closest(".widget-slider").querySelector(".widget-label");
+      if (label) handle.setAttribute("aria-label", label.textContent);
+    }
+    for (const play of document.querySelectorAll(".widget-play"))
+      play.querySelectorAll("button").forEach((button, i) =>
+        button.setAttribute("aria-label", ["Play or pause", "Back to the start", "Repeat"][i]));
+    for (const words of document.querySelectorAll(".book-words"))
+      for (const image of words.parentElement.querySelectorAll("img")) image.alt = words.textContent.trim();
+  };
+  new MutationObserver(window.nameBookWidgets).observe(document.body, {childList: true, subtree: true});
+  window.addEventListener("keydown", event => {
+    const ours = /^(Arrow.*|Enter| )$/.test(event.key) && !event.shiftKey && !event.ctrlKey;
+    if (event.target.closest?.(".jupyter-widgets")) event.target.toggleAttribute("data-lm-suppress-shortcuts", ours);
+  }, true);
+  const widgets = ":is(#stronger-than-a-class, .jupyter-widgets)";
+  document.head.insertAdjacentHTML("beforeend",
+    `<style>${widgets} :focus-visible { outline: 3px solid {{blue}} !important; outline-offset: 1px }</style>`);
+}
+window.nameBookWidgets();

@@ -8,20 +8,24 @@ Without named sources all lessons are built, and the lesson table of README.md t
 the stored outputs of a lesson whose code is unchanged and drops them otherwise: outputs of other code are not honest.
 Each lesson is written when it is finished; one that fails stops the build and is not written.
 
-Sources are jupytext percent files. Every cell has an id: `# %% id="train"`. A markdown cell with lang="en" has a
-partner with lang="zh" and the same id; a cell without lang goes into every edition. The author may write {{launch}},
-{{next}} and {{repository}} in a cell, and `# {{setup}}` as the only line of a code cell. {{seconds 03_x}} becomes the
-seconds that lesson 03_x took when it was last executed, {{slow cells}} a table of the cells that took longest, and
-{{speed}} the tokens/s that a cell of the same page has measured.
+Sources are jupytext percent files that run as they stand. Every cell has an id: `# %% id="train"`. A markdown cell with
+lang="en" has a partner with lang="zh" and the same id; a cell without lang goes into every edition. The cell with the
+id "setup" is for the source only: a notebook has SETUP there. In prose, the author may write these stamps:
+
+    {{launch}}  {{next}}  {{repository}}   links that open the page elsewhere, to the next lesson, the address
+    {{label train}}                        what stands on that control, from book/words/labels.json
+    {{glossary GROUP}}                     a table of the terms of glossary.csv
+    {{seconds 03_x}}                       how many seconds lesson 03_x took when it was last executed
+    {{slow cells}}                         a table of the cells that took longest
+    {{speed}}                              the tokens/s that a cell of the same page has measured
 
 Which editions there are, and the builder's own words in each, stands in editions.json beside the sources; the first
-edition is the one that is executed. The terms of glossary.csv become the tables of glossary.py ({{glossary GROUP}}),
-and where a lesson first uses one in its prose, a link to them. Needs Python 3.11 or newer.
+edition is the one that is executed. Where a lesson first uses a term of glossary.csv in its prose, it links to the
+glossary. README.md's lesson table and its versions of PyTorch are written, too. Needs Python 3.11 or newer.
 """
 
 import argparse
 import csv
-import hashlib
 import json
 import re
 import sys
@@ -36,20 +40,22 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
 # On Colab only: fetch the repository (into a folder found again after a restart) and what Colab lacks, without
-# dependencies, so that Colab's own torch and numpy stay. Everywhere: put the folder of utils.py on the path.
+# dependencies, so that Colab's own torch and numpy stay. Everywhere: put the course's folder first on the path, and say
+# so where a reader's own utils.py has been imported already.
 SETUP = """\
-import sys
-from pathlib import Path
+import pathlib, sys
 from subprocess import check_call
-here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "utils.py").exists()), here / "deep-rnn-book")
+here = pathlib.Path.cwd()
+root = next((p for p in (here, *here.parents) if (p / "book" / "live_plot.py").exists()), here / "deep-rnn-book")
 if "google.colab" in sys.modules:
     if not root.exists():
         check_call(["git", "clone", "--depth", "1", "{{repository}}", root])
     check_call([sys.executable, "-m", *"pip install -q --no-deps {{pins}}".split()])
-assert root.exists(), "open this lesson inside the course: no utils.py here or in a folder above"
-sys.path.insert(0, str(root.resolve()))
-import utils"""
+assert (root / "book").exists(), "open this lesson inside the course: no book/live_plot.py here or in a folder above"
+sys.path.insert(0, str(root))
+import utils
+assert utils.__file__ == str(root / "utils.py"), "another utils.py is loaded: restart the kernel, run this cell first"
+"""
 
 README_BLOCK = re.compile(
     r"(<!-- lessons: begin \(written by tools/build_notebooks\.py\) -->\n).*?(<!-- lessons: end -->)", re.DOTALL
@@ -61,6 +67,7 @@ ADDRESS = re.compile(
     r"|\bgit\W+clone(?:\W+[\w-]+){0,2}\W+(?:https://|git@)github\.com[/:])" + SLUG,
     re.ASCII,
 )
+STAMP = re.compile(r"{{([\w -]+)}}")
 QUOTE = re.compile("{{(seconds|slow cells|speed)")
 DEAD = ("application/vnd.jupyter.widget-view+json", "application/javascript")  # what a stored page cannot use
 CJK = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"  # punctuation, characters, full-width forms
@@ -75,40 +82,67 @@ class SourceError(ValueError):
     """Something an author has to put right; the message says where."""
 
 
+# ---- what all notebooks are built with
+
+
 def read_book(root):
-    """What a notebook is built with: address, setup cell (pins: requirements.txt), words of each edition, glossary."""
+    """What a notebook is built with: address, pins, setup cell, words of each edition, labels, glossary, stamps."""
+    sources, labels = root / "notebooks" / "source", root / "book" / "words" / "labels.json"
+    book = read_address(root) | {"pins": read_pins(root)}
+    pins = " ".join(f"{name}=={book['pins'][name]}" for name in ("d2l", "word-text-counter"))
+    book["setup"] = SETUP.replace("{{repository}}", book["repository"]).replace("{{pins}}", pins).strip()
+    try:
+        book["editions"] = json.loads((sources / "editions.json").read_text("utf-8"))
+        book["labels"] = json.loads(labels.read_text("utf-8")) if labels.is_file() else {}
+    except (OSError, json.JSONDecodeError) as error:
+        raise SourceError(f"need editions.json, and JSON in labels.json: {error!r}") from None
+    book["glossary"] = read_glossary(sources / "glossary.csv", book["editions"])
+    book["links"] = {language: glossary_links(sources / "glossary.py", language, book) for language in book["editions"]}
+    book["stamps"] = {"launch", "next", "repository", "speed", "slow cells"}
+    book["stamps"] |= {f"label {name}" for name in book["labels"]}
+    book["stamps"] |= {f"glossary {row['group']}" for row in book["glossary"]}
+    book["stamps"] |= {f"seconds {lesson.stem}" for lesson in sources.glob("[0-9]*.py")}
+    return book
+
+
+def read_address(root):
+    """The repository's address, and its OWNER/NAME, from pyproject.toml."""
     import tomllib  # here, because the lessons also run on Python 3.10, which has no tomllib
 
     try:
         repository = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["book"]["repository"]
-        requirements = (root / "requirements.txt").read_text("utf-8")
     except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
-        raise SourceError(f"need pyproject.toml with [tool.book] repository, and requirements.txt: {error!r}") from None
+        raise SourceError(f"need pyproject.toml with [tool.book] repository: {error!r}") from None
     if not (address := re.fullmatch(f"https://github\\.com/{SLUG}", repository, re.ASCII)):
         raise SourceError(f"pyproject.toml: {repository!r} is not of the form https://github.com/OWNER/NAME")
-    pins = [re.search(rf"^{name}==[\w.]+", requirements, re.MULTILINE) for name in ("d2l", "word-text-counter")]
-    if not all(pins):
-        raise SourceError("requirements.txt: need a line d2l==... and a line word-text-counter==...")
-    setup = SETUP.replace("{{pins}}", " ".join(pin[0] for pin in pins))
-    sources = root / "notebooks" / "source"
+    return {"repository": repository, "slug": address[1]}
+
+
+def read_pins(root):
+    """{package: version} of requirements.txt, the only place where a version stands."""
     try:
-        editions = json.loads((sources / "editions.json").read_text("utf-8"))
-        with open(sources / "glossary.csv", encoding="utf-8", newline="") as file:
+        requirements = (root / "requirements.txt").read_text("utf-8")
+    except OSError as error:
+        raise SourceError(f"need requirements.txt: {error!r}") from None
+    pins = dict(re.findall(r"^([\w-]+)==([\w.]+)", requirements, re.MULTILINE))
+    if missing := {"torch", "d2l", "word-text-counter"} - pins.keys():
+        raise SourceError(f"requirements.txt: need a line PACKAGE==VERSION for {', '.join(sorted(missing))}")
+    return pins
+
+
+def read_glossary(path, editions):
+    """The rows of glossary.csv: a term's group, symbol, shape, and its name and meaning in every edition."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
             glossary = list(csv.DictReader(file))
         for row, name in ((row, name) for row in glossary for name in editions):
             if not all((row["group"], row[name], row[f"{name} meaning"])):
                 raise SourceError(f"glossary.csv: the term {row} lacks its group, its name or its meaning in {name}")
             if set('"()|') & set(row[f"{name} meaning"]):
                 raise SourceError(f"glossary.csv: no \", (, ) or | in a meaning, which is a link's title: {row}")
-    except (OSError, KeyError, json.JSONDecodeError) as error:
-        raise SourceError(f"need editions.json, and glossary.csv with two columns per edition: {error!r}") from None
-    return {
-        "repository": repository,
-        "slug": address[1],
-        "setup": setup,
-        "editions": editions,
-        "glossary": glossary,
-    }
+    except (OSError, KeyError) as error:
+        raise SourceError(f"need glossary.csv with two columns per edition: {error!r}") from None
+    return glossary
 
 
 def launch_urls(slug, language, name):
@@ -120,60 +154,41 @@ def launch_urls(slug, language, name):
     }
 
 
+# ---- from a source to its notebooks
+
+
 def read_lesson(source, book):
-    """All editions {"en": notebook, "zh": notebook} of a source file, without outputs."""
-    text = source.read_text("utf-8")
+    """All editions {"en": notebook, "zh": notebook} of a source file, without outputs and with their stamps."""
     if not re.fullmatch(r"(\d\d_)?[a-z]\w*", source.stem, re.ASCII):
         raise SourceError(f"{source.name}: the file's name must be of the form 01_name.py or name.py")
     try:
-        cells = jupytext.reads(text, fmt="py:percent").cells
+        cells = jupytext.reads(source.read_text("utf-8"), fmt="py:percent").cells
     except nbformat.ValidationError as error:
         raise SourceError(f"{source.name}: {error.message} (in a cell's header)") from None
     editions = {language: {} for language in book["editions"]}
     for cell in cells:
-        cell_id, languages = check_header(cell, source.name, list(editions))
+        cell_id, languages = check_cell(cell, source.name, book)
         for language in languages:
             if cell_id in editions[language]:
                 raise SourceError(f'{source.name}: id "{cell_id}" is used twice in the {language} edition')
-            stamps = {
-                "# {{setup}}": book["setup"],
-                "{{launch}}": launch_links(source, language, book),
-                "{{next}}": link_to_next(source, book["editions"][language]["next"]),
-                "{{repository}}": book["repository"],
-            }
-            for group in re.findall("{{glossary (.+?)}}", cell.source):
-                stamps[f"{{{{glossary {group}}}}}"] = glossary_table(group, language, book)
-            editions[language][cell_id] = make_cell(cell, cell_id, stamps)
-    for cell_id in sorted(set().union(*editions.values())):
-        present = [language for language, edition in editions.items() if cell_id in edition]
-        if len(present) < len(editions):
-            raise SourceError(f'{source.name}: id "{cell_id}" is only in the {" and ".join(present)} edition')
-    for ids in zip(*editions.values(), strict=True):
-        if len(set(ids)) > 1:
-            raise SourceError(f"{source.name}: the editions differ in order, the ids {', '.join(ids)} stand together")
-    if source.stem[0].isdigit():  # a lesson, or the start page
-        for language, edition in editions.items():
-            link_terms(edition.values(), glossary_links(source.with_name("glossary.py"), language, book))
+            editions[language][cell_id] = make_cell(cell, cell_id, book)
+    check_pairs(editions, source.name)
     return {
         language: new_notebook(
             cells=list(edition.values()),
             metadata={
                 "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
                 "language_info": {"name": "python"},
-                "book": {
-                    "source": f"notebooks/source/{source.name}",
-                    "source_sha256": hashlib.sha256(text.encode()).hexdigest(),
-                    "language": language,
-                },
+                "book": {"source": f"notebooks/source/{source.name}", "language": language},
             },
         )
         for language, edition in editions.items()
     }
 
 
-def check_header(cell, filename, languages):
-    """The id of a source cell and which of the languages it is for."""
-    first_line = cell.source.partition("\n")[0]
+def check_cell(cell, filename, book):
+    """The id of a source cell and which of the languages it is for; an error if its header or a stamp is wrong."""
+    languages, first_line = list(book["editions"]), cell.source.partition("\n")[0]
     where = f"{filename}, cell {first_line!r}"
     cell_id, language = cell.metadata.get("id"), cell.metadata.get("lang")
     if unknown := cell.metadata.keys() - JUPYTEXT_KEYS - {"id", "lang", "tags"}:
@@ -186,7 +201,70 @@ def check_header(cell, filename, languages):
         raise SourceError(f"{where}: a code cell goes into every edition and has no lang")
     if cell.cell_type == "code" and not cell.source.strip():
         raise SourceError(f'{where}: code cell "{cell_id}" is empty')
+    if cell.cell_type != "code" and (unknown := set(STAMP.findall(cell.source)) - book["stamps"]):
+        stamps = ", ".join(f"{{{{{name}}}}}" for name in sorted(unknown))
+        raise SourceError(f'{filename}, cell "{cell_id}" ({language or "all editions"}): unknown stamp {stamps}')
     return cell_id, [language] if language else languages
+
+
+def check_pairs(editions, filename):
+    """An error unless all editions have the same cells in the same order."""
+    for cell_id in sorted(set().union(*editions.values())):
+        present = [language for language, edition in editions.items() if cell_id in edition]
+        if len(present) < len(editions):
+            raise SourceError(f'{filename}: id "{cell_id}" is only in the {" and ".join(present)} edition')
+    for ids in zip(*editions.values(), strict=True):
+        if len(set(ids)) > 1:
+            raise SourceError(f"{filename}: the editions differ in order, the ids {', '.join(ids)} stand together")
+
+
+def make_cell(cell, cell_id, book):
+    """The notebook cell for a source cell; the setup cell is the builder's own."""
+    is_setup = cell.cell_type == "code" and cell_id == "setup"
+    metadata = {"tags": list(cell.metadata["tags"])} if cell.metadata.get("tags") else {}
+    if cell.cell_type == "code" and "solution" in metadata.get("tags", []):
+        metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
+    new_cell = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}[cell.cell_type]
+    return new_cell(book["setup"] if is_setup else cell.source.strip(), id=cell_id, metadata=metadata)
+
+
+# ---- stamps
+
+
+def fill_in(notebook, source, book):
+    """Replace the stamps in the prose of a page, each computed once, and link terms to the glossary."""
+    prose = [cell for cell in notebook.cells if cell.cell_type != "code"]
+    names = {name for cell in prose for name in STAMP.findall(cell.source)}
+    values = {name: stamp(name, notebook, source, book) for name in names}
+    for cell in prose:
+        cell.source = STAMP.sub(lambda match: values[match[1]], cell.source).strip()
+        if cell.cell_type == "markdown":  # a line's end between two Chinese characters would be shown as a space
+            cell.source = re.sub(rf"(?<={CJK})\n(?={CJK})", "", cell.source)
+    if source.stem[0].isdigit():  # a lesson, or the start page
+        link_terms(prose, book["links"][notebook.metadata.book.language])
+
+
+def stamp(name, notebook, source, book):
+    """What the stamp {{name}} of a page stands for; "?" where nothing has been measured."""
+    kind, _, what = name.partition(" ")
+    language = notebook.metadata.book.language
+    if kind == "launch":
+        return launch_links(source, language, book)
+    if kind == "next":
+        return link_to_next(source, book["editions"][language]["next"])
+    if kind == "repository":
+        return book["repository"]
+    if kind == "label":
+        return book["labels"][what]
+    if kind == "glossary":
+        return glossary_table(what, language, book)
+    if kind == "speed":
+        speed = re.search(r"[\d,]+ tokens/s", str([cell.outputs for cell in code_cells(notebook)]))
+        return speed[0] if speed else "?"
+    if kind == "slow":
+        return slow_cells(source.parents[1] / language, book["editions"][language]["slow cells"])
+    lesson = source.parents[1] / language / f"{what}.ipynb"
+    return str(seconds_of(nbformat.read(lesson, as_version=4)).get("all", "?")) if lesson.is_file() else "?"
 
 
 def launch_links(source, language, book):
@@ -218,6 +296,29 @@ def glossary_table(group, language, book):
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def seconds_of(notebook):
+    """How long a notebook's cells took, as execute() has stored it."""
+    return notebook.metadata.book.get("seconds", {})
+
+
+def slow_cells(folder, head):
+    """A Markdown table of the cells that took at least two seconds, with the number that Run All gives them."""
+    rows = [f"| {' | '.join(head)} |", "| --- | --- | --- | --- |"]
+    for path in sorted(set(folder.glob("[0-9]*.ipynb")) - set(folder.glob("00_*"))):
+        notebook = nbformat.read(path, as_version=4)
+        seconds, section = seconds_of(notebook), ""
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown" and (headings := re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE)):
+                section = headings[-1]
+            if seconds.get(cell.id, 0) >= 2 and cell.cell_type == "code":
+                link = f"[{int(path.stem[:2])}]({path.name})"
+                rows.append(f"| {link} | `[{cell.execution_count}]` | {section} | {seconds[cell.id]:.0f} |")
+    return "\n".join(rows)
+
+
+# ---- links to the glossary
+
+
 def glossary_links(page, language, book):
     """{a term's spelling: (the term, the target of a link to it)} for one edition; none without a glossary.py.
 
@@ -245,7 +346,8 @@ def link_terms(cells, links):
         return
     spellings = {word[0].upper() + word[1:]: found for word, found in links.items()} | links
     words = "|".join(map(re.escape, sorted(spellings, key=len, reverse=True)))
-    term = rf"(?<![A-Za-z0-9-])(?P<word>{words})(?:es|s)?(?![A-Za-z0-9]| ?`)"  # before `code` the word may be Python's
+    # not in tokens/s, and before `code` the word may be Python's
+    term = rf"(?<![A-Za-z0-9-])(?P<word>{words})(?:es|s)?(?![A-Za-z0-9]|/s| ?`)"
     pattern = re.compile(rf"\*\*{term}\*\*|{NO_TERMS}|{term.replace('<word>', '<plain>')}", re.DOTALL | re.MULTILINE)
     linked = set()
 
@@ -261,18 +363,7 @@ def link_terms(cells, links):
             cell.source = pattern.sub(link, cell.source)
 
 
-def make_cell(cell, cell_id, stamps):
-    """The notebook cell for a source cell, with the placeholders filled in."""
-    text = cell.source
-    for placeholder, stamp in stamps.items():
-        text = text.replace(placeholder, stamp).strip()
-    if cell.cell_type == "markdown":  # a line's end between two Chinese characters would be shown as a space
-        text = re.sub(rf"(?<={CJK})\n(?={CJK})", "", text)
-    metadata = {"tags": list(cell.metadata["tags"])} if cell.metadata.get("tags") else {}
-    if cell.cell_type == "code" and "solution" in metadata.get("tags", []):
-        metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
-    new_cell = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}[cell.cell_type]
-    return new_cell(text, id=cell_id, metadata=metadata)
+# ---- outputs
 
 
 def notebook_path(root, language, source):
@@ -290,20 +381,27 @@ def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def keep_outputs(editions, root, source, slug):
-    """Copy the stored outputs into all editions if they are of this code and the stored editions agree on them."""
+def lesson_code(notebook):
+    """The id and the text of every code cell; no text for the setup cell."""
+    return [(cell.id, cell.source if cell.id != "setup" else None) for cell in code_cells(notebook)]
+
+
+def keep_outputs(editions, root, source):
+    """Copy the stored outputs into all editions if they are of this code and the stored editions agree on them.
+
+    The builder's own setup cell is no lesson's code: another address or package leaves the outputs as they are.
+    """
     paths = [notebook_path(root, language, source) for language in editions]
     try:
         notebooks = [nbformat.read(path, as_version=4) for path in paths if path.is_file()]
         stored = [code_cells(notebook) for notebook in notebooks]
     except (ValueError, AttributeError):  # not a notebook, as after a merge conflict
         return
-    # Another address in the setup cell's git clone is no other code: publishing a copy keeps its outputs.
-    code = [(cell.id, cell.source) for cell in code_cells(first(editions))]
-    codes = [[(c.id, ADDRESS.sub(lambda m: m[0].replace(m[1], slug), c.source)) for c in cells] for cells in stored]
+    code = lesson_code(first(editions))
+    codes = [lesson_code(notebook) for notebook in notebooks]
     outputs = [[(cell.execution_count, cell.outputs) for cell in cells] for cells in stored]
     if stored and all(other == code for other in codes) and all(other == outputs[0] for other in outputs):
-        store_outputs(editions, outputs[0], notebooks[0].metadata.book.get("seconds", {}))
+        store_outputs(editions, outputs[0], seconds_of(notebooks[0]))
 
 
 def store_outputs(editions, outputs, seconds):
@@ -355,36 +453,6 @@ def execute(editions, root, source):
     store_outputs(editions, [(cell.execution_count, cell.outputs) for cell in code_cells(notebook)], seconds)
 
 
-def fill_in_seconds(editions, root, words):
-    """Replace {{seconds NAME}}, {{slow cells}} and {{speed}} by what has been measured, "?" where nothing has."""
-    for language, notebook in editions.items():
-        for cell in notebook.cells:
-            if not QUOTE.search(cell.source):
-                continue
-            paths = sorted((root / "notebooks" / language).glob("[0-9]*.ipynb"))
-            lessons = {p.stem: nbformat.read(p, as_version=4) for p in paths if not p.stem.startswith("00_")}
-            speed = re.search(r"[\d,]+ tokens/s", str([c.outputs for c in code_cells(notebook)]))
-            cell.source = cell.source.replace("{{speed}}", speed[0] if speed else "?")
-            cell.source = cell.source.replace("{{slow cells}}", slow_cells(lessons, words[language]["slow cells"]))
-            for name in re.findall(r"{{seconds (\w+)}}", cell.source):
-                seconds = lessons[name].metadata.book.get("seconds", {}) if name in lessons else {}
-                cell.source = cell.source.replace(f"{{{{seconds {name}}}}}", str(seconds.get("all", "?")))
-
-
-def slow_cells(lessons, head):
-    """A Markdown table of the cells that took at least two seconds, with the number that Run All gives them."""
-    rows = [f"| {' | '.join(head)} |", "| --- | --- | --- | --- |"]
-    for name, notebook in lessons.items():
-        seconds, section = notebook.metadata.book.get("seconds", {}), ""
-        for cell in notebook.cells:
-            if cell.cell_type == "markdown" and (headings := re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE)):
-                section = headings[-1]
-            if seconds.get(cell.id, 0) >= 2 and cell.cell_type == "code":
-                link = f"[{int(name[:2])}]({name}.ipynb)"
-                rows.append(f"| {link} | `[{cell.execution_count}]` | {section} | {seconds[cell.id]:.0f} |")
-    return "\n".join(rows)
-
-
 def clean(outputs):
     """The outputs without live widgets, scripts and pictures as HTML, and with their streams joined."""
     cleaned = []
@@ -403,6 +471,9 @@ def clean(outputs):
     return cleaned
 
 
+# ---- files, and what is wrong with them
+
+
 def render(notebook, path):
     """The text of the .ipynb file, the same for the same notebook."""
     text = nbformat.writes(notebook) + "\n"
@@ -412,7 +483,7 @@ def render(notebook, path):
 
 
 def render_readme(readme, lessons, book):
-    """README.md's text with a row per lesson between the markers; unchanged if it has no markers."""
+    """README.md's text with a row per lesson between the markers, if it has any, and the torch of requirements.txt."""
     names = {language: words["name"] for language, words in book["editions"].items()}
     rows = [f"| # | {' | '.join(names.values())} | Binder | Colab |", f"| --- |{' --- |' * len(names)} --- | --- |"]
     for source, editions in sorted(lessons.items()):
@@ -429,6 +500,9 @@ def render_readme(readme, lessons, book):
         cells = [number[1] if number else "", *titles, *(" · ".join(column) for column in links.values())]
         rows.append(f"| {' | '.join(cells)} |")
     table = "\n".join(rows) + "\n"
+    version = book["pins"]["torch"]
+    readme = re.sub(r"(?<=\btorch==)[\w.]+", version, readme)
+    readme = re.sub(r"(?<=\bPyTorch )\d+\.\d+", ".".join(version.split(".")[:2]), readme)
     return README_BLOCK.sub(lambda block: block[1] + table + block[2], readme)
 
 
@@ -453,7 +527,10 @@ def check_book(lessons, root, book):
     """What is wrong beside the lessons: the README's table, notebooks without a source, other repositories' links."""
     problems, readme = [], root / "README.md"
     if readme.is_file() and readme.read_text("utf-8") != render_readme(readme.read_text("utf-8"), lessons, book):
-        problems += ["README.md has an outdated lesson table", "  run: python tools/build_notebooks.py"]
+        problems += [
+            "README.md has an outdated lesson table or version of PyTorch",
+            "  run: python tools/build_notebooks.py",
+        ]
     expected = {notebook_path(root, language, source) for source in lessons for language in book["editions"]}
     for path in sorted(root.glob("notebooks/*/*.ipynb")):
         if path not in expected:
@@ -470,6 +547,9 @@ def check_book(lessons, root, book):
     return problems
 
 
+# ---- the command
+
+
 def build(root, names, run, check):
     """Build or check the lessons; returns the list of problems found by a check."""
     book = read_book(root)
@@ -483,8 +563,9 @@ def build(root, names, run, check):
         if run:
             execute(editions, root, source)
         else:
-            keep_outputs(editions, root, source, book["slug"])
-        fill_in_seconds(editions, root, book["editions"])
+            keep_outputs(editions, root, source)
+        for notebook in editions.values():
+            fill_in(notebook, source, book)
         if check:
             problems += check_lesson(editions, root, source)
             continue

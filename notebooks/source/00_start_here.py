@@ -27,7 +27,13 @@
 # ## 这台机器准备好了吗？
 
 # %% id="setup"
-# {{setup}}
+# the course's folder; in the notebooks this cell also serves Colab (tools/build_notebooks.py)
+import sys
+from pathlib import Path
+here = Path.cwd()
+root = next(p for p in (here, *here.parents) if (p / "book" / "live_plot.py").exists())
+sys.path.insert(0, str(root))
+import utils
 
 # %% id="check"
 utils.check_machine()
@@ -81,45 +87,47 @@ utils.check_machine()
 # %% [markdown] lang="en" id="playground-text"
 # ## The playground
 #
-# Lessons 3 and 6 contain a playground, and it has [a page of its own](playground.ipynb): a network that you train while you watch.
+# Lessons 3 and 6 contain a playground, and it has [a page of its own](try_it.ipynb): a network that you train while you watch.
 #
 # | Control | What it does |
 # | --- | --- |
-# | **Layers**, **Hidden units** | depth $L$ and width $h$ of the network (the arrow keys move a slider; everything works from the keyboard) |
-# | **Cell** | the kind of recurrent layer: plain RNN, GRU or LSTM (lesson 1 says how they differ) |
-# | **Recipe** | how the weights are trained: *fast* (Adam, with larger first weights: see lesson 3) or *D2L* (stochastic gradient descent, SGD, as in *Dive into Deep Learning*); it proposes a learning rate, which you can change |
-# | **Epochs**, **Seed** | how many times the text is read; where the random numbers start, so that the same seed gives the same run |
-# | **Train**, **Stop**, **Reset** | training goes on in the background, so you can work on in other cells. **Stop** keeps the model, **Reset** forgets everything |
+# | **{{label layers}}**, **{{label hidden_units}}** | depth $L$ and width $h$ of the network (the arrow keys move a slider; everything works from the keyboard) |
+# | **{{label cell}}** | the kind of recurrent layer: plain RNN, GRU or LSTM (lesson 1 says how they differ) |
+# | **{{label recipe}}** | how the weights are trained: *fast* (Adam, with larger first weights: see lesson 3) or *D2L* (stochastic gradient descent, SGD, as in *Dive into Deep Learning*); it proposes a learning rate, which you can change |
+# | **{{label epochs}}**, **{{label seed}}** | how many times the text is read; where the random numbers start, so that the same seed gives the same run |
+# | **{{label train}}**, **{{label stop}}**, **{{label reset}}** | training goes on in the background, so you can work on in other cells. **{{label stop}}** keeps the model, **{{label reset}}** forgets everything |
 # | the plot | **perplexity**: among how many characters the network might as well guess blindly, so 1 is perfect. Solid: on the text that it trains on; dashed: on *held-out* text, which it never trains on. Each run has a number, at the ends of its curves and in the table |
-# | **Prefix**, **Temperature**, **Generate** | let the trained network write on; at temperature 0 it always takes the likeliest character, at higher ones it gambles more |
-# | **Settings** | the whole experiment in one line, seed included: copy it into a chat; whoever pastes it here and presses **Train** sees the same curve |
+# | **{{label prefix}}**, **{{label temperature}}**, **{{label generate}}** | let the trained network write on; at temperature 0 it always takes the likeliest character, at higher ones it gambles more |
+# | **{{label settings}}** | the whole experiment in one line, seed included: copy it into a chat; whoever pastes it here and presses **{{label train}}** sees the same curve |
 #
 # A value that makes no sense is refused with a sentence beside the control. A training that diverges stops by itself and says so.
 #
-# Here it is, with one short run of a small network: both its curves fall, the dashed one less. Give it more hidden units, press **Train**, and compare the two runs:
+# Here it is, with one short run of a small network: both its curves fall, the dashed one less. Give it more hidden units, press **{{label train}}**, and compare the two runs:
 
 # %% [markdown] lang="zh" id="playground-text"
 # ## 游乐场
 #
-# 第 3 课和第 6 课里各有一个游乐场，它也有[单独的一页](playground.ipynb)：一边训练网络，一边观察。
+# 第 3 课和第 6 课里各有一个游乐场，它也有[单独的一页](try_it.ipynb)：一边训练网络，一边观察。
 #
 # | 控件 | 作用 |
 # | --- | --- |
-# | **Layers**（层数）、**Hidden units**（隐藏单元数） | 网络的深度 $L$ 和宽度 $h$（滑块可用方向键调节，所有控件都可以用键盘操作） |
-# | **Cell**（单元） | 循环层的种类：普通 RNN、GRU 或 LSTM（区别见第 1 课） |
-# | **Recipe**（训练方案） | 怎样训练权重：*fast*（Adam，并放大初始权重，见第 3 课）或 *D2L*（随机梯度下降，即 SGD，与《动手学深度学习》相同）；选定后会给出一个学习率，可以再改 |
-# | **Epochs**（迭代周期数）、**Seed**（随机种子） | 把文本读几遍；随机数从哪里开始，种子相同，训练过程就相同 |
-# | **Train**、**Stop**、**Reset** | 训练在后台进行，其他单元格照常可用。**Stop**（停止）保留模型，**Reset**（重置）全部清空 |
+# | **{{label layers}}**（层数）、**{{label hidden_units}}**（隐藏单元数） | 网络的深度 $L$ 和宽度 $h$（滑块可用方向键调节，所有控件都可以用键盘操作） |
+# | **{{label cell}}**（单元） | 循环层的种类：普通 RNN、GRU 或 LSTM（区别见第 1 课） |
+# | **{{label recipe}}**（训练方案） | 怎样训练权重：*fast*（Adam，并放大初始权重，见第 3 课）或 *D2L*（随机梯度下降，即 SGD，与《动手学深度学习》相同）；选定后会给出一个学习率，可以再改 |
+# | **{{label epochs}}**（迭代周期数）、**{{label seed}}**（随机种子） | 把文本读几遍；随机数从哪里开始，种子相同，训练过程就相同 |
+# | **{{label train}}**、**{{label stop}}**、**{{label reset}}** | 训练在后台进行，其他单元格照常可用。**{{label stop}}**（停止）保留模型，**{{label reset}}**（重置）全部清空 |
 # | 图 | **困惑度**（perplexity）：网络的预测和在多少个字符中盲猜一样差，1 是完美。实线：在训练文本上；虚线：在从不用来训练的**留出**（held-out）文本上。每次训练有一个编号，标在曲线末端，也写在表里 |
-# | **Prefix**（前缀）、**Temperature**（温度）、**Generate**（生成） | 让训练好的网络写下去；温度为 0 时总取概率最大的字符，温度越高越随意 |
-# | **Settings**（设置） | 整个实验浓缩成一行，包括随机种子：发到群里，别人粘贴到自己的这一行，按 **Train**，就能得到同一条曲线 |
+# | **{{label prefix}}**（前缀）、**{{label temperature}}**（温度）、**{{label generate}}**（生成） | 让训练好的网络写下去；温度为 0 时总取概率最大的字符，温度越高越随意 |
+# | **{{label settings}}**（设置） | 整个实验浓缩成一行，包括随机种子：发到群里，别人粘贴到自己的这一行，按 **{{label train}}**，就能得到同一条曲线 |
 #
 # 不合理的取值会被拒绝，控件旁会说明原因。发散的训练会自动停止，并给出提示。
 #
-# 下面就是它，已经用一个小网络训练了一小段：两条曲线都在下降，虚线降得少一些。增加隐藏单元，按 **Train**，比较这两次训练：
+# 下面就是它，已经用一个小网络训练了一小段：两条曲线都在下降，虚线降得少一些。增加隐藏单元，按 **{{label train}}**，比较这两次训练：
 
 # %% id="playground"
-playground = utils.Playground()
+from book.playground import Playground
+
+playground = Playground()
 playground.show()
 playground.start(layers=1, hidden_units=64, epochs=20)
 playground.wait()

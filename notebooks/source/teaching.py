@@ -38,12 +38,12 @@
 # [Voilà](https://voila.readthedocs.io) shows a notebook without its code, over the full width of the window, and its controls stay alive. In the folder of the book:
 #
 # ```sh
-# .venv/bin/pip install voila==0.5.13 && .venv/bin/voila notebooks/en/playground.ipynb
+# .venv/bin/pip install voila==0.5.13 && .venv/bin/voila notebooks/en/try_it.ipynb
 # ```
 #
 # The page opens in the browser after a few seconds; enlarge it with `Ctrl` and `+` until the back row can read it. On Windows write `.venv\Scripts\` for `.venv/bin/`.
 #
-# The line **Settings** below the plot holds the whole experiment, seed included. Send it to the class: whoever pastes it into the same line of their own playground and presses **Train** gets the same curve (to the digit on the same kind of machine; elsewhere it may differ a little).
+# The line **{{label settings}}** below the plot holds the whole experiment, seed included. Send it to the class: whoever pastes it into the same line of their own playground and presses **{{label train}}** gets the same curve (to the digit on the same kind of machine; elsewhere it may differ a little).
 
 # %% [markdown] lang="zh" id="voila"
 # ## 把游乐场投到大屏幕上
@@ -51,12 +51,12 @@
 # [Voilà](https://voila.readthedocs.io) 只显示笔记本的内容而不显示代码，占满整个窗口，控件照常可用。在本书的文件夹里运行：
 #
 # ```sh
-# .venv/bin/pip install voila==0.5.13 && .venv/bin/voila notebooks/zh/playground.ipynb
+# .venv/bin/pip install voila==0.5.13 && .venv/bin/voila notebooks/zh/try_it.ipynb
 # ```
 #
 # 几秒钟后，页面会在浏览器中打开；用 `Ctrl` 和 `+` 放大，直到最后一排也看得清。在 Windows 上，把 `.venv/bin/` 写成 `.venv\Scripts\`。
 #
-# 图下方的 **Settings** 一行就是整个实验，包括随机种子。把它发给全班：粘贴到自己游乐场的同一行，按 **Train**，就会得到同一条曲线（在同类机器上逐位相同，换一种机器可能略有出入）。
+# 图下方的 **{{label settings}}** 一行就是整个实验，包括随机种子。把它发给全班：粘贴到自己游乐场的同一行，按 **{{label train}}**，就会得到同一条曲线（在同类机器上逐位相同，换一种机器可能略有出入）。
 
 # %% [markdown] lang="en" id="slides"
 # ## The lessons as slides
@@ -81,11 +81,11 @@
 # %% [markdown] lang="en" id="five"
 # ## Five minutes: a number that is too good
 #
-# The famous mistake, shown in the [playground](playground.ipynb): the last five minutes of a lecture on bidirectional networks, or the first five of one on evaluation.
+# The famous mistake, shown in the [playground](try_it.ipynb): the last five minutes of a lecture on bidirectional networks, or the first five of one on evaluation.
 #
-# 1. *"This network predicts the next character of a book."* Paste `layers=1 hidden_units=128 epochs=20` into **Settings**, press **Train**. Solid: text it has read. Dashed: text it has not.
-# 2. *"Now we let it read from both sides."* Paste `layers=1 hidden_units=128 epochs=20 bidirectional=True`. **Before** you press **Train**, let the class vote: worse, a little better, much better?
-# 3. *"Nearly perfect, and on text that it has never seen. Shall we publish?"* Press **Generate**. Let them explain it in pairs for a minute.
+# 1. *"This network predicts the next character of a book."* Paste `layers=1 hidden_units=128 epochs=20` into **{{label settings}}**, press **{{label train}}**. Solid: text it has read. Dashed: text it has not.
+# 2. *"Now we let it read from both sides."* Paste `layers=1 hidden_units=128 epochs=20 bidirectional=True`. **Before** you press **{{label train}}**, let the class vote: worse, a little better, much better?
+# 3. *"Nearly perfect, and on text that it has never seen. Shall we publish?"* Press **{{label generate}}**. Let them explain it in pairs for a minute.
 # 4. The sentence to take home: the answer to "which character comes next" is among the inputs, one step later, and the backward direction has read it. Lesson 6 proves it.
 #
 # The cell below rehearses this with the same two lines; each training takes seconds. Run 1: the dashed curve stays above 6, and the network writes something like English. Run 2: both curves fall almost to 1, and it writes `erererer`.
@@ -93,20 +93,28 @@
 # %% [markdown] lang="zh" id="five"
 # ## 五分钟：好得不像真的
 #
-# 在[游乐场](playground.ipynb)里演示那个著名的错误：可以放在双向网络一讲的最后五分钟，也可以作为“模型评估”一讲的开头。
+# 在[游乐场](try_it.ipynb)里演示那个著名的错误：可以放在双向网络一讲的最后五分钟，也可以作为“模型评估”一讲的开头。
 #
-# 1. “这个网络预测一本书的下一个字符。”把 `layers=1 hidden_units=128 epochs=20` 粘贴到 **Settings**，按 **Train**。实线是它读过的文本，虚线是没读过的。
-# 2. “现在让它从两边读。”粘贴 `layers=1 hidden_units=128 epochs=20 bidirectional=True`。按 **Train** **之前**，先请全班表决：会变差、好一点，还是好得多？
-# 3. “几乎完美，而且是在从未见过的文本上。可以发表了吗？”按 **Generate**。请大家两人一组，用一分钟解释看到的现象。
+# 1. “这个网络预测一本书的下一个字符。”把 `layers=1 hidden_units=128 epochs=20` 粘贴到 **{{label settings}}**，按 **{{label train}}**。实线是它读过的文本，虚线是没读过的。
+# 2. “现在让它从两边读。”粘贴 `layers=1 hidden_units=128 epochs=20 bidirectional=True`。按 **{{label train}}** **之前**，先请全班表决：会变差、好一点，还是好得多？
+# 3. “几乎完美，而且是在从未见过的文本上。可以发表了吗？”按 **{{label generate}}**。请大家两人一组，用一分钟解释看到的现象。
 # 4. 要带走的一句话：“下一个字符是什么”的答案就在输入里，只晚一步，而反向已经读过它了。第 6 课会证明这一点。
 #
 # 下面的单元格用同样的两行设置预演一遍，每次训练只需几秒。第一次：虚线停在 6 以上，写出的文字有几分像英语。第二次：两条曲线都降到接近 1，写出的却是 `erererer`。
 
 # %% id="setup"
-# {{setup}}
+# the course's folder; in the notebooks this cell also serves Colab (tools/build_notebooks.py)
+import sys
+from pathlib import Path
+here = Path.cwd()
+root = next(p for p in (here, *here.parents) if (p / "book" / "live_plot.py").exists())
+sys.path.insert(0, str(root))
+import utils
 
 # %% id="rehearse"
-playground = utils.Playground(bidirectional=True)
+from book.playground import Playground
+
+playground = Playground(bidirectional=True)
 playground.show()
 honest = "layers=1 hidden_units=128 epochs=20"
 for settings in (honest, f"{honest} bidirectional=True"):
@@ -205,7 +213,7 @@ utils.HTML(playground.table.value)
 #
 # | What you see | What to do |
 # | --- | --- |
-# | a curve does not fall, or it says *diverged* | show it: which knob was it? Then **Reset** |
+# | a curve does not fall, or it says *diverged* | show it: which knob was it? Then **{{label reset}}** |
 # | the wrong cell is running | *Stop* (■), then go on: every cell can be run again, and in any order once all have run |
 # | nothing reacts | *Kernel → Restart Kernel and Run All Cells*; meanwhile, talk about the figures of the slides |
 # | the machine is hopeless | the slides |
@@ -215,7 +223,7 @@ utils.HTML(playground.table.value)
 #
 # | 现象 | 办法 |
 # | --- | --- |
-# | 困惑度降不下去，或者显示 *diverged*（发散） | 正好讲一讲：是哪个设置造成的？然后按 **Reset** |
+# | 困惑度降不下去，或者显示 *diverged*（发散） | 正好讲一讲：是哪个设置造成的？然后按 **{{label reset}}** |
 # | 运行了不该运行的单元格 | 按停止（■）再继续：全部运行过一遍之后，每个单元格都可以按任意顺序重新运行 |
 # | 毫无反应 | *Kernel → Restart Kernel and Run All Cells*（重启内核并全部运行）；其间用幻灯片上的图继续讲 |
 # | 机器实在不行 | 用幻灯片 |

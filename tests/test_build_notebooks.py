@@ -1,4 +1,7 @@
-"""tools/build_notebooks.py, tried on small lessons made here; the course's own lessons are not read."""
+"""A failure means that a reader opens a page that is not what its author wrote: prose, code or results of another one.
+
+tools/build_notebooks.py is tried on small lessons made here; the course's own lessons are not read.
+"""
 
 import importlib.util
 import json
@@ -30,15 +33,17 @@ LESSON = """\
 #
 # {{launch}}
 #
-# Source: {{repository}}
+# Source: {{repository}}. Press **{{label train}}**.
 
 # %% [markdown] lang="zh" id="title"
 # # 1. 为什么要深
 #
-# {{launch}}
+# {{launch}} {{label train}}
 
 # %% id="setup"
-# {{setup}}
+import sys
+sys.path.insert(0, "../..")
+import utils
 
 # %% [markdown] id="equation"
 # $h_t = \\tanh(W x_t)$
@@ -92,9 +97,12 @@ def make_tree(root, lesson=LESSON):
     (root / SOURCE).write_text(lesson, "utf-8")
     shutil.copy(TOOL.parents[1] / "notebooks/source/editions.json", root / "notebooks/source")
     (root / "notebooks/source/glossary.csv").write_text(GLOSSARY, "utf-8")
+    (root / "book/words").mkdir(parents=True)
+    (root / "book/words/labels.json").write_text('{"train": "Train", "stop": "Stop"}')
+    (root / "book/live_plot.py").touch()
     (root / "utils.py").write_text("ANSWER = 42\n")
     (root / "README.md").write_text(README, "utf-8")
-    (root / "requirements.txt").write_text("numpy==1.26.4\nd2l==0.17.0\nword-text-counter==0.3.0\n")
+    (root / "requirements.txt").write_text("torch==2.13.0\nd2l==0.17.0\nword-text-counter==0.3.0\n")
     (root / "pyproject.toml").write_text(f'[tool.book]\nrepository = "{ADDRESS}"\n')
     return root
 
@@ -171,8 +179,7 @@ def test_metadata_and_file_format(tree):
     metadata = notebook(tree, "zh").metadata
     assert metadata.keys() == {"kernelspec", "language_info", "book"}
     assert metadata.kernelspec.name == "python3" and metadata.language_info == {"name": "python"}
-    assert (metadata.book.source, metadata.book.language) == (SOURCE, "zh")
-    assert len(metadata.book.source_sha256) == 64
+    assert metadata.book == {"source": SOURCE, "language": "zh"}
     text = (tree / f"notebooks/zh/{NAME}.ipynb").read_text("utf-8")
     assert text.startswith('{\n "cells"') and text.endswith("}\n") and "为什么" in text
 
@@ -195,8 +202,45 @@ def test_launch_links_and_repository(tree):
     assert f"[Open in Colab]({colab}/en/{NAME}.ipynb) · [中文版](../zh/{NAME}.ipynb)" in english
     assert f"[在 Binder 中打开]({binder}/zh/{NAME}.ipynb)" in chinese
     assert f"[在 Colab 中打开]({colab}/zh/{NAME}.ipynb) · [English edition](../en/{NAME}.ipynb)" in chinese
-    assert f"Source: {ADDRESS}" in english
+    assert f"Source: {ADDRESS}. Press **Train**." in english and chinese.endswith(" Train")
     assert "{{" not in english + chinese + cells(tree)["setup"].source
+
+
+def test_a_label_is_changed_in_one_place(executed):
+    edit(executed / "book/words/labels.json", '"Train"', '"Start {{stop}}"')
+    run(executed)
+    assert "Press **Start {{stop}}**." in cells(executed)["title"].source, "what a stamp stands for is text"
+    (executed / "book/words/labels.json").write_text("{}")
+    assert refusal(executed) == f'{NAME}.py, cell "title" (en): unknown stamp {{{{label train}}}}'
+
+
+def test_code_holds_no_stamps(tree):
+    edit(tree / SOURCE, "6 * 7", 'f"{{launch}} {{nothing}}"')
+    run(tree)
+    assert cells(tree)["answer"].source == 'f"{{launch}} {{nothing}}"'
+
+
+def test_order_of_words_and_labels_changes_nothing(executed):
+    before = snapshot(executed)
+    for path in (executed / "book/words/labels.json", executed / "notebooks/source/editions.json"):
+        words = json.loads(path.read_text("utf-8"))
+        if path.name == "editions.json":
+            words = {language: dict(reversed(words[language].items())) for language in words}
+        else:
+            words = dict(reversed(words.items()))
+        path.write_text(json.dumps(words), "utf-8")
+    run(executed)
+    assert {p: b for p, b in snapshot(executed).items() if p.suffix != ".json"} == {
+        p: b for p, b in before.items() if p.suffix != ".json"
+    }
+
+
+def test_stamps_are_computed_once_a_page(tree, monkeypatch):
+    edit(tree / SOURCE, "# $h_t", "# {{label train}} {{label train}} $h_t")
+    computed, stamp = [], tool.stamp
+    monkeypatch.setattr(tool, "stamp", lambda name, *rest: computed.append(name) or stamp(name, *rest))
+    run(tree)
+    assert sorted(computed) == ["label train", "label train", "launch", "launch", "repository"], "once an edition"
 
 
 def test_link_to_the_next_lesson(tree):
@@ -245,6 +289,9 @@ def test_rebuild_is_byte_identical(executed):
         ('# %% id="show"', "# %% id=show", "cannot read the header"),
         ('tags=["solution", "long"]', 'tags="solution"', "is not of type 'array'"),
         ("6 * 7\n", "", 'code cell "answer" is empty'),
+        ("{{repository}}", "{{repositry}}", 'cell "title" (en): unknown stamp {{repositry}}'),
+        ("# $h_t", "# {{seconds 09_none}} $h_t", 'cell "equation" (all editions): unknown stamp {{seconds 09_none}}'),
+        ("{{label train}}\n\n", "{{label trian}}\n\n", 'cell "title" (zh): unknown stamp {{label trian}}'),
     ],
 )
 def test_errors_of_the_author(tree, old, new, message):
@@ -316,6 +363,28 @@ def test_prose_edit_keeps_outputs(executed):
     assert cells(executed)["show"] == cells(executed, "zh")["show"] == before
     assert before.outputs and before.execution_count == 2
     run(executed, "--check")
+
+
+@pytest.mark.parametrize(("language", "old", "new"), [("zh", "为什么要深", "为何要深"), ("en", "Press", "Now press")])
+def test_a_typo_in_one_language_changes_its_notebook_only(executed, language, old, new):
+    before = snapshot(executed)
+    edit(executed / SOURCE, f"{old}", new)
+    run(executed, SOURCE)
+    changed = {path for path, content in snapshot(executed).items() if content != before[path]}
+    assert changed == {executed / SOURCE, executed / f"notebooks/{language}/{NAME}.ipynb"}
+
+
+def test_another_setup_cell_is_no_other_code(executed, monkeypatch):
+    """The source's is not in the notebook, and the builder's own computes nothing that a page shows."""
+    before = snapshot(executed)
+    edit(executed / SOURCE, 'sys.path.insert(0, "../..")', 'sys.path[:0] = ["../.."]')
+    run(executed)
+    assert {p: b for p, b in snapshot(executed).items() if p.suffix == ".ipynb"}.items() <= before.items()
+    monkeypatch.setattr(tool, "SETUP", tool.SETUP + "# one line more")
+    run(executed)
+    after = cells(executed)
+    assert after["setup"].source.endswith("one line more") and after["setup"].execution_count == 1
+    assert after["show"].outputs and after["answer"].outputs
 
 
 @pytest.mark.parametrize(("old", "new"), [("6 * 7", "6 * 8"), ('id="answer"', 'id="result"')])
@@ -432,7 +501,7 @@ def test_check_finds_links_to_another_repository(executed, text, found):
 GUIDE = f"""\
 # %% [markdown] lang="en" id="title"
 # # Guide, at {{{{speed}}}}
-# Lesson 1 takes {{{{seconds {NAME}}}}} s, lesson 9 {{{{seconds 09_none}}}} s.
+# Lesson 1 takes {{{{seconds {NAME}}}}} s.
 #
 # {{{{slow cells}}}}
 #
@@ -455,12 +524,12 @@ def test_pages_quote_how_long_the_lessons_took(tree):
     (tree / "notebooks/source/guide.py").write_text(GUIDE, "utf-8")
     run(tree)
     guide = tree / "notebooks/en/guide.ipynb"
-    assert "takes ? s, lesson 9 ? s" in guide.read_text("utf-8"), "nothing has been measured"
+    assert "takes ? s." in guide.read_text("utf-8"), "nothing has been measured"
     run(tree, "--execute")
     seconds = notebook(tree).metadata.book.seconds
     assert 2 < seconds["show"] < seconds["all"] < 60 and set(seconds) == {"show", "all"}
     prose = nbformat.read(guide, as_version=4).cells[0].source
-    assert prose.startswith("# Guide, at 1,234 tokens/s\n") and f"takes {seconds['all']} s, lesson 9 ? s" in prose
+    assert prose.startswith("# Guide, at 1,234 tokens/s\n") and f"takes {seconds['all']} s." in prose
     row = f"| [1]({NAME}.ipynb) | `[2]` | A nap | {seconds['show']:.0f} |"
     assert prose.endswith(f"| Lesson | Cell | Section | Seconds |\n| --- | --- | --- | --- |\n{row}")
     assert "(guide.ipynb)" not in "".join(cell.source for cell in notebook(tree).cells), "a guide is no next lesson"
@@ -527,6 +596,7 @@ def test_glossary_page_has_a_table_with_the_words_of_all_editions(tree):
         (",zh meaning", ",de meaning", "two columns per edition"),
         ("the number of layers", '"the number (L) of layers"', "in a meaning"),
         ("network,$L$", "net,$L$", "no cell with {{glossary net}}"),
+        ("network,", "net,", "no cell with {{glossary net}}"),
     ],
 )
 def test_errors_of_the_glossary(tree, old, new, message):
@@ -555,6 +625,17 @@ def test_readme_table(executed):
         assert f"(https://mybinder.org/v2/gh/someone/deep-rnn-book/main?urlpath=lab/tree/{path})" in first
         assert f"(https://colab.research.google.com/github/someone/deep-rnn-book/blob/main/{path})" in first
     assert lines[:begin] == ["# The book", ""] and lines[end + 1 :] == ["", "After the table."]
+
+
+def test_readme_names_the_torch_of_the_requirements(executed):
+    edit(
+        executed / "README.md", "After the table.", "PyTorch 2.12: `pip install torch==2.12.1 --index-url x`, PyTorch."
+    )
+    assert "version of PyTorch" in refusal(executed, "--check")
+    run(executed)
+    text = (executed / "README.md").read_text("utf-8")
+    assert text.endswith("PyTorch 2.13: `pip install torch==2.13.0 --index-url x`, PyTorch.\n")
+    run(executed, "--check")
 
 
 def test_readme_without_markers_is_left_alone(tree):
@@ -615,19 +696,35 @@ def run_python(code, folder):
     return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
 
 
+def run_setup(setup_cell, folder, before="", after=""):
+    """Run the cell twice in a folder; returns the process, and where utils and the path's first entry are."""
+    report = "\nimport json; print(json.dumps([utils.__file__, sys.path[0]]))"
+    finished = run_python(f"{before}\n{setup_cell}\n{setup_cell}{report}", folder)
+    return finished, json.loads(finished.stdout) if finished.returncode == 0 else None
+
+
 def test_setup_cell_finds_the_root_from_a_nested_folder(tree, setup_cell):
-    report = "\nimport json; print(json.dumps([utils.__file__, sys.path]))"
-    finished = run_python(f"{setup_cell}\n{setup_cell}{report}", tree / "notebooks" / "zh")
-    assert finished.returncode == 0, finished.stderr
-    found, path = json.loads(finished.stdout)
-    assert found == str(tree / "utils.py")
-    assert path[0] == str(tree)
+    finished, found = run_setup(setup_cell, tree / "notebooks" / "zh")
+    assert found == [str(tree / "utils.py"), str(tree)], finished.stderr
 
 
 def test_setup_cell_outside_the_course_says_what_is_missing(tmp_path, setup_cell):
+    (tmp_path / "utils.py").write_text("raise SystemExit('a stranger has been imported')")
     finished = run_python(setup_cell, tmp_path)
     assert finished.returncode != 0
-    assert "open this lesson inside the course: no utils.py here or in a folder above" in finished.stderr
+    assert "open this lesson inside the course: no book/live_plot.py here or in a folder above" in finished.stderr
+
+
+def test_setup_cell_takes_no_utils_of_the_readers_for_ours(tree, setup_cell):
+    """Their utils.py beside the notebook is passed over; where it has been imported already, one sentence says so."""
+    folder = tree / "notebooks" / "zh"
+    (folder / "utils.py").write_text("MINE = True")
+    finished, found = run_setup(setup_cell, folder)
+    assert found == [str(tree / "utils.py"), str(tree)], finished.stderr
+    (folder / "package" / "utils").mkdir(parents=True)  # a folder without __init__.py is a module without a file
+    for imported in ("import utils", "import sys; sys.path[0] = 'package'; import utils"):
+        finished, _ = run_setup(setup_cell, folder, before=imported)
+        assert finished.stderr.endswith("another utils.py is loaded: restart the kernel, run this cell first\n")
 
 
 COLAB = """
@@ -640,6 +737,7 @@ def fake_check_call(command):
     commands.append([str(part) for part in command])
     if "clone" in command:
         pathlib.Path(command[-1]).mkdir()
+        (pathlib.Path(command[-1]) / "book").mkdir()
         (pathlib.Path(command[-1]) / "utils.py").touch()
 
 subprocess.check_call = fake_check_call
@@ -647,6 +745,7 @@ subprocess.check_call = fake_check_call
 
 
 def test_setup_cell_on_colab_clones_once_and_installs_without_dependencies(tmp_path, setup_cell):
+    (tmp_path / "utils.py").write_text("raise SystemExit('a file of the reader in /content is not the course')")
     report = "print(json.dumps([commands, utils.__file__]))"
     finished = run_python(f"{COLAB}{setup_cell}\n{setup_cell}\n{report}", tmp_path)
     assert finished.returncode == 0, finished.stderr

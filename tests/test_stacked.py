@@ -17,8 +17,9 @@ small = st.integers(1, 6)
 @pytest.fixture(scope="module")
 def lesson():
     """The names of the lesson's cells that define its networks and train them."""
-    cells = ("rnn-cell", "gated-cells", "layer-loop", "layer-hoisted", "deep-rnn", "copy-weights", "largest-difference")
-    return run_cells("02_stacked_from_scratch", *cells, "language-model", "reach", "clip-gradients", "train-epoch")
+    cells = ("rnn-cell", "check-cell", "layer-loop", "layer-hoisted", "lstm-cell", "check-lstm", "gru-cell", "check-gru")
+    cells += ("deep-rnn", "copy-weights", "results", "largest-difference", "language-model", "reach", "clip-gradients")
+    return run_cells("02_stacked_from_scratch", *cells, "train-epoch")
 
 
 @pytest.fixture(scope="module", params=["RNN", "GRU", "LSTM"])

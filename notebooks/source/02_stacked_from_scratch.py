@@ -18,7 +18,13 @@
 # {{launch}}
 
 # %% id="setup"
-# {{setup}}
+# the course's folder; in the notebooks this cell also serves Colab (tools/build_notebooks.py)
+import sys
+from pathlib import Path
+here = Path.cwd()
+root = next(p for p in (here, *here.parents) if (p / "book" / "live_plot.py").exists())
+sys.path.insert(0, str(root))
+import utils
 
 # %% [markdown] lang="en" id="cell-text"
 # ## A cell
@@ -69,15 +75,19 @@ class RNNCell(nn.Module):
         return (torch.tanh(A + H @ self.W_hh),)  # (n, h)
 
 # %% id="check-cell"
+def copy_cell(cell, W_ih, W_hh, b_ih, b_hh):
+    """Give a cell PyTorch's weights."""
+    with torch.no_grad():
+        cell.W_xh.copy_(W_ih.T)  # PyTorch keeps its matrices transposed
+        cell.W_hh.copy_(W_hh.T)
+        cell.b_h.copy_(b_ih + b_hh)  # and two biases, of which only the sum matters
+
 utils.seed_everything(0)
 d, h, n, T = 3, 4, 2, 5
-cell, theirs = RNNCell(d, h), nn.RNNCell(d, h)
-with torch.no_grad():
-    cell.W_xh.copy_(theirs.weight_ih.T)  # PyTorch keeps its matrices transposed
-    cell.W_hh.copy_(theirs.weight_hh.T)
-    cell.b_h.copy_(theirs.bias_ih + theirs.bias_hh)  # and two biases, of which only the sum matters
+cell, torch_cell = RNNCell(d, h), nn.RNNCell(d, h)
+copy_cell(cell, *torch_cell.parameters())
 X_t, H = torch.randn(n, d), torch.randn(n, h)
-torch.testing.assert_close(cell.step(cell.project(X_t), (H,))[0], theirs(X_t, H))
+torch.testing.assert_close(cell.step(cell.project(X_t), (H,))[0], torch_cell(X_t, H))
 print("one step, equal to nn.RNNCell")
 
 # %% [markdown] lang="en" id="layer-text"
@@ -137,37 +147,12 @@ print("the loop form and the hoisted form agree to 1e-6 at every time step")
 # %% [markdown] lang="en" id="gated-text"
 # ## Two more cells
 #
-# A plain cell writes its whole state anew at every step. The GRU and the LSTM can keep what they have: **gates** decide. $\sigma$ is the logistic function (sigmoid), between 0 and 1, so a gate such as $\mathbf{F}$ says how much of each number passes; $\odot$ multiplies element by element.
-#
-# - **LSTM**: beside the hidden state goes a second tensor, the **memory cell** $\mathbf{C}$. The forget gate $\mathbf{F}$ says how much of it stays, the input gate $\mathbf{I}$ how much of a new candidate $\mathbf{G}$ comes in, and the output gate $\mathbf{O}$ how much of it shows in the hidden state. With $\mathbf{F} = 1$ and $\mathbf{I} = 0$ the memory stays as it is.
-# - **GRU**: one tensor, two gates. The update gate $\mathbf{Z}$ mixes the old state with a new candidate; the reset gate $\mathbf{R}$ says how much of the old state that candidate is made from.
-#
-# Each gate and each candidate comes from a sum with weights of its own. So that one product serves them all, these weights stand side by side in `W_xh` (`d × 4h` or `d × 3h`) and in `W_hh`; `chunk` cuts the result apart again, into blocks of $h$ columns.
-#
-# | LSTM | GRU (PyTorch's form) |
-# |---|---|
-# | input, forget and output gate: $\mathbf{I}, \mathbf{F}, \mathbf{O} = \sigma(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$, each with its own columns | reset and update gate: $\mathbf{R}, \mathbf{Z} = \sigma(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$, each with its own columns |
-# | candidate memory cell: $\mathbf{G} = \tanh(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$, with the third block of columns | candidate state: $\tilde{\mathbf{H}}_t = \tanh\big(\mathbf{A} + \mathbf{R} \odot (\mathbf{H}_{t-1}\mathbf{W}_{hh} + \mathbf{b}_c)\big)$, with the third block |
-# | memory cell: $\mathbf{C}_t = \mathbf{F} \odot \mathbf{C}_{t-1} + \mathbf{I} \odot \mathbf{G}$ | |
-# | hidden state: $\mathbf{H}_t = \mathbf{O} \odot \tanh(\mathbf{C}_t)$ | hidden state: $\mathbf{H}_t = \mathbf{Z} \odot \mathbf{H}_{t-1} + (1 - \mathbf{Z}) \odot \tilde{\mathbf{H}}_t$ |
+# A plain cell writes its whole state anew at every step. The LSTM and the GRU can keep what they have: **gates** decide. A gate holds a number between 0 and 1 for each hidden unit, computed by the logistic function (sigmoid) $\sigma$; it says how much passes. $\odot$ multiplies element by element.
 
 # %% [markdown] lang="zh" id="gated-text"
 # ## 另外两种单元
 #
-# 普通单元每一步都把整个隐状态重写一遍；GRU 和 LSTM 则能把已有的内容保留下来，留不留由**门**决定。$\sigma$ 是 sigmoid 函数，取值在 0 与 1 之间，所以像 $\mathbf{F}$ 这样的门决定每个数放行多少；$\odot$ 表示按元素相乘。
-#
-# - **LSTM**：隐状态之外还有第二个张量，即**记忆元** $\mathbf{C}$。遗忘门 $\mathbf{F}$ 决定它保留多少，输入门 $\mathbf{I}$ 决定新的候选记忆元 $\mathbf{G}$ 写入多少，输出门 $\mathbf{O}$ 决定它在隐状态中显露多少。当 $\mathbf{F} = 1$、$\mathbf{I} = 0$ 时，记忆元原样保留。
-# - **GRU**：只有一个张量、两个门。更新门 $\mathbf{Z}$ 把旧状态与新的候选隐状态加权相加；重置门 $\mathbf{R}$ 决定计算候选隐状态时用上多少旧状态。
-#
-# 每个门、每个候选值都由一个和算出，各有自己的权重。
-# 为了用一次乘法全部算出，这些权重并排放在 `W_xh`（`d × 4h` 或 `d × 3h`）和 `W_hh` 里，算完再用 `chunk` 切开，每块 $h$ 列。
-#
-# | LSTM | GRU（PyTorch 的形式） |
-# |---|---|
-# | 输入门、遗忘门、输出门：$\mathbf{I}, \mathbf{F}, \mathbf{O} = \sigma(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$，各用自己的那一块列 | 重置门、更新门：$\mathbf{R}, \mathbf{Z} = \sigma(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$，各用自己的那一块列 |
-# | 候选记忆元：$\mathbf{G} = \tanh(\mathbf{A} + \mathbf{H}_{t-1}\mathbf{W}_{hh})$，用第三块列 | 候选隐状态：$\tilde{\mathbf{H}}_t = \tanh\big(\mathbf{A} + \mathbf{R} \odot (\mathbf{H}_{t-1}\mathbf{W}_{hh} + \mathbf{b}_c)\big)$，用第三块列 |
-# | 记忆元：$\mathbf{C}_t = \mathbf{F} \odot \mathbf{C}_{t-1} + \mathbf{I} \odot \mathbf{G}$ | |
-# | 隐状态：$\mathbf{H}_t = \mathbf{O} \odot \tanh(\mathbf{C}_t)$ | 隐状态：$\mathbf{H}_t = \mathbf{Z} \odot \mathbf{H}_{t-1} + (1 - \mathbf{Z}) \odot \tilde{\mathbf{H}}_t$ |
+# 普通单元每一步都把整个隐状态重写一遍；LSTM 和 GRU 则能把已有的内容保留下来，留不留由**门**决定。门给每个隐藏单元一个 0 与 1 之间的数，由 sigmoid 函数 $\sigma$ 算出，表示放行多少。$\odot$ 表示按元素相乘。
 
 # %% id="figure-cells"
 utils.show_figure("cells")
@@ -175,16 +160,42 @@ utils.show_figure("cells")
 # %% [markdown] lang="en" id="gated-text-after"
 # <details><summary>The figure in words</summary>Computational graphs of three recurrent cells. The plain cell adds A_t to H_{t-1} W_hh and applies tanh. In the GRU gate R multiplies the state after its product with W_hh, A_h is added, tanh gives the candidate, and gate Z mixes it with H_{t-1}. In the LSTM gates F and I and the candidate G update the memory cell C along the top, and gate O times tanh(C_t) gives H_t.</details>
 #
-# (In the figure $\mathbf{A}_h$ is the GRU's third block of $\mathbf{A}$; the weights of all gates, and all of the LSTM's, are not drawn.) The LSTM's state is a pair, $(\mathbf{H}_t, \mathbf{C}_t)$. The GRU needs one more bias, $\mathbf{b}_c$: the reset gate multiplies it,
-# so it cannot be merged with $\mathbf{b}_h$. Many books put that gate before the product, $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$; PyTorch puts it after, so that one product serves all.
+# (In the figure $\mathbf{A}_h$ is the GRU's third block of $\mathbf{A}$; the weights of all gates, and all of the LSTM's, are not drawn.)
 
 # %% [markdown] lang="zh" id="gated-text-after"
 # <details><summary>图的文字说明</summary>三种循环单元的计算图。普通单元把 A_t 与 H_{t-1} W_hh 相加，再取 tanh。门控循环单元（GRU）先算 H_{t-1} 与 W_hh 的乘积，再与门 R 按元素相乘，加上 A_h 后取 tanh 得到候选隐状态，门 Z 再将它与 H_{t-1} 加权相加。长短期记忆网络（LSTM）由门 F、I 和候选记忆元 G 更新上方的记忆元 C，再由门 O 与 tanh(C_t) 按元素相乘得到 H_t。</details>
 #
-# （图中的 $\mathbf{A}_h$ 是 GRU 中 $\mathbf{A}$ 的第三块；所有门的权重，以及 LSTM 的全部权重，都没有画出。）LSTM 的状态是一对张量 $(\mathbf{H}_t, \mathbf{C}_t)$。GRU 还多一个偏置 $\mathbf{b}_c$：重置门要与它相乘，所以它不能并入 $\mathbf{b}_h$。
-# 许多书把这个门放在乘法之前，即 $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$；PyTorch 把它放在乘法之后，这样一次乘法就够了。
+# （图中的 $\mathbf{A}_h$ 是 GRU 中 $\mathbf{A}$ 的第三块；所有门的权重，以及 LSTM 的全部权重，都没有画出。）
 
-# %% id="gated-cells"
+# %% [markdown] lang="en" id="lstm-text"
+# ### LSTM
+#
+# Beside the hidden state goes a second tensor, the **memory cell** $\mathbf{C}_t$. First come an input gate, a forget gate, an output gate and a candidate memory cell $\mathbf{G}$, each from columns of its own; then the two tensors of the new state:
+
+# %% [markdown] lang="zh" id="lstm-text"
+# ### LSTM
+#
+# 隐状态之外还有第二个张量，即**记忆元** $\mathbf{C}_t$。先算输入门、遗忘门、输出门和候选记忆元 $\mathbf{G}$，各用自己的那一块列；再算新状态的两个张量：
+
+# %% [markdown] id="lstm-equations"
+# $$\begin{aligned}
+# \mathbf{I}, \mathbf{F}, \mathbf{O} &= \sigma(\mathbf{A}_t + \mathbf{H}_{t-1}\mathbf{W}_{hh}), & \mathbf{G} &= \tanh(\mathbf{A}_t + \mathbf{H}_{t-1}\mathbf{W}_{hh}), \\
+# \mathbf{C}_t &= \mathbf{F} \odot \mathbf{C}_{t-1} + \mathbf{I} \odot \mathbf{G}, & \mathbf{H}_t &= \mathbf{O} \odot \tanh(\mathbf{C}_t).
+# \end{aligned}$$
+
+# %% [markdown] lang="en" id="lstm-meaning"
+# The forget gate $\mathbf{F}$ says how much of the memory stays, the input gate $\mathbf{I}$ how much of the candidate comes in, and the output gate $\mathbf{O}$ how much shows in the hidden state. With $\mathbf{F} = 1$ and $\mathbf{I} = 0$ the memory stays as it is.
+
+# %% [markdown] lang="zh" id="lstm-meaning"
+# 遗忘门 $\mathbf{F}$ 决定记忆元保留多少，输入门 $\mathbf{I}$ 决定候选记忆元写入多少，输出门 $\mathbf{O}$ 决定记忆元在隐状态中显露多少。当 $\mathbf{F} = 1$、$\mathbf{I} = 0$ 时，记忆元原样保留。
+
+# %% [markdown] lang="en" id="lstm-columns"
+# So that one product serves all four, their weights stand side by side: $\mathbf{W}_{xh}$ is $d \times 4h$, $\mathbf{W}_{hh}$ is $h \times 4h$. `chunk` cuts the result apart again, into blocks of $h$ columns, in PyTorch's order.
+
+# %% [markdown] lang="zh" id="lstm-columns"
+# 为了用一次乘法全部算出，四者的权重并排放置：$\mathbf{W}_{xh}$ 是 $d \times 4h$，$\mathbf{W}_{hh}$ 是 $h \times 4h$。算完再用 `chunk` 切开，每块 $h$ 列，顺序与 PyTorch 相同。
+
+# %% id="lstm-cell"
 class LSTMCell(RNNCell):
     """The state is the tuple (H, C), both (n, h)."""
 
@@ -196,6 +207,65 @@ class LSTMCell(RNNCell):
         C = torch.sigmoid(F) * C + torch.sigmoid(I) * torch.tanh(G)
         return torch.sigmoid(O) * torch.tanh(C), C
 
+# %% [markdown] lang="en" id="check-lstm-text"
+# Is it PyTorch's? Copy the weights of `nn.LSTMCell` and compare one step: the new state, and the gradients with respect to the input, the old state and the weights.
+
+# %% [markdown] lang="zh" id="check-lstm-text"
+# 与 PyTorch 的一致吗？复制 `nn.LSTMCell` 的权重，比较一步的结果：新状态，以及对输入、旧状态和权重的梯度。
+
+# %% id="check-lstm"
+def state_gradients(state, tensors):
+    """The gradients, in these tensors, of a number that all of the state goes into."""
+    return torch.autograd.grad(sum(s.square().sum() for s in state), tensors)
+
+def compare(our_gradients, torch_gradients):
+    """Assert that they are equal; PyTorch's matrices are transposed."""
+    for ours, theirs in zip(our_gradients, torch_gradients):
+        torch.testing.assert_close(ours, theirs if ours.shape == theirs.shape else theirs.T)
+
+with torch.random.fork_rng(devices=[]):  # leaves the random numbers of later cells as they are
+    our_cell, torch_cell = LSTMCell(d, h), nn.LSTMCell(d, h)
+    X_t, H_t, C_t = (torch.randn(n, size, requires_grad=True) for size in (d, h, h))
+copy_cell(our_cell, *torch_cell.parameters())
+our_state = our_cell.step(our_cell.project(X_t), (H_t, C_t))
+torch_state = torch_cell(X_t, (H_t, C_t))
+torch.testing.assert_close(our_state, torch_state)
+inputs = [X_t, H_t, C_t]
+compare(
+    state_gradients(our_state, [*inputs, our_cell.W_xh, our_cell.W_hh, our_cell.b_h]),
+    state_gradients(torch_state, [*inputs, *torch_cell.parameters()]),
+)
+print("one step of an LSTM: new state and all gradients equal to those of nn.LSTMCell")
+
+# %% [markdown] lang="en" id="gru-text"
+# ### GRU
+#
+# One tensor and two gates, a reset gate $\mathbf{R}$ and an update gate $\mathbf{Z}$, here in PyTorch's form:
+
+# %% [markdown] lang="zh" id="gru-text"
+# ### GRU
+#
+# 门控循环单元只有一个张量、两个门：重置门 $\mathbf{R}$ 和更新门 $\mathbf{Z}$。这里采用 PyTorch 的形式：
+
+# %% [markdown] id="gru-equations"
+# $$\begin{aligned}
+# \mathbf{R}, \mathbf{Z} &= \sigma(\mathbf{A}_t + \mathbf{H}_{t-1}\mathbf{W}_{hh}), & \tilde{\mathbf{H}}_t &= \tanh\big(\mathbf{A}_t + \mathbf{R} \odot (\mathbf{H}_{t-1}\mathbf{W}_{hh} + \mathbf{b}_c)\big), \\
+# \mathbf{H}_t &= \mathbf{Z} \odot \mathbf{H}_{t-1} + (1 - \mathbf{Z}) \odot \tilde{\mathbf{H}}_t .
+# \end{aligned}$$
+
+# %% [markdown] lang="en" id="gru-meaning"
+# The update gate mixes the old state with a new candidate $\tilde{\mathbf{H}}_t$; the reset gate says how much of the old state that candidate is made from. Three blocks of columns this time: $\mathbf{W}_{xh}$ is $d \times 3h$.
+
+# %% [markdown] lang="zh" id="gru-meaning"
+# 更新门把旧状态与候选隐状态 $\tilde{\mathbf{H}}_t$ 加权相加；重置门决定计算候选隐状态时用上多少旧状态。这次有三块列：$\mathbf{W}_{xh}$ 是 $d \times 3h$。
+
+# %% [markdown] lang="en" id="gru-bias"
+# One more bias is needed, $\mathbf{b}_c$: the reset gate multiplies it, so it cannot be merged with $\mathbf{b}_h$. Many books put that gate before the product, $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$; PyTorch puts it after, so that one product serves all.
+
+# %% [markdown] lang="zh" id="gru-bias"
+# GRU 还多一个偏置 $\mathbf{b}_c$：重置门要与它相乘，所以它不能并入 $\mathbf{b}_h$。许多书把这个门放在乘法之前，即 $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$；PyTorch 把它放在乘法之后，这样一次乘法就够了。
+
+# %% id="gru-cell"
 class GRUCell(RNNCell):
     """The state is the tuple (H,)."""
 
@@ -213,6 +283,38 @@ class GRUCell(RNNCell):
         candidate = torch.tanh(A_h + R * (H_h + self.b_c))
         return (Z * H + (1 - Z) * candidate,)
 
+# %% [markdown] lang="en" id="check-gru-text"
+# The same check. In PyTorch $\mathbf{b}_c$ is the last third of the second bias, the one that the other cells merge into $\mathbf{b}_h$:
+
+# %% [markdown] lang="zh" id="check-gru-text"
+# 同样检验一遍。在 PyTorch 里，$\mathbf{b}_c$ 就是第二个偏置的后三分之一；换作其他单元，整个第二个偏置都并入 $\mathbf{b}_h$：
+
+# %% id="check-gru"
+def copy_gru_cell(cell, W_ih, W_hh, b_ih, b_hh):
+    """As copy_cell, but the last third of b_hh becomes b_c."""
+    num_hiddens = len(cell.b_c)
+    gates, candidate = b_hh.split([2 * num_hiddens, num_hiddens])
+    copy_cell(cell, W_ih, W_hh, b_ih, torch.cat([gates, torch.zeros_like(candidate)]))
+    with torch.no_grad():
+        cell.b_c.copy_(candidate)
+
+with torch.random.fork_rng(devices=[]):
+    our_cell, torch_cell = GRUCell(d, h), nn.GRUCell(d, h)
+copy_gru_cell(our_cell, *torch_cell.parameters())
+our_state = our_cell.step(our_cell.project(X_t), (H_t,))
+torch_state = (torch_cell(X_t, H_t),)
+torch.testing.assert_close(our_state, torch_state)
+tensors = [X_t, H_t, our_cell.W_xh, our_cell.W_hh, our_cell.b_h, our_cell.b_c]
+*torch_gradients, b_hh = state_gradients(torch_state, [X_t, H_t, *torch_cell.parameters()])
+compare(state_gradients(our_state, tensors), [*torch_gradients, b_hh[-h:]])
+print("one step of a GRU: new state and all gradients equal to those of nn.GRUCell")
+
+# %% [markdown] lang="en" id="speed-heading"
+# ### What hoisting gains
+
+# %% [markdown] lang="zh" id="speed-heading"
+# ### 提到循环外面，能快多少？
+
 # %% [markdown] lang="en" id="speed-text"
 # Now we measure what you predicted, on one LSTM layer such as stands inside a stack ($d = h = 256$): minibatches of 4 and of 32 sequences of 35 steps, forward and backward. The forms take turns, and the median counts. **Predict** where hoisting pays more.
 
@@ -222,17 +324,17 @@ class GRUCell(RNNCell):
 # %% id="speed"
 import statistics
 
-wide, wide_lstm, rows = LSTMCell(256, 256), nn.LSTM(256, 256), []
+lstm_cell, lstm_layer, rows = LSTMCell(256, 256), nn.LSTM(256, 256), []
 
 def median_seconds(n):
     """Seconds for forward and backward of each form, with n sequences of 35 steps."""
     X, zeros = torch.randn(35, n, 256), (torch.zeros(n, 256),) * 2
-    forms = {
-        "loop form": lambda: run_layer_loop(wide, X, zeros)[0].sum().backward(),
-        "hoisted form": lambda: run_layer(wide, X, zeros)[0].sum().backward(),
-        "nn.LSTM": lambda: wide_lstm(X)[0].sum().backward(),
+    functions = {
+        "loop form": lambda: run_layer_loop(lstm_cell, X, zeros)[0].sum().backward(),
+        "hoisted form": lambda: run_layer(lstm_cell, X, zeros)[0].sum().backward(),
+        "nn.LSTM": lambda: lstm_layer(X)[0].sum().backward(),
     }
-    seconds = utils.seconds_each(forms, rounds=utils.epochs(14))
+    seconds = utils.seconds_each(functions, rounds=utils.epochs(14))
     return {name: statistics.median(s) for name, s in seconds.items()}
 
 for num_sequences in (4, 32):
@@ -288,15 +390,22 @@ class DeepRNN(nn.Module):
 # %% id="copy-weights"
 def copy_weights(ours, theirs):
     """Give a DeepRNN the weights of nn.RNN, nn.GRU or nn.LSTM."""
-    with torch.no_grad():
-        for cell, (W_ih, W_hh, b_ih, b_hh) in zip(ours.cells, theirs.all_weights):
-            cell.W_xh.copy_(W_ih.T)
-            cell.W_hh.copy_(W_hh.T)
-            if isinstance(cell, GRUCell):  # there the reset gate multiplies the last third of b_hh
-                gates, candidate = b_hh.split([2 * ours.num_hiddens, ours.num_hiddens])
-                cell.b_c.copy_(candidate)
-                b_hh = torch.cat([gates, torch.zeros_like(candidate)])
-            cell.b_h.copy_(b_ih + b_hh)
+    for cell, weights in zip(ours.cells, theirs.all_weights):
+        copy = copy_gru_cell if isinstance(cell, GRUCell) else copy_cell
+        copy(cell, *weights)
+
+# %% id="results"
+def results(rnn, X, state):
+    """Outputs and final state, and the gradients that come back to X and the initial state."""
+    X, *state = (x.clone().requires_grad_() for x in (X, *state))
+    if isinstance(rnn, (nn.RNN, nn.GRU)):  # whose state is one tensor, not a tuple of one
+        H, final = rnn(X, state[0])
+        final = (final,)
+    else:
+        H, final = rnn(X, tuple(state))
+    loss = sum((i * x.square()).sum() for i, x in enumerate((H, *final), start=1))
+    loss.backward()  # through everything
+    return [H, *final, X.grad, *(s.grad for s in state)]
 
 # %% id="largest-difference"
 def largest_difference(Cell, their_class, L, h, d, n, T):
@@ -306,19 +415,12 @@ def largest_difference(Cell, their_class, L, h, d, n, T):
     copy_weights(ours, theirs)
     shapes = [(T, n, d)] + Cell.num_states * [(L, n, h)]
     X, *state = (torch.randn(*shape).double() for shape in shapes)
-    results = []
-    for rnn in (ours, theirs):
-        inputs = [x.clone().requires_grad_() for x in (X, *state)]
-        packed = tuple(inputs[1:]) if rnn is ours or Cell.num_states == 2 else inputs[1]
-        H, final = rnn(inputs[0], packed)
-        values = (H, *final) if isinstance(final, tuple) else (H, final)
-        sum((i * x.square()).sum() for i, x in enumerate(values, start=1)).backward()
-        results.append([*values, *(x.grad for x in inputs)])
-    pairs = list(zip(*results))
+    pairs = list(zip(results(ours, X, state), results(theirs, X, state)))
     for cell, (W_ih, W_hh, b_ih, b_hh) in zip(ours.cells, theirs.all_weights):
         pairs += [(cell.W_xh.grad, W_ih.grad.T), (cell.W_hh.grad, W_hh.grad.T)]
-        pairs += [(cell.b_h.grad, b_ih.grad)]
-        pairs += [(cell.b_c.grad, b_hh.grad[-h:])] if Cell is GRUCell else []
+        pairs.append((cell.b_h.grad, b_ih.grad))
+        if Cell is GRUCell:
+            pairs.append((cell.b_c.grad, b_hh.grad[-h:]))
     return max((a - b).abs().max().item() for a, b in pairs)
 
 # %% id="check-equal"
@@ -360,13 +462,14 @@ class LanguageModel(nn.Module):
         """None: the recurrent layers begin with zeros. (`utils` asks for it, as d2l does.)"""
 
 corpus = utils.load_corpus()  # The Time Machine: 10,000 characters to train on, 5,000 held out
+vocab_size = len(corpus.vocab)
 batches = utils.Batches(corpus.train, batch_size=32, num_steps=35)
-model = LanguageModel(DeepRNN(LSTMCell, 28, 64, num_layers=2), 64, vocab_size=28)
+model = LanguageModel(DeepRNN(LSTMCell, vocab_size, 64, num_layers=2), 64, vocab_size)
 X, Y = next(iter(batches))  # (n, T), (n, T); Y is X one step later
 O, state = model(X)
 print("O", tuple(O.shape), "  state", [tuple(s.shape) for s in state])
 perplexity = F.cross_entropy(O, Y.T.flatten()).exp()
-print(f"perplexity before training: {perplexity:.1f}, and blind guessing has 28")
+print(f"perplexity before training: {perplexity:.1f}, and blind guessing has {vocab_size}")
 
 # %% [markdown] lang="en" id="bptt-text"
 # ## The training loop, first problem: where does the past end?
@@ -417,8 +520,8 @@ utils.show_figure("truncated_bptt")
 def reach(Cell, num_layers, detach, T=15):
     """The last step's loss, and the norm of its gradient in X_t for all 2 T steps."""
     utils.seed_everything(0)
-    rnn = DeepRNN(Cell, 28, 64, num_layers)
-    X = torch.randn(2 * T, 8, 28, requires_grad=True)  # (2 T, n, d)
+    rnn = DeepRNN(Cell, vocab_size, 64, num_layers)
+    X = torch.randn(2 * T, 8, vocab_size, requires_grad=True)  # (2 T, n, d)
     _, state = rnn(X[:T])
     if detach:
         state = tuple(s.detach() for s in state)
@@ -438,13 +541,13 @@ CELLS = {"RNN": RNNCell, "GRU": GRUCell, "LSTM": LSTMCell}
 def draw_reach(cell, layers, detach):
     """How much the loss at the last step depends on each step's input; squares: exactly zero."""
     _, norms = reach(CELLS[cell], layers, detach)
-    steps, none, lowest = torch.arange(-14, 16), norms == 0, 1e-12
+    steps, is_zero, lowest = torch.arange(-14, 16), norms == 0, 1e-12
     fig, ax = utils.new_figure(8, 3)
-    ax.semilogy(steps[~none], norms[~none], "o-", color="#0072b2", markersize=4)
-    if none.any():
-        zeros = torch.full_like(norms, lowest)[none]
-        ax.plot(steps[none], zeros, "s", color="#d55e00", markersize=5)
-        ax.text(-7, 3 * lowest, "exactly 0", ha="center", color="#d55e00")
+    ax.semilogy(steps[~is_zero], norms[~is_zero], "o-", color=utils.BLUE, markersize=4)
+    if is_zero.any():
+        zeros = torch.full_like(norms, lowest)[is_zero]
+        ax.plot(steps[is_zero], zeros, "s", color=utils.VERMILION, markersize=5)
+        ax.text(-7, 3 * lowest, "exactly 0", ha="center", color=utils.VERMILION)
     ax.axvline(0.5, color="0.3", linestyle="--")
     ax.set(ylim=(lowest / 5, 1), xlabel="t   (t ≤ 0: previous minibatch)")
     ax.set_ylabel(r"$\Vert \partial \ell / \partial \mathbf{X}_t \Vert$", fontsize=12)
@@ -549,7 +652,7 @@ losses, networks = {}, {}
 def watch_norms(theta):
     """Train and yield (minibatch, norm before, norm after); keep the losses and the network."""
     utils.seed_everything(0)
-    network = LanguageModel(DeepRNN(RNNCell, 28, 128, num_layers=2), 128, vocab_size=28)
+    network = LanguageModel(DeepRNN(RNNCell, vocab_size, 128, num_layers=2), 128, vocab_size)
     updater, text = torch.optim.SGD(network.parameters(), lr=2), utils.Batches(corpus.train)
     losses[theta], networks[theta] = [], network
     for _ in range(utils.epochs(6)):
@@ -557,8 +660,8 @@ def watch_norms(theta):
             losses[theta].append(loss)
             yield len(losses[theta]), before, after
 
-words = {"xlabel": "minibatch", "ylabel": "norm", "lines": ("before clipping", "after")}
-plot = utils.LivePlot(48, "gradient norm", ylim=(0.1, 100), **words)
+labels = {"xlabel": "minibatch", "ylabel": "norm", "lines": ("before clipping", "after")}
+plot = utils.LivePlot(48, "gradient norm", ylim=(0.1, 100), **labels)
 plot.race({"θ = 0.5": watch_norms(0.5), "no clipping": watch_norms(math.inf)})
 for theta, values in losses.items():
     first, last = (utils.shorten(math.exp(loss)) for loss in (values[0], values[-1]))
@@ -567,7 +670,7 @@ for theta, values in losses.items():
 # %% id="saturated"
 X, _ = next(iter(batches))
 for theta, network in networks.items():
-    H, _ = network.rnn(F.one_hot(X.T, 28).float())  # (T, n, h)
+    H, _ = network.rnn(F.one_hot(X.T, vocab_size).float())  # (T, n, h)
     print(f"theta = {theta}: {(H.abs() > 0.99).float().mean():.0%} of the states are beyond ±0.99")
 
 # %% [markdown] lang="en" id="norms-look"
@@ -599,15 +702,16 @@ def train(model, num_epochs, lr=0.01, theta=1.0):
     for epoch in range(1, num_epochs + 1):
         started = time.perf_counter()
         epoch_losses = [loss for loss, _, _ in train_epoch(model, text, updater, theta)]
-        tokens_per_sec = len(epoch_losses) * 32 * 35 / (time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        tokens_per_sec = len(epoch_losses) * 32 * 35 / seconds
         perplexity = math.exp(statistics.mean(epoch_losses))
         held_out = utils.perplexity(model, corpus.held_out)
-        yield utils.EpochRecord(epoch, perplexity, held_out, tokens_per_sec)
+        yield utils.EpochRecord(epoch, perplexity, held_out, tokens_per_sec, seconds)
 
 # %% id="race"
 utils.seed_everything(0)
-theirs = LanguageModel(nn.LSTM(28, 64, num_layers=2), 64, vocab_size=28)
-ours = LanguageModel(DeepRNN(LSTMCell, 28, 64, num_layers=2), 64, vocab_size=28)
+theirs = LanguageModel(nn.LSTM(vocab_size, 64, num_layers=2), 64, vocab_size)
+ours = LanguageModel(DeepRNN(LSTMCell, vocab_size, 64, num_layers=2), 64, vocab_size)
 with torch.no_grad():
     for *_, b_hh in theirs.rnn.all_weights:
         b_hh.zero_().requires_grad_(False)
@@ -619,13 +723,13 @@ trainings = {"from scratch": train(ours, num_epochs), "nn.LSTM": train(theirs, n
 records = utils.LivePlot(num_epochs).race(trainings, linewidths=(5, 1.5))
 
 # %% id="race-result"
-apart = max(abs(a.perplexity / b.perplexity - 1) for a, b in zip(*records.values()))
-print(f"largest relative difference between the training curves: {apart:.0e}")
-assert apart < 1e-3
+difference = max(abs(a.perplexity / b.perplexity - 1) for a, b in zip(*records.values()))
+print(f"largest relative difference between the training curves: {difference:.0e}")
+assert difference < 1e-3
 head = ["deep LSTM, 2 x 64", "training, at the end", "held-out, best", "at epoch"]
 rows = []
 for name, rs in records.items():
-    best = min(rs, key=lambda r: r.held_out)
+    best = utils.best(rs)
     speed = statistics.median(r.tokens_per_sec for r in rs)
     numbers = f"{rs[-1].perplexity:.2f}", f"{best.held_out:.2f}", best.epoch, f"{speed:,.0f}"
     rows.append([name, *numbers])
@@ -719,9 +823,9 @@ answer_3 = None
 
 def check_3(answer):
     networks = nn.LSTM(28, 64, 2), DeepRNN(LSTMCell, 28, 64, 2)
-    torchs, own = (sum(p.numel() for p in network.parameters()) for network in networks)
+    theirs, ours = (sum(p.numel() for p in network.parameters()) for network in networks)
     because = "PyTorch has a second bias of 4h numbers in each of the two layers"
-    utils.check(answer, torchs - own, because)
+    utils.check(answer, theirs - ours, because)
 
 check_3(answer_3)
 

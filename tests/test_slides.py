@@ -1,7 +1,11 @@
-"""tools/make_slides.py: the slides of every lesson in a real browser, with nothing but their own file."""
+"""A failure means that a class sees slides with something missing, or given away before it was asked to predict it.
+
+tools/make_slides.py: the slides of every lesson in a real browser, with nothing but their own file.
+"""
 
 import importlib.util
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
@@ -49,6 +53,38 @@ def test_slides_show_the_whole_lesson_from_one_file(path, tmp_path, browser):
     page.close()
     assert not [url for url in requests if not url.startswith(("file:", "data:"))] and not errors
     check_content(nbformat.read(path, as_version=4), slides)
+
+
+def alts_in(slides):
+    """The alt text of every picture in a file of slides, in order."""
+    alts, parser = [], HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: tag == "img" and alts.append(dict(attributes)["alt"])
+    parser.feed(slides.read_text("utf-8"))
+    return alts
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: f"{path.parent.name}-{path.stem[:2]}")
+def test_every_picture_is_described_as_in_the_lesson(path, tmp_path):
+    """By the alt text that is stored with it, or, for a drawing, by the words that stand below it in the lesson."""
+    cells, alts = nbformat.read(path, as_version=4).cells, []
+    for cell, below in zip(cells, [*cells[1:], None], strict=True):
+        pictures = [o for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+        if pictures and cell.id.startswith("figure-"):
+            alts.append(tool.IN_WORDS.match(below.source)[1])
+        else:
+            alts += [output.metadata["image/png"]["alt"] for output in pictures]
+    assert alts_in(tool.make_slides(path, tmp_path)) == alts
+    assert len(alts) >= 5 and min(map(len, alts)) > 10
+
+
+def test_a_picture_without_words_is_named_in_its_language(tmp_path, monkeypatch):
+    monkeypatch.setitem(tool.EDITIONS, "de", tool.EDITIONS["en"] | {"figure": 'Bild, "gezeichnet"'})
+    for language, alt in (("en", "Figure drawn by the code"), ("zh", "代码画出的图"), ("de", 'Bild, "gezeichnet"')):
+        picture = nbformat.v4.new_output("display_data", {"image/png": "aGk="})
+        cells = [nbformat.v4.new_markdown_cell("# Title"), nbformat.v4.new_code_cell("1", outputs=[picture])]
+        path = tmp_path / f"{language}.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"book": {"language": language}}), path)
+        assert alts_in(tool.make_slides(path, tmp_path)) == [alt]
 
 
 def test_guide_for_teachers_installs_what_the_slides_need():

@@ -81,7 +81,7 @@ def make_slides(path, folder):
         exclude_output_prompt=True,
     )
     exporter.config.CSSHTMLHeaderPreprocessor.style = "default"
-    resources = {"metadata": {"name": Path(path).stem}, "libraries": libraries}
+    resources = {"metadata": {"name": Path(path).stem}, "libraries": libraries, "words": EDITIONS[language]}
     html, _ = exporter.from_notebook_node(notebook, resources)
     target = Path(folder) / language / f"{Path(path).stem}.html"
     target.parent.mkdir(parents=True, exist_ok=True)

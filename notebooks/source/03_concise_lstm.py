@@ -21,7 +21,13 @@
 # {{launch}}
 
 # %% id="setup"
-# {{setup}}
+# the course's folder; in the notebooks this cell also serves Colab (tools/build_notebooks.py)
+import sys
+from pathlib import Path
+here = Path.cwd()
+root = next(p for p in (here, *here.parents) if (p / "book" / "live_plot.py").exists())
+sys.path.insert(0, str(root))
+import utils
 
 # %% [markdown] lang="en" id="data"
 # ## The text
@@ -171,7 +177,7 @@ print(run)
 
 # %% id="plot-notes"
 plot = utils.LivePlot(num_epochs, title=run.about["origin"], lines=("training", ""))
-plot.follow([r._replace(held_out=None) for r in run.records], "LSTM 2 x 256\nSGD, lr 2");
+plot.follow([r._replace(held_out=None) for r in run.records], f"LSTM 2 x 256\nSGD, lr {lr}");
 
 # %% [markdown] lang="en" id="plateau"
 # For dozens of epochs nothing seems to happen: the perplexity stays on a plateau below 20, where the *frequencies of the letters* alone bring it
@@ -206,9 +212,8 @@ for line in run.generated:
 
 # %% id="plot-held-out"
 plot = utils.LivePlot(num_epochs, title=run.about["origin"])
-plot.follow(run.records, "LSTM 2 x 256\nSGD, lr 2")
-best = min(run.records, key=lambda r: r.held_out)
-for r in (best, run.records[-1]):
+plot.follow(run.records, f"LSTM 2 x 256\nSGD, lr {lr}")
+for r in (utils.best(run.records), run.records[-1]):
     print(f"epoch {r.epoch}: training {r.perplexity:.2f}, held-out {utils.shorten(r.held_out)}")
 
 # %% [markdown] lang="en" id="memory"
@@ -260,15 +265,15 @@ def build_deep_lstm(enlarged):
     model = d2l.RNNModel(nn.LSTM(num_inputs, num_hiddens, num_layers), vocab_size)
     return (utils.enlarge_weights(model) if enlarged else model).to(device)
 
-every_character = torch.arange(vocab_size, device=device).reshape(-1, 1)  # (n, T) = (28, 1)
+every_character = torch.arange(vocab_size, device=device).reshape(-1, 1)  # (n, T) = (q, 1)
 for enlarged in (False, True):
     untrained = build_deep_lstm(enlarged)
     zeros = untrained.begin_state(batch_size=vocab_size, device=device)
     with torch.no_grad():
         O, _ = untrained(every_character, zeros)
-    P = torch.softmax(O, dim=1)  # (28, q), one row for each character read
-    apart = (P.max(dim=0).values - P.min(dim=0).values).max()
-    print(f"enlarged={enlarged!s:<6} P(next) differs by at most {apart:.5f}")
+    P = torch.softmax(O, dim=1)  # (q, q), one row for each character read
+    difference = (P.max(dim=0).values - P.min(dim=0).values).max()
+    print(f"enlarged={enlarged!s:<6} P(next) differs by at most {difference:.5f}")
 
 # %% [markdown] lang="en" id="fast-race"
 # More than a hundredfold, before the first step of training. Now change one thing at a time: first the weights, with D2L's own SGD; then Adam as well. `utils.fit` is D2L's training loop, written as a generator that hands out one record per epoch (the loop that you wrote yourself in lesson 2).
@@ -279,32 +284,41 @@ for enlarged in (False, True):
 # **猜一猜：** 还会有平台期吗？训练时请盯住虚线，觉得该停的时候就说一声“停”。
 
 # %% id="train-fast"
-options = {"num_epochs": utils.epochs(20), "held_out": corpus.held_out}
+def training(model, recipe):
+    """Records of the model's training on the 10,000 characters, one per epoch."""
+    options = {"lr": recipe.lr, "optimizer": recipe.optimizer, "num_epochs": 20}
+    return utils.fit(model, utils.Batches(corpus.train), held_out=corpus.held_out, **options)
+
+d2l_recipe, fast_recipe = utils.RECIPES["D2L"], utils.RECIPES["fast"]  # SGD and Adam
 sgd, fast = build_deep_lstm(enlarged=True), build_deep_lstm(enlarged=True)
-race = utils.LivePlot(options["num_epochs"]).race(
-    {"SGD, lr 2\nenlarged weights": utils.fit(sgd, utils.Batches(corpus.train), lr=2, **options),
-     "Adam, lr 0.005\nenlarged weights": utils.fit(
-         fast, utils.Batches(corpus.train), lr=0.005, optimizer="adam", **options)}
-)
+trainings = {
+    f"SGD, lr {d2l_recipe.lr:g}\nenlarged weights": training(sgd, d2l_recipe),
+    f"Adam, lr {fast_recipe.lr:g}\nenlarged weights": training(fast, fast_recipe),
+}
+race = utils.LivePlot(20).race(trainings)
 
 # %% id="compare-recipes"
 sgd_records, records = race.values()
-tokens_per_epoch = 8 * batch_size * num_steps  # eight minibatches fit into 10,000 characters
 
 def seconds_of(records):
     """Seconds of training until the end of each epoch (scoring the held-out text not counted)."""
-    return torch.tensor([tokens_per_epoch / r.tokens_per_sec for r in records]).cumsum(0).tolist()
+    return torch.tensor([r.seconds for r in records]).cumsum(0).tolist()
 
-speed = torch.tensor([r.tokens_per_sec for r in sgd_records]).median().item()  # of SGD, here
-d2l_records = [r._replace(tokens_per_sec=speed) for r in run.records]
-recipes = {f"SGD ({run.about['origin']})": d2l_records}
-recipes |= {"SGD, enlarged weights": sgd_records, "Adam, enlarged weights": records}
+def reaches(records, perplexity):
+    """The first epoch whose training perplexity is so low, and the seconds until then."""
+    for r, seconds in zip(records, seconds_of(records)):
+        if r.perplexity <= perplexity:
+            return r.epoch, f"{seconds:.1f}"
+    return "-", "-"
+
+epoch_seconds = torch.tensor([r.seconds for r in sgd_records]).median().item()  # of SGD, here
+d2l_records = [r._replace(seconds=epoch_seconds) for r in run.records]
+by_recipe = {f"SGD ({run.about['origin']})": d2l_records}
+by_recipe |= {"SGD, enlarged weights": sgd_records, "Adam, enlarged weights": records}
 rows = []
-for name, rs in recipes.items():
-    there = [(r.epoch, f"{t:.1f}") for r, t in zip(rs, seconds_of(rs)) if r.perplexity <= 1.1]
-    there.append(("-", "-"))  # for one that never gets there
-    best = min(rs, key=lambda r: r.held_out)
-    rows.append([name, *there[0], f"{best.held_out:.2f}", best.epoch])
+for name, rs in by_recipe.items():
+    best = utils.best(rs)
+    rows.append([name, *reaches(rs, 1.1), f"{best.held_out:.2f}", best.epoch])
 head = ["recipe", "training 1.1 at epoch", "after seconds", "held-out, best", "at epoch"]
 utils.table(head, rows)
 
@@ -312,18 +326,19 @@ utils.table(head, rows)
 def draw_wall_time():
     """Perplexity over seconds of training, both axes logarithmic."""
     fig, ax = utils.new_figure(8, 3.4)
-    for style, what in (("-", "training"), ("--", "held-out")):
-        ax.plot([], [], style, color="0.4", label=what)
+    for style, label in (("-", "training"), ("--", "held-out")):
+        ax.plot([], [], style, color="0.4", label=label)
     ax.axhline(1.1, color="0.4", linewidth=0.8, linestyle=":", label="perplexity 1.1")
-    for number, (name, rs) in enumerate(recipes.items(), start=1):
-        x, colour = seconds_of(rs), utils.LivePlot.COLOURS[number - 1]
+    for number, (name, rs) in enumerate(by_recipe.items(), start=1):
+        x, colour = seconds_of(rs), utils.PALETTE[number - 1]
         ax.loglog(x, [r.perplexity for r in rs], color=colour, label=f"{number}  {name}")
         ax.loglog(x, [r.held_out for r in rs], "--", color=colour)
         for y in (rs[-1].perplexity, rs[-1].held_out):
             ax.text(x[-1], y, f" {number}", color=colour, va="center")
     ax.set(xlabel="seconds of training", ylabel="perplexity", ylim=(0.95, 70))
-    ax.set_xticks(ticks := [0.3, 1, 3, 10, 30, 100, 300, 1000], [f"{t:g}" for t in ticks])
-    ax.set_yticks(ticks := [1, 2, 5, 10, 20, 50], [f"{t:g}" for t in ticks])
+    xticks, yticks = (0.3, 1, 3, 10, 30, 100, 300, 1000), (1, 2, 5, 10, 20, 50)
+    ax.set_xticks(xticks, [f"{x:g}" for x in xticks])
+    ax.set_yticks(yticks, [f"{y:g}" for y in yticks])
     ax.minorticks_off()
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize="small")
     return fig
@@ -406,9 +421,9 @@ utils.explore(
 # %% [markdown] lang="en" id="playground"
 # ## The playground
 #
-# Move **Layers** and **Hidden units**, press **Train**, and watch. Training runs in the background: other cells and all controls stay usable, **Stop** keeps the
-# model, and **Reset** clears everything. Every run stays in the plot (solid: training, dashed: held-out; the number at a curve's end is its row in the table), so you can compare.
-# Copy the line **Settings** to let your neighbour repeat your run. The recipe *fast* is Adam with enlarged weights, as above.
+# Move **{{label layers}}** and **{{label hidden_units}}**, press **{{label train}}**, and watch. Training runs in the background: other cells and all controls stay usable, **{{label stop}}** keeps the
+# model, and **{{label reset}}** clears everything. Every run stays in the plot (solid: training, dashed: held-out; the number at a curve's end is its row in the table), so you can compare.
+# Copy the line **{{label settings}}** to let your neighbour repeat your run. The recipe *fast* is Adam with enlarged weights, as above.
 #
 # Three things to find out:
 # 1. Layers 1, then 2, then 3, everything else the same. Which reaches a training perplexity of 2 first? Which has the best held-out value?
@@ -418,17 +433,19 @@ utils.explore(
 # %% [markdown] lang="zh" id="playground"
 # ## 游乐场
 #
-# 拖动 **Layers**（层数）和 **Hidden units**（隐藏单元数），按 **Train**（训练），然后观察。训练在后台进行，其他单元格和所有控件照常可用；**Stop**（停止）会保留当前模型，
-# **Reset** 则全部清空。每次训练的曲线都会留在图上（实线为训练，虚线为留出；曲线末端的数字就是表中的行号），便于比较。
-# 把 **Settings** 那一行复制给同学，对方就能重现你的这次训练。训练方案 *fast* 就是上面用的 Adam 加放大的权重。
+# 拖动 **{{label layers}}**（层数）和 **{{label hidden_units}}**（隐藏单元数），按 **{{label train}}**（训练），然后观察。训练在后台进行，其他单元格和所有控件照常可用；**{{label stop}}**（停止）会保留当前模型，
+# **{{label reset}}** 则全部清空。每次训练的曲线都会留在图上（实线为训练，虚线为留出；曲线末端的数字就是表中的行号），便于比较。
+# 把 **{{label settings}}** 那一行复制给同学，对方就能重现你的这次训练。训练方案 *fast* 就是上面用的 Adam 加放大的权重。
 #
 # 请弄清三件事：
 # 1. 层数依次取 1、2、3，其余不变。哪个最先把训练困惑度降到 2？哪个的留出困惑度最好？
 # 2. 隐藏单元取 32 和 256：哪个能死记硬背，哪个做不到？
-# 3. **Recipe**（训练方案）选 **D2L (SGD)**，训练 40 个迭代周期：困惑度卡在哪里？换一个学习率有用吗？
+# 3. **{{label recipe}}**（训练方案）选 **D2L (SGD)**，训练 40 个迭代周期：困惑度卡在哪里？换一个学习率有用吗？
 
 # %% id="show-playground"
-playground = utils.Playground(corpus)
+from book.playground import Playground
+
+playground = Playground(corpus)
 playground.show()
 
 # %% [markdown] lang="en" id="playground-code"
@@ -461,13 +478,15 @@ def sweep_point(num_layers, num_hiddens, seed, max_tokens=10_000, patience=5):
     """
     import utils  # not this process's: in another one the function is all there is
 
+    corpus, fast = utils.load_corpus(max_tokens=max_tokens), utils.RECIPES["fast"]
+    vocab_size = len(corpus.vocab)
     utils.seed_everything(seed)
-    lstm = utils.torch.nn.LSTM(28, num_hiddens, num_layers)
-    model = utils.enlarge_weights(utils.d2l.RNNModel(lstm, 28)).to(utils.d2l.try_gpu())
-    corpus, best = utils.load_corpus(max_tokens=max_tokens), None
-    adam = {"lr": 0.005, "optimizer": "adam", "num_epochs": utils.epochs(40)}
+    lstm = utils.torch.nn.LSTM(vocab_size, num_hiddens, num_layers)
+    model = utils.enlarge_weights(utils.d2l.RNNModel(lstm, vocab_size)).to(utils.d2l.try_gpu())
     batches = utils.Batches(corpus.train, seed=seed)
-    for r in utils.fit(model, batches, held_out=corpus.held_out, **adam):
+    options = {"lr": fast.lr, "optimizer": fast.optimizer, "num_epochs": 40}
+    best = None
+    for r in utils.fit(model, batches, held_out=corpus.held_out, **options):
         if best is None or r.held_out < best.held_out:
             best = r
         elif r.epoch >= best.epoch + patience:
@@ -485,15 +504,15 @@ def draw_sweep(rows, title=""):
     median = torch.full((len(LAYERS), len(WIDTHS)), torch.nan)
     for l, h in {(row[0], row[1]) for row in rows}:
         scores = torch.tensor(sorted(row[3] for row in rows if (row[0], row[1]) == (l, h)))
-        at = LAYERS.index(l), WIDTHS.index(h)
-        median[at] = scores.median()
+        y, x = LAYERS.index(l), WIDTHS.index(h)
+        median[y, x] = scores.median()
         text = f"{scores.median():.2f}"
         if len(scores) > 1:
             text += f"\n{scores[0]:.2f} to {scores[-1]:.2f}"
-        colour = "black" if median[at] > 7 else "white"
-        ax.text(at[1], at[0], text, ha="center", va="center", color=colour)
-    look = {"cmap": "cividis", "aspect": "auto", "origin": "lower"}
-    image = ax.imshow(median.numpy(), vmin=6.4, vmax=7.8, **look)
+        colour = "black" if median[y, x] > 7 else "white"
+        ax.text(x, y, text, ha="center", va="center", color=colour)
+    style = {"cmap": "cividis", "aspect": "auto", "origin": "lower"}
+    image = ax.imshow(median.numpy(), vmin=6.4, vmax=7.8, **style)
     fig.colorbar(image, label="held-out perplexity", extend="both")
     ax.set(xlabel="hidden units $h$", ylabel="layers $L$", title=title)
     ax.set_xticks(range(len(WIDTHS)), WIDTHS)
@@ -644,7 +663,7 @@ solution_3 = 3 / 4
 answer_4 = None
 
 def check_4(answer):
-    best = min(records, key=lambda r: r.held_out)
+    best = utils.best(records)
     because = f"held-out perplexity is lowest there, {best.held_out:.2f}; then it learns by heart"
     utils.check(answer, best.epoch, because)
 

@@ -431,8 +431,8 @@ def check_machine():
     rows, problems = packages(), problems_of_d2l()
     try:
         corpus = load_corpus()
-    except (ValueError, AttributeError) as error:  # AttributeError: a d2l without Vocab
-        problems.append(str(error))
+    except Exception as error:  # a diagnosis ends with a sentence, whatever is wrong
+        problems.append(f"the text cannot be read: {error}")
     else:
         size = f"{len(corpus.train):,} + {len(corpus.held_out):,} characters"
         rows.append(("text", size, "to train on and held out; its checksum is right"))

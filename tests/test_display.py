@@ -9,10 +9,14 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+import book.display
 import utils
 from utils import EpochRecord
 
-RECORDS = [EpochRecord(1, 20.0, 18.0, 1e4), EpochRecord(2, 9.0, 10.0, 1e4), EpochRecord(3, 4.0, 11.0, 1e4)]
+RECORDS = [
+    EpochRecord(epoch, training, held_out, tokens_per_sec=1e4, seconds=0.9)
+    for epoch, training, held_out in ((1, 20.0, 18.0), (2, 9.0, 10.0), (3, 4.0, 11.0))
+]
 
 
 @pytest.fixture
@@ -28,7 +32,7 @@ def shown(monkeypatch):
         told.append((data, options))
         return Handle()
 
-    monkeypatch.setattr(utils, "display", display)
+    monkeypatch.setattr(book.display, "display", display)
     return told
 
 
@@ -171,7 +175,7 @@ def test_explore_redraws_and_survives_a_bad_value(monkeypatch):
     draw.__doc__ = "Draw x as the bar's height.\n\nNot this."
 
     slider, boxes = W.IntSlider(1, min=0, max=5), []
-    monkeypatch.setattr(utils, "show", lambda widget, png, text: boxes.append(widget))
+    monkeypatch.setattr(book.display, "show", lambda widget, png, text: boxes.append(widget))
     utils.explore(draw, x=slider)
     _, message, picture, _ = boxes[0].children
     image, words = picture.children
@@ -186,7 +190,7 @@ def test_explore_redraws_and_survives_a_bad_value(monkeypatch):
 
 def test_explore_shows_a_table_and_plays_a_slider(monkeypatch):
     boxes = []
-    monkeypatch.setattr(utils, "show", lambda widget, png, text: boxes.append(widget))
+    monkeypatch.setattr(book.display, "show", lambda widget, png, text: boxes.append(widget))
 
     def draw(x, word):
         return utils.new_figure(3, 2, bare=True)[0], utils.table(["x"], [[x], [word]])

@@ -1,4 +1,4 @@
-"""`import utils` mends d2l whatever torchvision is; the notes' own cells run offline, anywhere, without a warning."""
+"""If this fails, a reader's first cell does: packages, threads, d2l, and the notes' own cells, offline, anywhere."""
 
 import ast
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import utils
+from book import environment
 
 ROOT = Path(utils.__file__).parent
 NOTES = (ROOT / "tests" / "notes_cells.py").read_text(encoding="utf-8").split("# %%\n")[1:]
@@ -35,10 +36,8 @@ def run_python(code, folder):
     if not shutil.which("unshare") or subprocess.run([*isolated, "true"], capture_output=True).returncode:
         isolated = []
     (folder / "script.py").write_text(code, encoding="utf-8")
-    env = {key: value for key, value in os.environ.items() if not key.startswith("OMP_")}  # set by our own utils
-    done = subprocess.run(
-        [*isolated, sys.executable, "script.py"], cwd=folder, env=env, capture_output=True, text=True, timeout=280
-    )
+    command = [*isolated, sys.executable, "script.py"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr
     return done.stdout
@@ -107,14 +106,59 @@ MORE = "os.environ['OMP_NUM_THREADS'] = '2'"
     ids=["nothing", "torch first", "more threads", "torch first, more threads"],
 )
 def test_one_thread_unless_the_reader_asks_for_more(tmp_path, before, threads, warnings):
+    """And afterwards the process's variables are what they were, for whatever else is started from it."""
     code = f"""
 import os, sys, warnings; sys.path.insert(0, {str(ROOT)!r})
 {before}
+variables = dict(os.environ)
 with warnings.catch_warnings(record=True) as caught:
     import utils, torch
-print(torch.get_num_threads(), sum("threads may spin" in str(w.message) for w in caught), os.environ["OMP_WAIT_POLICY"])
+print(torch.get_num_threads(), sum("threads may spin" in str(w.message) for w in caught))
+print(variables == {{name: value for name, value in os.environ.items() if name != "KMP_INIT_AT_FORK"}})
 """
-    assert run_python(code, tmp_path).split() == [str(threads), str(warnings), "PASSIVE"]
+    assert run_python(code, tmp_path).split() == [str(threads), str(warnings), "True"]
+
+
+@pytest.mark.parametrize(("value", "threads"), [("2,2", 2), (" 2 ", 2), ("", 1), ("abc", 1), ("0", 1), ("-3", 1)])
+def test_an_unreadable_number_of_threads_stops_no_lesson(tmp_path, value, threads):
+    code = f"""
+import os, sys; sys.path.insert(0, {str(ROOT)!r})
+os.environ["OMP_NUM_THREADS"] = {value!r}
+import utils, torch; print(torch.get_num_threads(), [os.environ["OMP_NUM_THREADS"]])
+"""
+    assert run_python(code, tmp_path) == f"{threads} {[value]}\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="torch's OpenMP is libgomp, which can tell, on Linux only")
+def test_waiting_threads_sleep():
+    """Spinning ones bring four kernels on two cores down to a tenth of their speed."""
+    env = os.environ | {"OMP_DISPLAY_ENV": "TRUE"}
+    done = subprocess.run([sys.executable, "-c", "import utils"], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr and "OMP_NUM_THREADS = '1'" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("first", ["utils", "book.playground", "book.settings", "book.live_plot", "book.display"])
+def test_any_part_can_be_imported_first_from_any_folder(first):
+    """Also from among the pages' sources, where a reader may open one in an editor; display needs no torch."""
+    code = f"import sys; sys.path.append({str(ROOT)!r}); import {first}; print('torch' in sys.modules)"
+    folder = ROOT / "notebooks" / "source"
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (f"{first not in ('book.live_plot', 'book.display')}\n", "")
+
+
+def test_utils_leaves_no_names_of_its_own_work():
+    """What utils.<Tab> shows a reader is what lessons use, and modules; not a loop's variable or a command."""
+    import types
+
+    public = {name: value for name, value in vars(utils).items() if not name.startswith("_")}
+    strays = [name for name, value in public.items() if isinstance(value, str | list) and not name.isupper()]
+    assert not strays
+    assert not [n for n, v in public.items() if isinstance(v, types.ModuleType) and n in ("W", "np", "requests", "gc")]
+
+
+def test_python_m_utils_says_whether_the_machine_is_ready():
+    done = subprocess.run([sys.executable, "-m", "utils"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("Ready: the lessons run on this machine.\n", "")
 
 
 def test_check_machine_says_ready_and_on_what_that_rests(capsys):
@@ -124,16 +168,51 @@ def test_check_machine_says_ready_and_on_what_that_rests(capsys):
     assert int(re.search(r"([\d,]+) tokens/s", text)[1].replace(",", "")) > 100
 
 
-def test_check_machine_says_what_is_wrong(monkeypatch, capsys):
-    found = {"d2l": "1.0.3"}
-    version = utils.importlib.metadata.version
-    monkeypatch.setattr(utils.importlib.metadata, "version", lambda name: found.get(name) or version(name))
+def test_check_machine_says_what_is_wrong_before_it_trains(monkeypatch, capsys):
+    monkeypatch.delattr(utils.d2l, "RNNModel")
+    monkeypatch.delattr(utils.d2l, "train_ch8")
     monkeypatch.setattr(utils, "_EMBEDDED_SHA256", "0" * 64)
-    utils.check_machine()
+    text = utils.check_machine().data
     verdict, first, second = capsys.readouterr().out.strip().split("\n")
     assert verdict == "Not ready:"
-    assert "d2l 1.0.3" in first and "pip install --no-deps d2l==0.17.0" in first
+    assert "lacks what the lessons use (RNNModel, train_ch8)" in first and "pip install --no-deps d2l==0.17.0" in first
     assert "SHA-256" in second and "pip install --force-reinstall" in second
+    assert "tokens/s" not in text, "something was trained"
+
+
+def test_a_version_number_alone_proves_nothing(monkeypatch, capsys):
+    version = environment.version_of
+    monkeypatch.setattr(environment, "version_of", lambda name: "1.0.3" if name == "d2l" else version(name))
+    assert "<td>1.0.3</td><td>tested with 0.17.0</td>" in utils.check_machine().data
+    assert capsys.readouterr().out.startswith("Ready: "), "it has all that lessons call"
+
+
+def test_a_d2l_without_the_notes_api_is_named_and_stops_nothing(tmp_path):
+    """d2l 1.0.3, say: `import utils` works, and check_machine says what to do."""
+    package = tmp_path / "site" / "d2l"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "torch.py").write_text("DATA_HUB = {}\nclass Vocab: pass\n")
+    code = f"""
+import sys; sys.path[:0] = [{str(package.parent)!r}, {str(ROOT)!r}]
+import utils
+utils.check_machine()
+"""
+    verdict, problem, *_ = run_python(code, tmp_path).splitlines()
+    assert verdict == "Not ready:" and "lacks what the lessons use (RNNModel, load_data_time_machine," in problem
+
+
+def test_a_quick_look_records_nothing():
+    """FAST=1, which the tests set, wins over FULL=1: no sweep of minutes, and no recorded run is overwritten."""
+    code = "import utils; print(utils.FAST, utils.FULL, utils.RECORD, utils.epochs(500))"
+    for env, expected in (
+        ({"FAST": "1", "FULL": "1"}, "True False False 2"),
+        ({"FAST": "", "FULL": "1"}, "False True True 500"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=os.environ | env, capture_output=True, text=True
+        )
+        assert done.stdout.strip() == expected
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity masks")
@@ -164,7 +243,13 @@ def test_quota_of_control_groups_of_both_versions(groups, files, quota, tmp_path
         if name.endswith("quota_us"):
             (tmp_path / name.replace("quota", "period")).write_text("100000\n")
     (tmp_path / "groups").write_text(groups + "\n")
-    assert utils._cpu_quota(tmp_path / "groups", tmp_path) == quota
+    assert environment._cpu_quota(tmp_path / "groups", tmp_path) == quota
+
+
+@pytest.mark.parametrize(("quota", "cpus"), [(0.5, 1), (1.5, 1), (float("inf"), None)])
+def test_half_a_cpu_is_still_one_thread(monkeypatch, quota, cpus):
+    monkeypatch.setattr(environment, "_cpu_quota", lambda: quota)
+    assert utils.cpus_allowed() == (cpus or len(os.sched_getaffinity(0)))
 
 
 THREADS = f"""

@@ -1,6 +1,5 @@
-"""tools/draw_figures.py and what it has written to assets/figures: the same pixels, small, opaque; each one shown."""
+"""A lesson's static figure is not the one that our script draws, is cut off, transparent, or shown by no lesson."""
 
-import importlib.util
 import re
 from pathlib import Path
 
@@ -8,13 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import book.display
 import utils
+from tools import draw_figures
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = sorted((ROOT / "assets" / "figures").iterdir())
-spec = importlib.util.spec_from_file_location("draw_figures", ROOT / "tools" / "draw_figures.py")
-tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tool)
 
 
 def pixels(path):
@@ -23,7 +21,7 @@ def pixels(path):
 
 
 def test_figures_are_what_the_script_draws(tmp_path):
-    tool.main(tmp_path)
+    draw_figures.main(tmp_path)
     assert [path.name for path in FIGURES] == sorted(path.name for path in tmp_path.iterdir())
     for path in FIGURES:
         assert np.array_equal(pixels(path), pixels(tmp_path / path.name)), path.name
@@ -40,7 +38,7 @@ def test_figure_is_small_opaque_and_nowhere_cut_off(path):
 
 def test_every_figure_is_shown_in_a_lesson_at_half_its_pixels(monkeypatch):
     shown = []
-    monkeypatch.setattr(utils, "display", lambda data, metadata, raw: shown.append(metadata["image/png"]))
+    monkeypatch.setattr(book.display, "display", lambda data, metadata, raw: shown.append(metadata["image/png"]))
     lessons = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "notebooks" / "source").glob("*.py"))
     assert sorted(re.findall(r"utils\.show_figure\(\"(\w+)\"\)", lessons)) == [path.stem for path in FIGURES]
     for path in FIGURES:

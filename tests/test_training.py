@@ -1,8 +1,13 @@
-"""fit: number by number d2l.train_ch8, what it carries between minibatches, and how it fails."""
+"""If this fails, a curve that a reader sees is not that of the training it is said to be, or a bad value is not named.
+
+fit: number by number d2l.train_ch8, what it carries between minibatches, and how it fails.
+"""
 
 import inspect
 import math
+import time
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -89,13 +94,19 @@ def test_records_and_held_out(small_model, corpus):
     assert model.training
 
 
-def test_stops_when_nobody_asks(small_model, corpus):
+def test_nothing_is_trained_unless_a_record_is_asked_for(small_model, corpus):
+    """A reader stops a training by ceasing to ask: at the end of an epoch, and before the first."""
     model = small_model()
+    before = [p.clone() for p in model.parameters()]
     training = utils.fit(model, utils.Batches(corpus.train), lr=1.0, num_epochs=100)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
     next(training)
-    weights = [p.clone() for p in model.parameters()]
+    after_one = [p.clone() for p in model.parameters()]
+    assert not any(torch.equal(a, b) for a, b in zip(before, after_one, strict=True))
+    next(training)
+    assert not any(torch.equal(a, b) for a, b in zip(after_one, model.parameters(), strict=True))
     training.close()
-    assert all(torch.equal(a, b) for a, b in zip(weights, model.parameters(), strict=True))
+    assert next(training, "no more") == "no more"
 
 
 def test_diverging_training_stops_at_the_first_loss_that_is_not_finite(small_model, corpus):
@@ -109,11 +120,74 @@ def test_diverging_training_stops_at_the_first_loss_that_is_not_finite(small_mod
 
 
 def test_really_diverging_training_keeps_what_came_before(small_model, corpus):
-    records = []
-    with pytest.raises(FloatingPointError, match="diverges"):
-        for record in utils.fit(small_model(nn.RNN), utils.Batches(corpus.train), lr=1e37, num_epochs=50, clip=None):
+    """Real steps that are far too large: the first epoch's record is there when the second one diverges."""
+    records, model = [], small_model(nn.RNN)
+    batches = list(utils.Batches(corpus.train))
+
+    def spoil(*_, calls=[0]):  # noqa: B006
+        calls[0] += 1
+        if calls[0] == len(batches) + 2:
+            with torch.no_grad():
+                model.linear.weight.mul_(1e38)
+
+    model.register_forward_pre_hook(spoil)
+    with pytest.raises(FloatingPointError, match="in epoch 2: the training diverges"):
+        for record in utils.fit(model, batches, lr=0.1, num_epochs=50):
             records.append(record)
-    assert all(r.perplexity > 1 for r in records)
+    assert [r.epoch for r in records] == [1] and 1 < records[0].perplexity < 40
+
+
+def test_clip_is_the_norm_that_is_asked_for(corpus):
+    """One step of SGD with lr 1 moves the weights by the gradient: by `clip` where it was longer, by itself without."""
+    (X, Y), *_ = utils.Batches(corpus.train)
+
+    def step(clip):
+        utils.seed_everything(0)
+        model = d2l.RNNModel(nn.RNN(len(corpus.vocab), 16), len(corpus.vocab))
+        before = [p.detach().clone() for p in model.parameters()]
+        list(utils.fit(model, [(X, Y)], lr=1.0, num_epochs=1, clip=clip))
+        return math.sqrt(sum((a - b).square().sum().item() for a, b in zip(before, model.parameters(), strict=True)))
+
+    whole = step(None)
+    assert whole > 0.2
+    assert step(0.1) == pytest.approx(0.1, rel=1e-3) and step(0.05) == pytest.approx(0.05, rel=1e-3)
+    assert step(10.0) == pytest.approx(whole, rel=1e-3)
+
+
+def test_perplexity_counts_tokens_and_not_minibatches(small_model, corpus):
+    """A last minibatch that is smaller, as a DataLoader's is, counts for less."""
+    ids = corpus.train
+    batches = [(ids[:320].reshape(32, 10), ids[1:321].reshape(32, 10)), (ids[400:405][None], ids[401:406][None])]
+    model = small_model()
+    losses = []
+    with torch.no_grad():
+        for X, Y in batches:
+            logits, _ = model(X, model.begin_state(batch_size=len(X), device="cpu"))
+            losses += nn.functional.cross_entropy(logits, Y.T.flatten(), reduction="none").tolist()
+    (record,) = utils.fit(model, batches, lr=1e-30, num_epochs=1, carry="none")
+    assert len(losses) == 325 and record.perplexity == pytest.approx(math.exp(sum(losses) / 325), rel=1e-5)
+
+
+def test_speed_and_seconds_are_of_the_training_alone(small_model, corpus, monkeypatch):
+    """The held-out text is scored outside of the time that tokens per second are measured in."""
+    monkeypatch.setattr(utils, "perplexity", lambda *_: time.sleep(0.5) or 9.0)
+    (record,) = utils.fit(small_model(), utils.Batches(corpus.train), lr=1.0, num_epochs=1, held_out=corpus.held_out)
+    assert record.held_out == 9.0 and record.seconds < 0.5
+    assert record.tokens_per_sec == pytest.approx(8 * 32 * 35 / record.seconds)
+
+
+def test_best_is_the_first_lowest_held_out_perplexity():
+    values = (30.0, 7.0, None, 7.0, 9.0)
+    records = [utils.EpochRecord(i, 2.0, held_out, 1e4, 1.0) for i, held_out in enumerate(values, start=1)]
+    assert utils.best(records).epoch == 2
+    with pytest.raises(ValueError, match="records must be at least one record with a held-out perplexity"):
+        utils.best(records[2:3])
+
+
+@pytest.mark.parametrize("lr", [np.float32(0.5), np.float64(0.5), 0.5])
+def test_numbers_of_numpy_are_numbers(small_model, corpus, lr):
+    (record,) = utils.fit(small_model(), utils.Batches(corpus.train), lr=lr, num_epochs=np.int64(1), clip=np.float32(1))
+    assert record.epoch == 1
 
 
 @pytest.mark.parametrize(
@@ -123,6 +197,7 @@ def test_really_diverging_training_keeps_what_came_before(small_model, corpus):
         ("lr", -1, "a positive number"),
         ("lr", math.nan, "a positive number"),
         ("lr", "fast", "a positive number"),
+        ("lr", True, "a positive number"),
         ("num_epochs", 0, "a whole number of at least 1"),
         ("num_epochs", 2.5, "a whole number of at least 1"),
         ("optimizer", "sdg", '"sgd" or "adam"'),
@@ -135,6 +210,7 @@ def test_bad_arguments_are_named_at_once(small_model, corpus, argument, value, a
     with pytest.raises(ValueError) as error:
         utils.fit(small_model(), utils.Batches(corpus.train), **arguments)  # before the first record is asked for
     assert str(error.value) == f"{argument} must be {allowed}, got {value!r}"
+    assert error.value.name == argument, "a widget shows the message beside this control"
 
 
 def test_no_minibatch(small_model):
@@ -147,11 +223,11 @@ def test_recorded_run_is_written_by_full_only_and_read_back(monkeypatch, tmp_pat
     monkeypatch.setattr(utils, "ROOT", tmp_path)
     train_iter, vocab = d2l.load_data_time_machine(32, 35)
     held_out = utils.load_corpus().held_out
-    for full in ("0", "1"):
-        monkeypatch.setenv("FULL", full)
+    for full in (False, True):
+        monkeypatch.setattr(utils, "RECORD", full)
         with utils.recording("tiny", held_out) as run:
             d2l.train_ch8(small_model(), train_iter, vocab, 1.0, 11, torch.device("cpu"))
-        assert (tmp_path / "assets" / "runs" / "tiny.json").exists() == (full == "1")
+        assert (tmp_path / "assets" / "runs" / "tiny.json").exists() == full
     again = utils.load_run("tiny")
     assert again.generated == run.generated and len(again.generated) == 2
     assert all(line.startswith(p) for line, p in zip(again.generated, ("time traveller", "traveller"), strict=True))

@@ -1,6 +1,6 @@
 """Draw the book's static figures, assets/figures/*.png, which `utils.show_figure` shows.
 
-    python tools/draw_figures.py      writes deep_rnn, cells, hoisting, truncated_bptt (lessons 1 to 3), hmm (lesson 4),
+    python -m tools.draw_figures      writes deep_rnn, cells, hoisting, truncated_bptt (lessons 1 to 3), hmm (lesson 4),
                                       bidirectional_rnn, bidirectional_layout (lesson 5) and leak (lesson 6)
 
 The figures hold symbols and code but no words, so both editions use the same files. The background is white (legible
@@ -20,9 +20,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Polygon
 from PIL import Image
 
-FOLDER = Path(__file__).resolve().parents[1] / "assets" / "figures"
+from book import ROOT
+from book.display import BLUE, GREEN, VERMILION
+
+FOLDER = ROOT / "assets" / "figures"
 STYLE = {"mathtext.fontset": "cm"}
-BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"  # the palette of Okabe and Ito
 CODE = "DejaVu Sans Mono"  # comes with matplotlib
 INK, GREY, WHITE, CARD = "#222222", "#999999", "#ffffff", "#f4f4f4"
 INPUT, STATE, OUTPUT = "#e3f1fa", "#fff3d1", "#e4f4ec"  # fills of the nodes

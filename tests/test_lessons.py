@@ -1,5 +1,9 @@
-"""Every lesson runs from top to bottom in a kernel of its own; its exercises say "right" to the solution only."""
+"""A failure means that a lesson stops a reader with an error, or that an exercise calls a wrong answer right.
 
+Every lesson runs from top to bottom in a kernel of its own, and every source as it stands; stored pages are whole.
+"""
+
+import inspect
 import json
 import math
 import os
@@ -8,65 +12,107 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jupytext
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
 
-from playground import Settings
+from book.settings import Settings
+from tests.support.stored import rows_of, stored, text_of
 
 ROOT = Path(__file__).resolve().parents[1]
 EDITIONS = json.loads((ROOT / "notebooks" / "source" / "editions.json").read_text(encoding="utf-8"))
 PAGES = sorted((ROOT / "notebooks" / "en").glob("*.ipynb"))  # the start page and others, too
 LESSONS = [path for path in PAGES if re.match(r"\d*[1-9]_", path.name)]
+SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
 WRONG_ANSWERS = (0, -1, 1e9, "right", [])
-MISCONCEPTIONS = {  # of every exercise in turn: what a reader answers who has taken the wrong turn
-    "01_deep_rnn": [
-        [(64, 28, 64, 64), (64, 64, 64, 64), (28, 64, 28, 64)],  # PyTorch's order; h x h for all; d in every layer
-        [810, 852, 662],  # no output bias; two biases a layer; d inputs in every layer
-        [5, 3, 10],
-        [4, 400 / 104, 103 / 400],
-        [4, 2, 104],
-    ],
-    "02_stacked_from_scratch": [
-        [140, 70, 36],  # the loop form; without the hoisted products; one layer
-        [1, 3, 3 / 7],  # each gradient for itself; not clipped; the sum for the norm
-        [256, 128, 1024],  # one layer; h for 4h; both biases
-        [18, 0.9**19, 0.9**21],
-        [(15, 30), (25, 10), (10, 10)],
-    ],
-    "03_concise_lstm": [
-        [4 * 256 * (28 + 256 + 1) + 2 * 4 * 256 * 513, 4 * 256 * 284 + 2 * 4 * 256 * 512, 3 * 4 * 256 * 286],
-        [28, 27, 28 / 2],
-        [4 / 3, 2 / 3, 75],
-        [3, 50, 500],
-        [1 / (1 + math.exp(-2)), 1 / (1 + math.exp(-4)), 0.5],  # tau = 1; times tau; uniform
-    ],
-    "04_hmm_forward_backward": [
-        [5000, 500, 5390],  # k k T; k T; without the last k
-        [0.3, 0.5, 0.6],
-        [14, 15, 17],
-        [math.log(6), math.log(3), 6],
-        [1, 19, 10],
-    ],
-    "05_bidirectional_rnn": [
-        [2, 4, 2.5],
-        [2, 4, 5],
-        [(6, 3), (7, 3), (6, 4)],
-        [50, 60, 30],
-        [1, 0.5, 2],
-    ],
-    "06_bidirectional_misuse": [
-        [1.12, 2.33, 1.4],  # the average does not depend on T; of perplexities; the middle
-        [1, 3, 33],
-        ["A", "B", "c"],
-        [35, 17.5, 36],
-        [(1, 3, 5), (0, 1, 2), (0,)],
-    ],
+MISCONCEPTIONS = {  # what a reader answers who has taken the wrong turn
+    "01_deep_rnn": {
+        "exercise-1": [
+            (64, 28, 64, 64),
+            (64, 64, 64, 64),
+            (28, 64, 28, 64),
+        ],  # PyTorch's order; h x h for all; d in every layer
+        "exercise-2": [810, 852, 662],  # no output bias; two biases a layer; d inputs in every layer
+        "exercise-3": [5, 3, 10],
+        "exercise-4": [4, 400 / 104, 103 / 400],
+        "exercise-5": [4, 2, 104],
+    },
+    "02_stacked_from_scratch": {
+        "exercise-1": [140, 70, 36],  # the loop form; without the hoisted products; one layer
+        "exercise-2": [1, 3, 3 / 7],  # each gradient for itself; not clipped; the sum for the norm
+        "exercise-3": [256, 128, 1024],  # one layer; h for 4h; both biases
+        "exercise-4": [18, 0.9**19, 0.9**21],
+        "exercise-5": [(15, 30), (25, 10), (10, 10)],
+    },
+    "03_concise_lstm": {
+        "exercise-1": [
+            4 * 256 * (28 + 256 + 1) + 2 * 4 * 256 * 513,
+            4 * 256 * 284 + 2 * 4 * 256 * 512,
+            3 * 4 * 256 * 286,
+        ],
+        "exercise-2": [28, 27, 28 / 2],
+        "exercise-3": [4 / 3, 2 / 3, 75],
+        "exercise-4": [3, 50, 500],
+        "exercise-5": [1 / (1 + math.exp(-2)), 1 / (1 + math.exp(-4)), 0.5],  # tau = 1; times tau; uniform
+    },
+    "04_hmm_forward_backward": {
+        "exercise-1": [5000, 500, 5390],  # k k T; k T; without the last k
+        "exercise-2": [0.3, 0.5, 0.6],
+        "exercise-3": [14, 15, 17],
+        "exercise-4": [math.log(6), math.log(3), 6],
+        "exercise-5": [1, 19, 10],
+    },
+    "05_bidirectional_rnn": {
+        "exercise-1": [2, 4, 2.5],
+        "exercise-2": [2, 4, 5],
+        "exercise-3": [(6, 3), (7, 3), (6, 4)],
+        "exercise-4": [50, 60, 30],
+        "exercise-5": [1, 0.5, 2],
+    },
+    "06_bidirectional_misuse": {
+        "exercise-1": [1.12, 2.33, 1.4],  # the average does not depend on T; of perplexities; the middle
+        "exercise-2": [1, 3, 33],
+        "exercise-3": ["A", "B", "c"],
+        "exercise-4": [35, 17.5, 36],
+        "exercise-5": [(1, 3, 5), (0, 1, 2), (0,)],
+    },
 }
 
 
-def text_of(cell):
-    return "".join(output.get("text", "") for output in cell.outputs)
+def near_misses(solution):
+    """Wrong answers to an exercise without a listed misconception, made of its solution."""
+    if isinstance(solution, str):
+        wrong = [f"{solution}?", solution[:-1]]
+    elif isinstance(solution, (tuple, list)):
+        wrong = [(*solution, 1), solution[:-1], solution[::-1]]
+    else:
+        wrong = [solution + 1, 2 * solution, -solution - 1]
+    return [answer for answer in wrong if answer != solution]
+
+
+def tries(lesson, exercises):
+    """Cells for the end of a lesson: its solution and wrong answers are given to the check of each exercise."""
+    cells = [new_code_cell(inspect.getsource(near_misses), id="near-misses")]
+    for exercise in exercises:
+        number, listed = exercise.removeprefix("exercise-"), MISCONCEPTIONS.get(lesson, {}).get(exercise)
+        wrong = f"[*{WRONG_ANSWERS}, *{listed or f'near_misses(solution_{number})'}]"
+        calls = {"right": f"check_{number}(solution_{number})"}
+        calls["wrong"] = f"[check_{number}(answer) for answer in {wrong}];"
+        cells += [new_code_cell(call, id=f"{name}-{number}") for name, call in calls.items()]
+    return cells
+
+
+def check_exercises(cells, exercises):
+    """Before a reader answers it says "not yet", to the solution "right", to all wrong answers "not yet"."""
+    assert exercises == [f"exercise-{number}" for number in range(1, len(exercises) + 1)] and len(exercises) >= 3
+    for exercise in exercises:
+        number = exercise.removeprefix("exercise-")
+        assert text_of(cells[exercise]).startswith("not yet"), exercise
+        assert text_of(cells[f"right-{number}"]).startswith("right, because"), exercise
+        assert not cells[f"solution-{number}"].outputs, "a solution that shows itself spoils the exercise"
+        wrong = text_of(cells[f"wrong-{number}"]).splitlines()
+        assert len(wrong) > len(WRONG_ANSWERS) and all(line.startswith("not yet") for line in wrong), exercise
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
@@ -75,11 +121,8 @@ def test_lesson_runs_from_top_to_bottom_without_a_network(path, run_notebook):
     notebook = nbformat.read(path, as_version=4)
     again = [new_code_cell(c.source, id=f"{c.id}-again") for c in reversed(notebook.cells) if c.cell_type == "code"]
     exercises = [cell.id for cell in notebook.cells if re.fullmatch(r"exercise-\d+", cell.id)]
-    for number in range(1, len(exercises) + 1):  # after the lesson, try wrong answers on each exercise
-        calls = {"right": f"check_{number}(solution_{number})"}
-        wrong = [*WRONG_ANSWERS, *MISCONCEPTIONS[path.stem][number - 1]]
-        calls["wrong"] = f"[check_{number}(answer) for answer in {wrong}];"
-        notebook.cells += [new_code_cell(call, id=f"{name}-{number}") for name, call in calls.items()]
+    assert set(MISCONCEPTIONS.get(path.stem, {})) <= set(exercises)
+    notebook.cells += tries(path.stem, exercises)
     if sys.platform == "linux":  # there ru_maxrss is in KiB
         memory = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
         notebook.cells.append(new_code_cell(memory, id="peak-memory"))
@@ -93,13 +136,7 @@ def test_lesson_runs_from_top_to_bottom_without_a_network(path, run_notebook):
         assert int(text_of(cells["peak-memory"])) < 1024**2, "a kernel on a shared hub may use 1 GB"
     if os.environ.get("CI"):
         assert text_of(cells["network"]).strip() == "['lo']", "the lesson shall run where there is no network"
-    assert len(exercises) == 5, "as the start page says"
-    for number, exercise in enumerate(exercises, start=1):
-        assert exercise == f"exercise-{number}"
-        assert text_of(cells[exercise]).startswith("not yet"), exercise
-        assert text_of(cells[f"right-{number}"]).startswith("right, because")
-        assert not cells[f"solution-{number}"].outputs, "a solution that shows itself spoils the exercise"
-        assert text_of(cells[f"wrong-{number}"]).count("not yet") == len(WRONG_ANSWERS) + 3
+    check_exercises(cells, exercises)
 
 
 @pytest.mark.parametrize("path", [path for path in PAGES if path not in LESSONS], ids=lambda path: path.stem)
@@ -109,6 +146,28 @@ def test_page_beside_the_lessons_runs(path, run_notebook):
     assert not [o for cell in cells.values() for o in cell.outputs if o.get("name") == "stderr"]
     if path.stem == "00_start_here":
         assert text_of(cells["check"]).startswith("Ready: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("00_start_here", "notebooks/source"), ("try_it", "."), ("01_deep_rnn", "notebooks/en")]
+)
+def test_source_runs_as_it_stands(name, folder):
+    """As a script, which is what an editor that knows the cells runs one by one, from wherever it was opened."""
+    command = [sys.executable, ROOT / "notebooks" / "source" / f"{name}.py"]
+    env = os.environ | {"FAST": "1"}
+    done = subprocess.run(command, cwd=ROOT / folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+
+
+def test_all_sources_begin_alike():
+    setups = {}
+    for source in SOURCES:
+        for cell in jupytext.read(source, fmt="py:percent").cells:
+            if cell.cell_type == "code":
+                setups.setdefault(source.name, (cell.metadata["id"], cell.source))
+    assert len(setups) >= 9 and len(set(setups.values())) == 1, "the first code cell of each"
+    ((name, code),) = set(setups.values())
+    assert name == "setup" and "import utils" in code and "github" not in code
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
@@ -160,17 +219,10 @@ def test_guide_for_teachers_names_sections_and_settings_that_exist(language):
     assert len(settings) >= 4 and all(Settings.parse(text) for text in settings if "FULL" not in text)
 
 
-def stored(lesson, cell_id):
-    """The outputs of a cell of the stored English edition, as text."""
-    notebook = nbformat.read(ROOT / "notebooks" / "en" / f"{lesson}.ipynb", as_version=4)
-    (cell,) = [cell for cell in notebook.cells if cell.id == cell_id]
-    return text_of(cell) + "".join(output.get("data", {}).get("text/html", "") for output in cell.outputs)
-
-
 def test_stored_numbers_say_what_the_prose_says():
     race = stored("01_deep_rnn", "race-result")
-    rows = re.findall(r"<td>L = (\d), .*?</td><td>.*?</td><td>(.*?)</td><td>.*?</td><td>(.*?)</td>", race)
-    best, seconds = ({int(row[0]): float(row[column]) for row in rows} for column in (1, 2))
+    rows = {int(re.match(r"L = (\d)", row[0])[1]): row for row in rows_of(race)}
+    best, seconds = ({layers: float(row[column]) for layers, row in rows.items()} for column in (2, 4))
     assert best[2] < best[1] and best[2] < best[4], "two layers beat one and four"
     assert max(seconds, key=seconds.get) == 4, "four layers take the longest"
     norms = stored("02_stacked_from_scratch", "watch-norms")
@@ -180,7 +232,7 @@ def test_stored_numbers_say_what_the_prose_says():
     assert shares[0] < 10 and shares[1] > 90, "without clipping, tanh is saturated"
     small, large = (float(x) for x in re.findall(r"at most (\S+)", stored("03_concise_lstm", "whisper")))
     assert large > 100 * small, "more than a hundredfold"
-    recipes = re.findall(r"<td>(.*?)</td>" * 5, stored("03_concise_lstm", "compare-recipes"))
+    recipes = rows_of(stored("03_concise_lstm", "compare-recipes"))
     assert [epoch != "-" for _, epoch, *_ in recipes] == [True, False, True], "Adam is needed to be there in 20 epochs"
     assert 8 * float(recipes[2][2]) < float(recipes[0][2])
     assert all(float(best) < float(recipes[0][3]) for *_, best, _ in recipes[1:]), "a little better on new text"

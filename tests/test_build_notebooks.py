@@ -102,7 +102,7 @@ def make_tree(root, lesson=LESSON):
     (root / "book/live_plot.py").touch()
     (root / "utils.py").write_text("ANSWER = 42\n")
     (root / "README.md").write_text(README, "utf-8")
-    (root / "requirements.txt").write_text("torch==2.13.0\nd2l==0.17.0\nword-text-counter==0.3.0\n")
+    (root / "requirements.txt").write_text("torch==2.9.1\nd2l==0.17.0\nword-text-counter==0.3.0\n")
     (root / "pyproject.toml").write_text(f'[tool.book]\nrepository = "{ADDRESS}"\n')
     return root
 
@@ -634,7 +634,7 @@ def test_readme_names_the_torch_of_the_requirements(executed):
     assert "version of PyTorch" in refusal(executed, "--check")
     run(executed)
     text = (executed / "README.md").read_text("utf-8")
-    assert text.endswith("PyTorch 2.13: `pip install torch==2.13.0 --index-url x`, PyTorch.\n")
+    assert text.endswith("PyTorch 2.9: `pip install torch==2.9.1 --index-url x`, PyTorch.\n")
     run(executed, "--check")
 
 

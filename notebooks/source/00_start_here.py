@@ -62,7 +62,7 @@ utils.check_machine()
 # | 5 | [Bidirectional recurrent networks](05_bidirectional_rnn.ipynb) | build one, read PyTorch's layout without a slip, say what it costs and what it is good for | {{seconds 05_bidirectional_rnn}} s |
 # | 6 | [The wrong use of a bidirectional network](06_bidirectional_misuse.ipynb) | explain why a perplexity near 1 can be worthless, and show it with experiments | {{seconds 06_bidirectional_misuse}} s |
 #
-# Each lesson asks for a **prediction** before it shows a result. Make it, on paper: that is where the learning happens. At its end stand five exercises; a cell says *not yet* or *right, because …*, and the solution is folded away below it.
+# Each lesson asks for a **prediction** before it shows a result. Make it, on paper: that is where the learning happens. Each lesson ends with exercises; a cell says *not yet* or *right, because …*, and the solution is folded away below it.
 #
 # A word you do not know? Where a lesson first uses it, it links to the [glossary](glossary.ipynb). For teachers: [how to present this in class](teaching.ipynb).
 
@@ -80,7 +80,7 @@ utils.check_machine()
 # | 5 | [双向循环神经网络](05_bidirectional_rnn.ipynb) | 亲手实现，准确读懂 PyTorch 的张量布局，说清它的代价和用途 | {{seconds 05_bidirectional_rnn}} 秒 |
 # | 6 | [双向循环神经网络的错误应用](06_bidirectional_misuse.ipynb) | 解释为什么接近 1 的困惑度可能毫无价值，并用实验加以证明 | {{seconds 06_bidirectional_misuse}} 秒 |
 #
-# 每一课在给出结果之前，都会请你先**猜一猜**。请真的写在纸上：学习就发生在这一刻。课末有五道练习；填好答案，运行单元格，会显示 *not yet*（还不对）或 *right, because …*（对了，因为……），解答折叠在它下面。
+# 每一课在给出结果之前，都会请你先**猜一猜**。请真的写在纸上：学习就发生在这一刻。课末有练习；填好答案，运行单元格，会显示 *not yet*（还不对）或 *right, because …*（对了，因为……），解答折叠在它下面。
 #
 # 遇到不认识的术语？它在每一课中第一次出现时，都链接到[术语表](glossary.ipynb)。教师请看：[教师指南](teaching.ipynb)。
 

@@ -1,4 +1,7 @@
-"""The corpus: D2L's cleaning, disjoint held-out text, checksums, and errors that say what to do."""
+"""If this fails, a reader trains on another text than is said, or loses a good copy of one.
+
+The corpus: D2L's cleaning, disjoint held-out text, checksums, and errors that say what to do.
+"""
 
 import hashlib
 import http.server
@@ -132,6 +135,27 @@ def test_bad_download_never_replaces_a_good_copy(server, tmp_path):
     assert utils.download("time_machine") == str(good)
 
 
+def test_an_interrupted_download_leaves_the_good_copy(server, tmp_path, monkeypatch):
+    """The disk is full, or the power goes, in the middle of writing a newer edition."""
+    good, new = tmp_path / "data" / "timemachine.txt", b"the book, second edition"
+    good.parent.mkdir()
+    good.write_bytes(b"the book")
+    server.register(new)
+    server.pages["/timemachine.txt"] = (200, new)
+
+    def write_half(path, content):
+        with open(path, "wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(type(good), "write_bytes", write_half)
+        with pytest.raises(OSError, match="no space left"):
+            utils.download("time_machine")
+    assert good.read_bytes() == b"the book"
+    assert utils.download("time_machine") == str(good) and good.read_bytes() == new, "the next try mends it"
+
+
 def test_http_error_and_unknown_name(server):
     server.register(b"the book")
     with pytest.raises(ConnectionError, match="404.*put the file at"):
@@ -155,6 +179,24 @@ def test_batches_partition_as_d2l(corpus, monkeypatch):
     assert all(
         torch.equal(a, b) for pair, other in zip(ours, theirs, strict=True) for a, b in zip(pair, other, strict=True)
     )
+
+
+@pytest.mark.parametrize("columns, windows", [(70, 2), (71, 2), (69, 1), (35, 1)])
+def test_the_last_whole_window_of_a_text_is_used(columns, windows, monkeypatch):
+    """The whole text is read once per epoch: what is left is shorter than a window."""
+    batches = utils.Batches(torch.arange(4 * columns + 1).repeat(20)[: 4 * columns + 37], batch_size=4, num_steps=35)
+    monkeypatch.setattr(batches.random, "randint", lambda low, high: 36)
+    seen = list(batches)
+    assert len(seen) == windows and all(X.shape == Y.shape == (4, 35) for X, Y in seen)
+
+
+@pytest.mark.parametrize("as_ids", [list, torch.Tensor.numpy, lambda ids: ids.to(torch.int32)])
+def test_batches_take_token_indices_in_any_form(corpus, as_ids):
+    """A list such as d2l's train_iter.corpus, an array, narrower whole numbers; but nothing that is no index."""
+    ours, theirs = (list(utils.Batches(ids, seed=1)) for ids in (corpus.train, as_ids(corpus.train)))
+    assert all(torch.equal(a, b) for one, two in zip(ours, theirs, strict=True) for a, b in zip(one, two, strict=True))
+    with pytest.raises(ValueError, match="ids must be whole numbers, the indices of tokens, got torch.float32"):
+        utils.Batches(corpus.train.float())
 
 
 def test_batches_repeat_with_their_seed_and_carry_on(corpus):

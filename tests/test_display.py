@@ -1,15 +1,21 @@
-"""Plots that are redrawn in place, figures that follow a slider, and the exercises' checks."""
+"""If this fails, a picture, its words or an exercise's verdict is not what a reader should see.
+
+Plots that are redrawn in place, figures that follow a slider, and the exercises' checks.
+"""
 
 import base64
+import gc
 import struct
 from pathlib import Path
 
 import ipywidgets as W
 import nbformat
 import pytest
+from ipywidgets.widgets.widget_link import Link
 from nbclient import NotebookClient
 
 import book.display
+import book.live_plot
 import utils
 from utils import EpochRecord
 
@@ -84,6 +90,30 @@ def test_follow_returns_the_records_and_leaves_a_plain_picture(shown):
     assert set(final) == {"text/html", "image/png", "text/plain"} and final["image/png"] != live["image/png"]
     assert options["metadata"]["image/png"] == {"width": 720, "height": 320, "alt": words}
     assert plot.axes.get_title() == "recorded run"
+
+
+def test_title_tells_how_far_it_is_and_how_long_it_will_still_take(shown, monkeypatch):
+    """Three of four epochs took 6 s: 2 s are left; and at the end the title is the plot's own again."""
+    clock, titles, plot = [100.0], [], utils.LivePlot(4, title="LSTM")
+    monkeypatch.setattr(book.live_plot.time, "monotonic", lambda: clock[0])
+
+    def training():
+        for record in RECORDS:
+            clock[0] += 2
+            yield record
+            titles.append(plot.axes.get_title())
+
+    plot.follow(training(), "LSTM")
+    assert titles == ["epoch 1 of 4, 6 s left", "epoch 2 of 4, 4 s left", "epoch 3 of 4, 2 s left"]
+    assert plot.axes.get_title() == "LSTM"
+
+
+def test_what_a_plot_says_is_text_and_never_html(shown):
+    plot = utils.LivePlot(3, title="<b>title</b>")
+    plot.follow(RECORDS, "<img src=x onerror=alert(1)>")
+    assert "&lt;img" in plot.words.value and "<img" not in plot.words.value and "<b>" not in plot.words.value
+    final = shown[-1][0]["text/html"]
+    assert final.count("<img") == 1 and "<b>" not in final, "one picture, and the label is in its alt text"
 
 
 def test_race_draws_several_trainings_an_epoch_of_each_in_turn(shown):
@@ -198,6 +228,10 @@ def test_explore_shows_a_table_and_plays_a_slider(monkeypatch):
     utils.explore(draw, play="x", word=W.Text("<b>"), x=W.IntSlider(1, min=1, max=5))
     row, _, _, below = boxes[0].children
     assert [type(w) for w in row.children] == [W.Text, W.Play, W.IntSlider]
+    _, player, slider = row.children
+    links = [link for link in gc.get_objects() if isinstance(link, Link) and link.source[0] is player]
+    linked = sorted((link.source[1], link.target[1]) for link in links if link.target[0] is slider)
+    assert linked == [("max", "max"), ("value", "value")], "Play ends where its slider ends"
     play, slider = row.children[1:]
     assert (play.min, play.max, play.value) == (1, 5, 1)
     slider.value = 4

@@ -1,4 +1,7 @@
-"""The playground without a browser: its real widgets, moved and clicked from here; training really trains."""
+"""If this fails, a reader who trains in the playground is told something false, waits for ever, or loses a run.
+
+The playground without a browser: its real widgets, moved and clicked from here; training really trains.
+"""
 
 import _thread
 import contextvars
@@ -7,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from jupyter_client.manager import start_new_kernel
 
@@ -76,6 +80,75 @@ def test_same_seed_same_run_whatever_else_draws_random_numbers(playground):
     playground.wait()
     first, second, other = ([r.perplexity for r in t.records] for t in playground.trainings)
     assert first == second != other
+
+
+def test_the_seed_decides_the_first_weights():
+    """And so the curve from its first point on; the seed of the minibatches alone would not."""
+    same, again, other = (Settings(hidden_units=16, seed=seed).build(28).state_dict() for seed in (3, 3, 4))
+    assert all(torch.equal(same[name], again[name]) and not torch.equal(same[name], other[name]) for name in same)
+
+
+def test_numbers_in_plot_and_table_are_those_of_the_trained_model(playground, corpus):
+    """Held out means held out: what the row says is what the model scores on the text that it has not read."""
+    playground.start(hidden_units=64, epochs=12)
+    playground.wait()
+    (training,) = playground.trainings
+    held_out, train = (utils.perplexity(training.model, ids) for ids in (corpus.held_out, corpus.train))
+    assert training.records[-1].held_out == pytest.approx(held_out, rel=1e-6)
+    assert held_out > 1.05 * train, "or the two texts could be mistaken for each other"
+
+
+def test_generate_draws_with_the_seed_of_the_controls(playground):
+    playground.start(hidden_units=32, epochs=3)
+    playground.wait()
+    playground.temperature.value, texts = 1.0, []
+    for seed in (0, 1, 0):
+        playground.controls["seed"].value = seed
+        playground.generate_button.click()
+        texts.append(playground.generated.value)
+    assert texts[0] == texts[2] != texts[1]
+
+
+def test_what_the_model_writes_is_text_and_never_html(playground):
+    """The vocabulary has a token <unk>, which a browser would swallow."""
+    playground.start(hidden_units=16, epochs=1)
+    playground.wait()
+    torch.nn.init.constant_(playground.model.linear.bias[:1], 1e6)
+    playground._write_sample(playground.model)
+    playground.generate_button.click()
+    for written in (playground.sample.value, playground.generated.value):
+        assert "&lt;unk&gt;" in written and "<unk>" not in written
+    playground._say("<b>&</b>")
+    assert playground.status.value == "&lt;b&gt;&amp;&lt;/b&gt;"
+
+
+@pytest.mark.parametrize("action", ["start", "reset"])
+def test_two_clicks_at_once_wait_for_each_other(playground, action):
+    """JupyterLab sends clicks over subshells, so two callbacks can come on two threads."""
+    with playground.lock:
+        click = threading.Thread(target=getattr(playground, action))
+        click.start()
+        click.join(0.3)
+        assert click.is_alive() and playground.trainings == [], "it did not wait"
+    click.join(10)
+    assert not click.is_alive()
+
+
+def test_stop_acts_while_held_out_text_is_scored(playground, monkeypatch):
+    """Where there is no backward pass to stop in: between two portions of the text."""
+    scoring = threading.Event()
+
+    def score_for_ever(model, *_):
+        scoring.set()
+        while True:
+            utils.generate(model, playground.corpus.vocab, "the", 1)
+
+    monkeypatch.setattr(utils, "perplexity", score_for_ever)
+    playground.start(hidden_units=16, epochs=3)
+    assert scoring.wait(20)
+    playground.stop_button.click()
+    wait_until(lambda: not threads(), 5)
+    assert playground.trainings[0].status == "stopped"
 
 
 def test_messages_of_the_training_belong_where_the_click_did(playground):
@@ -207,7 +280,9 @@ def test_interrupting_a_kernel_in_which_no_cell_runs_stops_the_training():
         assert reply["content"]["status"] == "ok", reply["content"]
 
     try:
-        run("import time; from book.playground import Playground; p = Playground(); p.start(hidden_units=32, epochs=2000)")
+        run(
+            "import time; from book.playground import Playground; p = Playground(); p.start(hidden_units=32, epochs=2000)"
+        )
         run("while not p.trainings: time.sleep(0.1)")
         run("print(p.is_training)")
         manager.interrupt_kernel()
@@ -260,6 +335,13 @@ def test_reset_forgets_everything(playground):
     assert not threads() and playground.trainings == [] and playground.table.value == ""
     assert playground.controls["layers"].value == 1 and playground.plot.curves == []
     assert playground.generate_button.disabled
+
+
+@pytest.mark.parametrize("number", [np.int64, np.int32, np.uint8])
+def test_numbers_of_numpy_are_numbers(playground, number):
+    playground.start(layers=number(2), hidden_units=number(16), epochs=number(1), seed=number(3), lr=np.float32(0.005))
+    playground.wait()
+    assert "LSTM 2 x 16" in playground.table.value and playground.trainings[0].status == "done"
 
 
 @pytest.mark.parametrize("name, value", [("lr", 0), ("lr", -1), ("epochs", 0), ("seed", -1), ("epochs", 10**9)])

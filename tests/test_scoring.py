@@ -1,4 +1,7 @@
-"""Perplexity with and without the future in sight, and the two ways to generate."""
+"""If this fails, a perplexity or a generated line in the book is not what its words say.
+
+Perplexity with and without the future in sight, and the two ways to generate.
+"""
 
 import math
 
@@ -56,11 +59,39 @@ def test_last_position_has_no_future(trained, corpus):
 
 
 def test_scoring_leaves_the_model_as_it_was(small_model, corpus):
+    """Also a part that its owner keeps in another mode than the rest."""
     model = small_model()
     for mode in (True, False):
         model.train(mode)
+        model.rnn.train(not mode)
         utils.perplexity(model, corpus.held_out[:100])
-        assert model.training == mode and all(p.grad is None for p in model.parameters())
+        utils.generate(model, corpus.vocab, "the ", 3)
+        assert (model.training, model.rnn.training, model.linear.training) == (mode, not mode, mode)
+        assert all(p.grad is None for p in model.parameters())
+
+
+def test_dropout_is_off_while_scoring_and_writing(corpus):
+    """A model in training mode gives the numbers and the text of the same model in evaluation mode."""
+    vocab_size = len(corpus.vocab)
+    model, scores, texts = d2l.RNNModel(nn.LSTM(vocab_size, 24, 2, dropout=0.9), vocab_size), [], []
+    for mode in (True, True, False):
+        model.train(mode)
+        scores.append(utils.perplexity(model, corpus.held_out[:500]))
+        texts.append(utils.generate(model, corpus.vocab, "the ", 60))
+    assert len(set(scores)) == 1 and len(set(texts)) == 1
+    model.train()
+    with torch.no_grad():
+        X = corpus.held_out[:70].reshape(2, 35)
+        a, b = (model(X, model.begin_state(batch_size=2, device="cpu"))[0] for _ in range(2))
+    assert not torch.equal(a, b), "or there was no dropout to switch off"
+
+
+@pytest.mark.parametrize("tokens, windows", [(36, 1), (70, 1), (71, 2)])
+def test_every_whole_window_is_scored(small_model, corpus, tokens, windows):
+    """A window of 35 needs a token after it, the answer at its last position."""
+    model, ids = small_model(), corpus.held_out[:tokens]
+    each = [utils.perplexity(model, ids[35 * i : 35 * i + 36]) for i in range(windows)]
+    assert utils.perplexity(model, ids) == pytest.approx(math.prod(each) ** (1 / windows), rel=1e-5)
 
 
 @pytest.mark.parametrize("num_steps, tokens", [(35, 35), (0, 100), (2.5, 100)])

@@ -19,8 +19,8 @@ small = st.integers(1, 6)
 @pytest.fixture(scope="module")
 def lesson():
     """The names of the lesson's cells, with two small untrained networks for its blank instead of the trained ones."""
-    cells = ("directions", "backward-loop", "flip", "check-flip", "bug", "bi-rnn", "copy-weights", "largest-difference")
-    cells += ("draw-layout", "cost-tools", "bytes-kept", "chain", "draw-chains", "fill-data", "fill-in")
+    cells = ("directions", "backward-loop", "flip", "check-flip", "bug", "bi-rnn", "copy-weights", "run-both")
+    cells += ("largest-difference", "draw-layout", "cost-tools", "bytes-kept", "chain", "draw-chains", "fill-data", "fill-in")
     cells += ("centre-scores", "train-fill-in", "tag-data", "check-tags", "tagger", "tag-scores", "encode-tools")
     lesson = run_cells(NAME, *cells)
     lesson.fillers = {name: lesson.FillIn(4, name == "bidirectional") for name in ("unidirectional", "bidirectional")}

@@ -23,7 +23,13 @@
 # {{launch}}
 
 # %% id="setup"
-# {{setup}}
+# the course's folder; in the notebooks this cell also serves Colab (tools/build_notebooks.py)
+import sys
+from pathlib import Path
+here = Path.cwd()
+root = next(p for p in (here, *here.parents) if (p / "book" / "live_plot.py").exists())
+sys.path.insert(0, str(root))
+import utils
 
 # %% [markdown] lang="en" id="model"
 # ## A hidden Markov model
@@ -242,9 +248,9 @@ def backward(hmm, x):
         rho.insert(0, hmm.A @ (hmm.B[:, x_t] * rho[0]))  # (k, k) @ (k,)
     return torch.stack(rho)
 
-meet = (forward(hmm, word) * hmm.B[:, word].T * backward(hmm, word)).sum(-1)  # (T, k) -> (T,)
-print(*(f"{P:.6f}" for P in meet))
-torch.testing.assert_close(meet, torch.full_like(meet, brute_force(lists, word)))
+P = (forward(hmm, word) * hmm.B[:, word].T * backward(hmm, word)).sum(-1)  # (T, k) -> (T,)
+print(*(f"{P_t:.6f}" for P_t in P))
+torch.testing.assert_close(P, torch.full_like(P, brute_force(lists, word)))
 
 # %% [markdown] lang="en" id="lattice-text"
 # ## The lattice
@@ -263,21 +269,21 @@ def sum_terms(recursion, step):
     """What a step (1 to kT) computes: its node (t, h), from 0; all values (T, k); its terms."""
     column, h = divmod(step - 1, k)
     if recursion == "pi":
-        t, before, known = column, column - 1, forward(hmm, word)
-        to = hmm.A[:, h]  # P(h | i), for each state i that comes before
+        t, before, values = column, column - 1, forward(hmm, word)
+        a = hmm.A[:, h]  # (k,), P(h | i), for each state i that comes before
     else:
-        t, before, known = len(word) - 1 - column, len(word) - column, backward(hmm, word)
-        to = hmm.A[h]  # P(i | h), for each state i that comes after
+        t, before, values = len(word) - 1 - column, len(word) - column, backward(hmm, word)
+        a = hmm.A[h]  # (k,), P(i | h), for each state i that comes after
     if column == 0:
-        return t, h, known, []  # the recursion begins here: nothing to add
+        return t, h, values, []  # the recursion begins here: nothing to add
     b = hmm.B[:, word[before]]  # (k,)
-    return t, h, known, [(before, i, known[before, i], b[i], to[i]) for i in range(k)]
+    return t, h, values, [(before, i, values[before, i], b[i], a[i]) for i in range(k)]
 
-t, h, known, terms = sum_terms("pi", step=8)  # the 8th node of pi is state 2 at t = 3
+t, h, values, terms = sum_terms("pi", step=8)  # the 8th node of pi is state 2 at t = 3
 for _, i, value, b, a in terms:
     print(f"from state {i + 1}: {value:.4f} * {b:.2f} * {a:.2f} = {value * b * a:.5f}")
 print(f"pi_{t + 1}({h + 1}) = {sum(value * b * a for *_, value, b, a in terms):.5f}")
-assert torch.isclose(sum(value * b * a for *_, value, b, a in terms), known[t, h])
+assert torch.isclose(sum(value * b * a for *_, value, b, a in terms), values[t, h])
 
 # %% id="sum-table"
 def sum_table(recursion, terms):
@@ -297,7 +303,6 @@ def sum_table(recursion, terms):
 sum_table("pi", terms)
 
 # %% id="draw-edges"
-BLUE, VERMILION, *_ = utils.LivePlot.COLOURS
 T_word, SUBSCRIPTS = len(word), "₁₂₃₄₅₆"
 
 def draw_edges():
@@ -314,23 +319,23 @@ def draw_edges():
 # %% id="draw-lattice"
 def draw_lattice(recursion, step):
     """Draw the lattice after so many steps of pi (rightwards) or rho (leftwards), and the sum."""
-    t, h, known, terms = sum_terms(recursion, step)
+    t, h, values, terms = sum_terms(recursion, step)
     fig, ax = draw_edges()
     for before, i, *_ in terms:
-        ax.plot([before, t], [i, h], color=VERMILION, linewidth=4, zorder=2)
+        ax.plot([before, t], [i, h], color=utils.VERMILION, linewidth=4, zorder=2)
     columns = range(T_word) if recursion == "pi" else reversed(range(T_word))
-    for number, (there, i) in enumerate(itertools.product(columns, range(k)), start=1):
-        reused = (there, i) in [term[:2] for term in terms]
-        fill = "#f7c7a3" if reused else "#e3f1fa" if number <= step else "white"
+    for number, (column, i) in enumerate(itertools.product(columns, range(k)), start=1):
+        reused = (column, i) in [term[:2] for term in terms]
+        fill = "peachpuff" if reused else "lightblue" if number <= step else "white"
         ring = {"mec": "black", "mew": 3} if number == step else {"mec": "0.5", "mew": 1}
-        ax.plot(there, i, "o", markersize=36, markerfacecolor=fill, zorder=3, **ring)
+        ax.plot(column, i, "o", markersize=36, markerfacecolor=fill, zorder=3, **ring)
         if number <= step:
-            value = f"{known[there, i]:.4f}"
-            ax.text(there, i, value, ha="center", va="center", fontsize=8.5, zorder=4)
+            value = f"{values[column, i]:.4f}"
+            ax.text(column, i, value, ha="center", va="center", fontsize=8.5, zorder=4)
     for c, i in enumerate(word):
-        look = {"color": VERMILION, "weight": "bold"} if terms and c == terms[0][0] else {}
+        style = {"color": utils.VERMILION, "weight": "bold"} if terms and c == terms[0][0] else {}
         letter = f"x{SUBSCRIPTS[c]} = {letters[i]}"
-        ax.text(c, k - 0.3, letter, ha="center", fontsize=11, **look)
+        ax.text(c, k - 0.3, letter, ha="center", fontsize=11, **style)
     name, paths = ("π", k**t) if recursion == "pi" else ("ρ", k ** (T_word - 1 - t))
     what = f"{k} products stand for {paths} paths" if terms else "the recursion begins"
     ax.set_title(f"{name} at t = {t + 1}, state {h + 1}: {what}", y=0.9)
@@ -392,13 +397,14 @@ def draw_cost(k):
     Ts = range(1, 41)
     paths = [(2 * T - 1) * k**T for T in Ts]
     steps = [(T - 1) * (k**2 + k) + k for T in Ts]
-    few = [T for T, products in zip(Ts, paths) if products < 20_000]
-    counted = [count(brute_force, k, T) for T in few], [count(probability, k, T) for T in Ts[::3]]
+    short_Ts = [T for T, products in zip(Ts, paths) if products < 20_000]
+    brute = [count(brute_force, k, T) for T in short_Ts]
+    recursion = [count(probability, k, T) for T in Ts[::3]]
     fig, ax = utils.new_figure(8.4, 3.6)
-    ax.plot(Ts, paths, "--", color=VERMILION, label=f"$(2T-1)\\,k^T$, k = {k}")
-    ax.plot(few, counted[0], "s", color=VERMILION, label="brute force: counted")
-    ax.plot(Ts, steps, "-", color=BLUE, label=f"$(T-1)(k^2+k)+k$, k = {k}")
-    ax.plot(Ts[::3], counted[1], "o", color=BLUE, label="recursion: counted")
+    ax.plot(Ts, paths, "--", color=utils.VERMILION, label=f"$(2T-1)\\,k^T$, k = {k}")
+    ax.plot(short_Ts, brute, "s", color=utils.VERMILION, label="brute force: counted")
+    ax.plot(Ts, steps, "-", color=utils.BLUE, label=f"$(T-1)(k^2+k)+k$, k = {k}")
+    ax.plot(Ts[::3], recursion, "o", color=utils.BLUE, label="recursion: counted")
     ax.plot(Ts, [k * T for T in Ts], ":", color="0.4", label="$k\\,T$: too few")
     ax.set(yscale="log", ylim=(1, 1e20), xlabel="T, letters", ylabel="products")
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
@@ -457,10 +463,10 @@ def draw_blank(text):
     x, j = [max(letters.find(c), 0) for c in text], text.index("_")  # x[j] is never looked at
     left, both = fill_in(hmm, x, j)
     fig, ax = utils.new_figure(7.6, 2.8)
-    look = {"width": 0.4, "edgecolor": "white"}
+    style = {"width": 0.4, "edgecolor": "white"}
     at_left, at_right = ([i + shift for i in range(m)] for shift in (-0.2, 0.2))
-    plain = ax.bar(at_left, left.tolist(), color=BLUE, **look)
-    hatched = ax.bar(at_right, both.tolist(), color=VERMILION, hatch="//", **look)
+    plain = ax.bar(at_left, left.tolist(), color=utils.BLUE, **style)
+    hatched = ax.bar(at_right, both.tolist(), color=utils.VERMILION, hatch="//", **style)
     ax.set_xticks(range(m), list(letters))
     ax.set(ylim=(0, 1), xlabel="letter", ylabel="P( missing letter )")
     ax.legend([plain, hatched], [f"left: {text[:j]}_", f"both: {text}"], frameon=False)
@@ -497,8 +503,8 @@ utils.explore(draw_blank, text=widgets.Text("ka_aka", description="text"))
 long_word = sample(hmm, 1, 1000, generator)[1][:, 0].tolist()
 single = HMM(*(table.float() for table in hmm))
 for name, tables in (("float32", single), ("float64", hmm)):
-    alive = (forward(tables, long_word).sum(-1) > 0).sum()  # pi_t as a whole is zero from then on
-    print(f"{name}: pi_t is zero after {alive} of {len(long_word)} letters")
+    last = (forward(tables, long_word).sum(-1) > 0).sum()  # pi_t as a whole is zero from then on
+    print(f"{name}: pi_t is zero after {last} of {len(long_word)} letters")
 
 # %% [markdown] lang="en" id="scaled-text"
 # **The cure:** divide $\pi_t$ by its sum after every step, and keep the logarithm of what was divided out. Only ratios matter for $P(x_j \mid x_{-j})$, and the logarithms add up to $\ln P(x_1, \ldots, x_T)$. The other usual cure computes with logarithms throughout (`logsumexp` is $\ln \sum \exp$, computed so that nothing underflows).
@@ -546,13 +552,14 @@ def draw_underflow():
     fig, ax = utils.new_figure(7.6, 3)
     ts = range(1, len(long_word) + 1)
     scaled = forward_scaled(single, long_word)[1] / math.log(10)
-    ax.plot(ts, scaled, color=BLUE, label="float32, scaled")
+    ax.plot(ts, scaled, color=utils.BLUE, label="float32, scaled")
     for name, tables, style in (("float32, plain", single, "s"), ("float64, plain", hmm, "^")):
         seen = forward(tables, long_word) * tables.B[:, long_word].T  # (T, k)
         digits = seen.sum(-1).log10()  # -inf from the underflow on
         last = int(digits.isfinite().sum())
-        ax.plot(ts[:last], digits[:last], color=VERMILION, linewidth=4, alpha=0.4)
-        ax.plot(last, digits[last - 1], style, color=VERMILION, label=f"{name}: ends at t = {last}")
+        ax.plot(ts[:last], digits[:last], color=utils.VERMILION, linewidth=4, alpha=0.4)
+        label = f"{name}: ends at t = {last}"
+        ax.plot(last, digits[last - 1], style, color=utils.VERMILION, label=label)
     ax.set(xlabel="t, letters", ylabel="$\\log_{10} P(x_1, ..., x_t)$")
     ax.legend(frameon=False)
     return fig
@@ -710,10 +717,10 @@ def train(network, num_steps, seed):
 utils.seed_everything(0)
 networks = {"left only": FillIn(32, both=False), "both sides": FillIn(32, both=True)}
 num_steps = 50 * utils.epochs(13)
-words = {"xlabel": "minibatch", "ylabel": "nats", "lines": ("network", "exact optimum")}
-plot = utils.LivePlot(num_steps, "cross-entropy on fresh sequences", ylim=(1.3, 1.8), **words)
+labels = {"xlabel": "minibatch", "ylabel": "nats", "lines": ("network", "exact optimum")}
+plot = utils.LivePlot(num_steps, "cross-entropy on fresh sequences", ylim=(1.3, 1.8), **labels)
 plot.axes.set_yscale("linear")
-for losses, colour in zip(floors.values(), plot.COLOURS):
+for losses, colour in zip(floors.values(), utils.PALETTE):
     plot.axes.axhline(losses.mean(), color=colour, linestyle="--")
 trainings = {name: train(network, num_steps, seed=1) for name, network in networks.items()}
 records = plot.race(trainings)
@@ -741,8 +748,10 @@ def draw_positions():
     """Draw the cross-entropy at each place: networks as markers, exact optima as dashed lines."""
     fig, ax = utils.new_figure(7.6, 3)
     js = range(1, 21)
-    looks = ("o", 9, BLUE), ("s", 5, VERMILION)  # two sizes: both are seen where they meet
-    for (name, (losses, optimum)), (marker, size, colour) in zip(by_position.items(), looks):
+    # two sizes: both markers are seen where they meet
+    styles = {"left only": ("o", 9, utils.BLUE), "both sides": ("s", 5, utils.VERMILION)}
+    for name, (losses, optimum) in by_position.items():
+        marker, size, colour = styles[name]
         ax.plot(js, losses, marker, markersize=size, color=colour, label=f"network, {name}")
         ax.plot(js, optimum, "--", color=colour, label=f"exact optimum, {name}")
     ax.set(xlabel="j, place of the letter", ylabel="nats", xticks=range(2, 21, 2))
@@ -861,8 +870,8 @@ answer_5 = None
 
 def check_5(answer):
     left, both = exact(hmm, fresh)  # (T, n, m) each
-    apart = (left - both).abs().amax((1, 2))  # (T,)
-    same = [j for j in range(1, 21) if apart[j - 1] < 1e-12]
+    difference = (left - both).abs().amax((1, 2))  # (T,)
+    same = [j for j in range(1, 21) if difference[j - 1] < 1e-12]
     assert len(same) == 1
     because = "nothing follows the last letter: rho is 1, and both sides are the left side"
     utils.check(answer, same[0], because)

@@ -18,7 +18,13 @@
 # {{launch}}
 
 # %% id="setup"
-# {{setup}}
+# the course's folder; in the notebooks this cell also serves Colab (tools/build_notebooks.py)
+import sys
+from pathlib import Path
+here = Path.cwd()
+root = next(p for p in (here, *here.parents) if (p / "book" / "live_plot.py").exists())
+sys.path.insert(0, str(root))
+import utils
 
 # %% [markdown] lang="en" id="recall"
 # ## From two recursions to two layers
@@ -183,11 +189,12 @@ class BiRNN(nn.Module):
 
     def forward(self, X, states=None):
         """states: 2 L initial ones, layer by layer, forward before backward; or None for zeros."""
-        states = iter(states or 2 * len(self.forward_cells) * [None])
+        if states is None:
+            states = 2 * len(self.forward_cells) * [None]
         H, finals = X, []
-        for cell_f, cell_b in zip(self.forward_cells, self.backward_cells):
-            H_f, final_f = run_forward(cell_f, H, next(states))  # (T, n, h_f)
-            H_b, final_b = run_backward(cell_b, H, next(states))  # (T, n, h_b)
+        for l, (cell_f, cell_b) in enumerate(zip(self.forward_cells, self.backward_cells)):
+            H_f, final_f = run_forward(cell_f, H, states[2 * l])  # (T, n, h_f)
+            H_b, final_b = run_backward(cell_b, H, states[2 * l + 1])  # (T, n, h_b)
             H = torch.cat([H_f, H_b], dim=-1)  # (T, n, h_f + h_b)
             finals += [final_f, final_b]
         return H, finals
@@ -196,8 +203,8 @@ class BiRNN(nn.Module):
 rnn = BiRNN(nn.GRUCell, num_inputs=3, h_f=5, h_b=2, num_layers=2)
 H, finals = rnn(X)
 print("H", tuple(H.shape), "  final states", [tuple(s.shape) for s in finals])
-for l, both in enumerate(zip(rnn.forward_cells, rnn.backward_cells), start=1):
-    sizes = [f"{one.input_size} x {one.hidden_size}" for one in both]
+for l, cells in enumerate(zip(rnn.forward_cells, rnn.backward_cells), start=1):
+    sizes = [f"{cell.input_size} x {cell.hidden_size}" for cell in cells]
     print(f"layer {l}: W_xh of each of the GRU's 3 sums: forward {sizes[0]}, backward {sizes[1]}")
 
 # %% [markdown] lang="en" id="sizes-text"
@@ -217,8 +224,38 @@ def named_pairs(ours, theirs):
 
 def copy_weights(ours, theirs):
     with torch.no_grad():
-        for mine, yours in named_pairs(ours, theirs):
-            mine.copy_(yours)
+        for parameter, their_parameter in named_pairs(ours, theirs):
+            parameter.copy_(their_parameter)
+
+# %% [markdown] lang="en" id="states-text"
+# PyTorch keeps all states in one tensor, $(2L, n, h)$, an LSTM's in a pair of them; `BiRNN` has a list of $2L$ states. The first function below translates. Its twin `run_theirs` needs no translation, only the pair.
+
+# %% [markdown] lang="zh" id="states-text"
+# PyTorch 把全部状态放在一个形状为 $(2L, n, h)$ 的张量里，LSTM 则是一对这样的张量；`BiRNN` 用的是含 $2L$ 个状态的列表。下面第一个函数负责转换；与它对应的 `run_theirs` 不用转换，只需配成一对。
+
+# %% id="run-both"
+def run_ours(rnn, X, H_0, C_0=None):
+    """BiRNN with PyTorch's states (2 L, n, h): outputs, H of all final states, and an LSTM's C."""
+    if C_0 is None:
+        H, finals = rnn(X, list(H_0))
+        return H, torch.stack(finals)
+    H, finals = rnn(X, list(zip(H_0, C_0)))  # 2 L pairs
+    return H, torch.stack([H_l for H_l, _ in finals]), torch.stack([C_l for _, C_l in finals])
+
+def run_theirs(rnn, X, H_0, C_0=None):
+    """The same of nn.RNN, nn.GRU or nn.LSTM."""
+    if C_0 is None:
+        return rnn(X, H_0)
+    H, (H_n, C_n) = rnn(X, (H_0, C_0))
+    return H, H_n, C_n
+
+def with_gradients(run, rnn, tensors):
+    """What run(rnn, *tensors) gives, and the gradients of a loss in it that come back to tensors."""
+    inputs = [x.clone().requires_grad_() for x in tensors]
+    results = run(rnn, *inputs)
+    loss = sum((i * x.square()).sum() for i, x in enumerate(results, start=1))
+    loss.backward()
+    return [*results, *(x.grad for x in inputs)]
 
 # %% id="largest-difference"
 def largest_difference(Cell, their_class, L, h, d, n, T):
@@ -226,23 +263,15 @@ def largest_difference(Cell, their_class, L, h, d, n, T):
     theirs = their_class(d, h, num_layers=L, bidirectional=True).double()
     ours = BiRNN(Cell, d, h, h, L).double()
     copy_weights(ours, theirs)
-    num_states = 2 if Cell is nn.LSTMCell else 1  # H and C, or H
-    shapes = [(T, n, d)] + num_states * [(2 * L, n, h)]
-    start = [torch.randn(*shape).double() for shape in shapes]
-    results = []
-    for rnn in (ours, theirs):
-        X, *S = inputs = [x.clone().requires_grad_() for x in start]
-        if rnn is ours:  # a list of 2 L states, (n, h) each; or of pairs of them
-            H, finals = rnn(X, list(zip(*S)) if num_states == 2 else list(S[0]))
-            finals = [torch.stack(s) for s in (zip(*finals) if num_states == 2 else [finals])]
-        else:  # (2 L, n, h); or a pair
-            H, finals = rnn(X, tuple(S) if num_states == 2 else S[0])
-            finals = list(finals) if num_states == 2 else [finals]
-        loss = sum((i * x.square()).sum() for i, x in enumerate((H, *finals), start=1))
-        loss.backward()  # reaches everything
-        results.append([H, *finals, *(x.grad for x in inputs)])
-    gradients = [(mine.grad, yours.grad) for mine, yours in named_pairs(ours, theirs)]
-    return max((a - b).abs().max().item() for a, b in [*zip(*results), *gradients])
+    tensors = [torch.randn(T, n, d), torch.randn(2 * L, n, h)]  # X and H_0
+    if Cell is nn.LSTMCell:
+        tensors.append(torch.randn(2 * L, n, h))  # C_0
+    tensors = [x.double() for x in tensors]
+    our_results = with_gradients(run_ours, ours, tensors)
+    their_results = with_gradients(run_theirs, theirs, tensors)
+    pairs = list(zip(our_results, their_results))
+    pairs += [(parameter.grad, their.grad) for parameter, their in named_pairs(ours, theirs)]
+    return max((a - b).abs().max().item() for a, b in pairs)
 
 # %% id="check-equal"
 for Cell, their_class in ((nn.RNNCell, nn.RNN), (nn.GRUCell, nn.GRU), (nn.LSTMCell, nn.LSTM)):
@@ -290,19 +319,19 @@ layers = nn.LSTM(d, h, num_layers=L, bidirectional=True)
 output, (h_n, c_n) = layers(X)
 print("output", tuple(output.shape), "  h_n", tuple(h_n.shape), "  c_n", tuple(c_n.shape))
 
-below = X  # what the layer reads
+H = X  # what layer 1 reads
 for l in range(1, L + 1):  # layer by layer, in our own code
-    one = BiRNN(nn.LSTMCell, below.shape[-1], h, h)
-    with torch.no_grad():
-        for k, direction_cell in enumerate((one.forward_cells[0], one.backward_cells[0])):
-            weights = layers.all_weights[2 * (l - 1) + k]
-            for mine, yours in zip(direction_cell.parameters(), weights):
-                mine.copy_(yours)
-    below, finals = one(below)
-    for k in (0, 1):  # forward, backward
-        torch.testing.assert_close(h_n[2 * (l - 1) + k], finals[k][0])
-        torch.testing.assert_close(c_n[2 * (l - 1) + k], finals[k][1])
-torch.testing.assert_close(output, below)
+    layer = BiRNN(nn.LSTMCell, H.shape[-1], h, h)
+    for k, cells in enumerate((layer.forward_cells, layer.backward_cells)):
+        weights = layers.all_weights[2 * (l - 1) + k]
+        with torch.no_grad():
+            for parameter, weight in zip(cells[0].parameters(), weights):
+                parameter.copy_(weight)
+    H, finals = layer(H)
+    for k, (H_final, C_final) in enumerate(finals):
+        torch.testing.assert_close(h_n[2 * (l - 1) + k], H_final)
+        torch.testing.assert_close(c_n[2 * (l - 1) + k], C_final)
+torch.testing.assert_close(output, H)
 print("h_n, c_n: layer l at 2(l - 1) forward, 2(l - 1) + 1 backward, l = 1, 2, 3; output: layer 3")
 
 # %% [markdown] lang="en" id="trap-text"
@@ -321,8 +350,9 @@ assert torch.equal(by_layer[-1, 1], h_n[-1])
 
 one_layer, changed = nn.GRU(d, h, bidirectional=True), X.clone()
 changed[:-1] = torch.randn(T - 1, n, d)  # everything but X_T is another text
-same = one_layer(X)[0][-1, :, h:] == one_layer(changed)[0][-1, :, h:]
-print("all inputs but the last replaced: backward half of output[-1] unchanged?", bool(same.all()))
+before, after = (one_layer(x)[0][-1, :, h:] for x in (X, changed))
+unchanged = torch.equal(before, after)
+print("all inputs but the last replaced: backward half of output[-1] unchanged?", unchanged)
 
 # %% [markdown] lang="en" id="trap-look"
 # One input: $\mathbf{X}_T$. `output[-1]` looks like "the final state", and in a unidirectional network it is. Here its backward half has made a single step. For a summary of the whole sequence take the last two slices of `h_n`.
@@ -335,7 +365,7 @@ print("all inputs but the last replaced: backward half of output[-1] unchanged?"
 # 在下图中对照一下：方框里的数，是该方向算出这个隐状态时已经走过的步数；粗框是最终状态，选中的那个涂了颜色。虚线框是 `output[-1]`：前向一半走完了全部六步，反向一半只走了一步。（LSTM 的 `c_n`，下标规则相同。）
 
 # %% id="draw-layout"
-DIRECTIONS = dict(zip(("forward", "backward"), utils.LivePlot.COLOURS[1:3]))
+DIRECTIONS = {"forward": utils.VERMILION, "backward": utils.GREEN}
 
 def draw_layout(layers, layer, direction, T=6):
     """Draw all states of a bidirectional network, and which of them is a slice of h_n."""
@@ -428,16 +458,20 @@ networks = {
     "both, h = 128 each": nn.GRU(128, 128, bidirectional=True),
     f"both, h = {smaller} each": nn.GRU(128, smaller, bidirectional=True),
 }
-forms = {name: lambda net=net: net(inputs)[0].sum().backward() for name, net in networks.items()}
-seconds = utils.seconds_each(forms, utils.epochs(14))
-costs, rows = {}, []
-for name, net in networks.items():
+
+def forward_and_backward(network):
+    return lambda: network(inputs)[0].sum().backward()
+
+functions = {name: forward_and_backward(network) for name, network in networks.items()}
+seconds = utils.seconds_each(functions, rounds=utils.epochs(14))
+costs, rows = [], []
+for name, network in networks.items():
     ms = 1000 * statistics.median(seconds[name])
-    costs[name] = num_parameters(net), ms, bytes_kept(net, inputs) / 1e6
-for name, cost in costs.items():
-    count, ms, kept = cost
-    a, b, c = (f"{x / y:.2f} ×" for x, y in zip(cost, costs["one direction, h = 128"]))
-    rows.append([name, f"{count:,}", a, f"{ms:.1f}", b, f"{kept:.2f}", c])
+    costs.append((num_parameters(network), ms, bytes_kept(network, inputs) / 1e6))
+for name, cost in zip(networks, costs):
+    texts = f"{cost[0]:,}", f"{cost[1]:.1f}", f"{cost[2]:.2f}"
+    ratios = [f"{x / one_direction:.2f} ×" for x, one_direction in zip(cost, costs[0])]
+    rows.append([name, texts[0], ratios[0], texts[1], ratios[1], texts[2], ratios[2]])
 utils.table(["one layer of GRU", "parameters", "ratio", "ms", "ratio", "MB kept", "ratio"], rows)
 
 # %% [markdown] lang="en" id="cost-look"
@@ -501,11 +535,11 @@ for bidirectional in (False, True):
 def draw_chains(L, T):
     """Draw the longest chain that leads to the output of each time step."""
     fig, ax = utils.new_figure(7.5, 2.8)
-    for name, style in (("bidirectional", "s--"), ("unidirectional", "o-")):
+    styles = {"bidirectional": ("s--", utils.VERMILION), "unidirectional": ("o-", utils.BLUE)}
+    for name, (style, colour) in styles.items():
         length = chains(L, T, name == "bidirectional")
-        look = {"color": utils.LivePlot.COLOURS[name == "bidirectional"], "markersize": 3}
         label = f"{name}: at most {int(length.max())}"
-        ax.plot(range(1, T + 1), length, style, label=label, **look)
+        ax.plot(range(1, T + 1), length, style, color=colour, markersize=3, label=label)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_title(f"longest chain that leads to $O_t$   (L = {L}, T = {T})")
     ax.set(xlabel="time step t", ylabel="steps", ylim=(0, None))
@@ -648,8 +682,9 @@ fill_records = plot.race({name: train_fill_in(model) for name, model in fillers.
 rows = []
 for name, model in fillers.items():
     ppl, accuracy = centre_scores(model, held_out_windows)
-    best = min(fill_records[name], key=lambda r: r[2])[0]  # where the dashed curve is lowest
-    rows.append([name, f"{num_parameters(model):,}", f"{ppl:.2f}", f"{100 * accuracy:.1f} %", best])
+    lowest = min(fill_records[name], key=lambda record: record[2])  # of the dashed curve
+    numbers = f"{num_parameters(model):,}", f"{ppl:.2f}", f"{100 * accuracy:.1f} %", lowest[0]
+    rows.append([name, *numbers])
 share = (held_out_windows[:, 15] == 0).float().mean()
 rows.append(["always the space", "0", "", f"{100 * share:.1f} %", ""])
 head = ["held-out, centre character", "parameters", "perplexity", "right", "curve lowest at"]
@@ -687,8 +722,8 @@ def draw_blank(sentence):
         P = fill_blank(model, sentence)
         best = characters[P.argmax()].replace(" ", "␣")
         places = [k + 0.4 * i - 0.2 for k in range(q)]
-        look = {"color": utils.LivePlot.COLOURS[i], "hatch": "//" * i, "edgecolor": "white"}
-        ax.bar(places, P.tolist(), 0.4, label=f"{name}: {best}, {P.max():.2f}", **look)
+        style = {"color": utils.PALETTE[i], "hatch": "//" * i, "edgecolor": "white"}
+        ax.bar(places, P.tolist(), 0.4, label=f"{name}: {best}, {P.max():.2f}", **style)
     ax.set(ylim=(0, 1), xlabel="character", ylabel="P", title=f"P( _ | {sentence.lower()!r} )")
     ax.set_xticks(range(q), [c.replace(" ", "␣") for c in characters])
     ax.legend(frameon=False)
@@ -840,15 +875,15 @@ utils.table(head, rows)
 def draw_ends(letters):
     """Draw, for every letter of an unspaced text, the probability that a word ends there."""
     letters = letters.lower().replace(" ", "")
-    good = 0 < len(letters) <= 40 and set(letters) <= set(characters)
-    utils.require(good, "letters", letters, "1 to 40 letters a to z")
+    allowed = 0 < len(letters) <= 40 and set(letters) <= set(characters)
+    utils.require(allowed, "letters", letters, "1 to 40 letters a to z")
     fig, ax = utils.new_figure(8.4, 2.8)
     for i, (name, model) in enumerate(taggers.items()):
         with torch.no_grad():
             P = torch.softmax(model(without_spaces(letters)[0][:, None])[:, 0], dim=1)[:, 1]  # (T,)
         places = [k + 0.4 * i - 0.2 for k in range(len(letters))]
-        look = {"color": utils.LivePlot.COLOURS[i], "hatch": "//" * i, "edgecolor": "white"}
-        ax.bar(places, P.tolist(), 0.4, label=name, **look)
+        style = {"color": utils.PALETTE[i], "hatch": "//" * i, "edgecolor": "white"}
+        ax.bar(places, P.tolist(), 0.4, label=name, **style)
     ax.axhline(0.5, color="0.3", linestyle=":")
     ax.set(ylim=(0, 1.3), xlabel="letter", ylabel="P(a word ends here)", yticks=(0, 0.5, 1))
     ax.set_xticks(range(len(letters)), letters)

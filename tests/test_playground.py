@@ -280,9 +280,8 @@ def test_interrupting_a_kernel_in_which_no_cell_runs_stops_the_training():
         assert reply["content"]["status"] == "ok", reply["content"]
 
     try:
-        run(
-            "import time; from book.playground import Playground; p = Playground(); p.start(hidden_units=32, epochs=2000)"
-        )
+        run("import time; from book.playground import Playground; p = Playground()")
+        run("p.start(hidden_units=32, epochs=2000)")
         run("while not p.trainings: time.sleep(0.1)")
         run("print(p.is_training)")
         manager.interrupt_kernel()

@@ -6,7 +6,7 @@ from benchmarks.kernels import kernels
 from benchmarks.timing import spread
 
 COUNTS = (1, 2, 4, 8)
-PREPARE = "import time, utils; playground = utils.Playground(); playground.show()"
+PREPARE = "import time; from book.playground import Playground; playground = Playground(); playground.show()"
 NOW = "(time.monotonic(), playground.bar.value)"  # the clock is the system's, the same in all kernels
 
 
@@ -37,7 +37,7 @@ def train_at_once(students, stop_buttons, seconds, settings):
     time.sleep(seconds)
     ends = [student.run("", NOW) for student in students]
     tokens = students[0].run(
-        "batches = utils.Batches(playground.corpus.train)",
+        "import utils; batches = utils.Batches(playground.corpus.train)",
         "playground.current.settings.epochs * len(batches) * batches.batch_size * batches.num_steps",
     )  # when the progress bar is at 1
     waits = []

@@ -1,10 +1,11 @@
 """Seconds of training until the training perplexity is 1.1: D2L's recipe and the playground's fast one."""
 
 import time
+from typing import NamedTuple
 
 import utils
 from benchmarks.timing import spread
-from playground import RECIPES, Settings
+from book.settings import Settings
 from utils import d2l, torch
 
 TARGET, SIZE = 1.1, {"layers": 2, "hidden_units": 256}
@@ -12,9 +13,10 @@ TARGET, SIZE = 1.1, {"layers": 2, "hidden_units": 256}
 
 def train_as_d2l(seed):
     """Seconds, training and held-out perplexity at the end of each epoch of d2l.train_ch8's loop, SGD at lr 2."""
-    corpus, model = utils.load_corpus(), Settings(recipe="D2L", seed=seed, **SIZE).build(28).to(d2l.try_gpu())
-    updater, loss_fn, seconds = torch.optim.SGD(model.parameters(), RECIPES["D2L"][1]), torch.nn.CrossEntropyLoss(), 0.0
-    batches = utils.Batches(corpus.train, seed=seed)
+    corpus, seconds = utils.load_corpus(), 0.0
+    model = Settings(recipe="D2L", seed=seed, **SIZE).build(len(corpus.vocab)).to(d2l.try_gpu())
+    updater = torch.optim.SGD(model.parameters(), utils.RECIPES["D2L"].lr)
+    loss_fn, batches = torch.nn.CrossEntropyLoss(), utils.Batches(corpus.train, seed=seed)
     while True:
         started = time.perf_counter()
         perplexity, _ = d2l.train_epoch_ch8(model, batches, loss_fn, updater, d2l.try_gpu(), False)
@@ -24,33 +26,43 @@ def train_as_d2l(seed):
 
 def train_fast(seed):
     """The same of the fast recipe."""
-    corpus, model, (optimizer, lr) = utils.load_corpus(), Settings(seed=seed, **SIZE).build(28), RECIPES["fast"]
-    options = {"lr": lr, "num_epochs": 100, "optimizer": optimizer, "held_out": corpus.held_out}
-    batches, seconds = utils.Batches(corpus.train, seed=seed), 0.0
-    tokens = len(batches) * batches.batch_size * batches.num_steps
-    for record in utils.fit(model.to(d2l.try_gpu()), batches, **options):
-        seconds += tokens / record.tokens_per_sec
+    corpus, recipe, seconds = utils.load_corpus(), utils.RECIPES["fast"], 0.0
+    model = Settings(recipe="fast", seed=seed, **SIZE).build(len(corpus.vocab)).to(d2l.try_gpu())
+    options = {"lr": recipe.lr, "optimizer": recipe.optimizer, "num_epochs": 100, "held_out": corpus.held_out}
+    for record in utils.fit(model, utils.Batches(corpus.train, seed=seed), **options):
+        seconds += record.seconds
         yield seconds, record.perplexity, record.held_out
 
 
+class Reached(NamedTuple):
+    """What it took until the training perplexity was at most TARGET; held_out: the lowest perplexity by then."""
+
+    epoch: int
+    seconds: float
+    held_out: float
+
+
 def until_target(training):
-    """(epoch, seconds, lowest held-out perplexity so far) when the training perplexity is first at most 1.1."""
+    """What a training had Reached when its perplexity was first at most TARGET."""
     held_out = []
     for epoch, (seconds, perplexity, score) in enumerate(training, start=1):
         held_out.append(score)
         if perplexity <= TARGET:
-            return epoch, seconds, min(held_out)
+            return Reached(epoch, seconds, min(held_out))
     raise RuntimeError(f"the training perplexity never reached {TARGET}")
 
 
 def rows(rounds=5):
     """Rows of text: seconds, epochs, and the best held-out perplexity, each round from another random start."""
-    pairs = [(until_target(train_fast(seed)), until_target(train_as_d2l(seed))) for seed in range(rounds)]
-    what = "LSTM 2 x 256 to training perplexity 1.1, fast recipe:"
-    for i, (unit, aim) in enumerate(
-        (("epochs", ""), ("seconds", "8 x faster"), ("best held-out perplexity", "no worse"))
-    ):
-        digits = (0, 1, 2)[i]
-        fast, theirs = (spread([result[i] for result in column], "", digits) for column in zip(*pairs, strict=True))
-        measured = f"{fast}; the ratio is {spread([b[i] / a[i] for a, b in pairs], 'x')}" if i == 1 else fast
-        yield f"{what} {unit}", f"D2L's recipe: {theirs}", aim, measured
+    fast = [until_target(train_fast(seed)) for seed in range(rounds)]
+    theirs = [until_target(train_as_d2l(seed)) for seed in range(rounds)]
+    ratios = [slow.seconds / quick.seconds for quick, slow in zip(fast, theirs, strict=True)]
+    measures = (
+        ("epoch", "epochs", "", 0, ""),
+        ("seconds", "seconds", "8 x faster", 1, f"; the ratio is {spread(ratios, 'x')}"),
+        ("held_out", "best held-out perplexity", "no worse", 2, ""),
+    )
+    for field, unit, aim, digits, more in measures:
+        ours, against = (spread([getattr(r, field) for r in results], "", digits) for results in (fast, theirs))
+        what = f"LSTM 2 x 256 to training perplexity 1.1, fast recipe: {unit}"
+        yield what, f"D2L's recipe: {against}", aim, ours + more

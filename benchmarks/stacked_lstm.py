@@ -10,7 +10,6 @@ from tests.support.lesson_code import run_cells
 from utils import d2l, torch
 
 SIZES = ((1, 64), (2, 64), (2, 128), (2, 256))  # num_layers, num_hiddens
-LESSON = run_cells("02_stacked_from_scratch", "rnn-cell", "gated-cells", "layer-hoisted", "deep-rnn")
 AIMS = {"nn.LSTM": "0.4 x", "gate by gate, step by step": "1.5 x"}
 
 
@@ -37,10 +36,11 @@ def split_gates(cell):
     }
 
 
-def make_forms(num_layers, num_hiddens, num_inputs=28, batch_size=32, num_steps=35):
+def make_stacks(num_inputs, num_hiddens, num_layers, batch_size=32, num_steps=35):
     """{name: function of X (T, n, d) -> hidden states (T, n, h)}, the stack in three forms; and such an X."""
     device = d2l.try_gpu()
-    ours = LESSON["DeepRNN"](LESSON["LSTMCell"], num_inputs, num_hiddens, num_layers).to(device)
+    lesson = run_cells("02_stacked_from_scratch", "rnn-cell", "lstm-cell", "layer-hoisted", "deep-rnn")
+    ours = lesson.DeepRNN(lesson.LSTMCell, num_inputs, num_hiddens, num_layers).to(device)
     theirs = torch.nn.LSTM(num_inputs, num_hiddens, num_layers).to(device)
     layers = [split_gates(cell) for cell in ours.cells]
 
@@ -49,12 +49,12 @@ def make_forms(num_layers, num_hiddens, num_inputs=28, batch_size=32, num_steps=
             X = run_gate_by_gate(layer, X)
         return X
 
-    forms = {"from scratch": lambda X: ours(X)[0], "nn.LSTM": lambda X: theirs(X)[0]}
-    forms["gate by gate, step by step"] = gate_by_gate
-    return forms, torch.randn(num_steps, batch_size, num_inputs, device=device)
+    stacks = {"from scratch": lambda X: ours(X)[0], "nn.LSTM": lambda X: theirs(X)[0]}
+    stacks["gate by gate, step by step"] = gate_by_gate
+    return stacks, torch.randn(num_steps, batch_size, num_inputs, device=device)
 
 
-def make_products(num_layers, num_hiddens, num_inputs=28, batch_size=32, num_steps=35):
+def make_products(num_inputs, num_hiddens, num_layers, batch_size=32, num_steps=35):
     """A function that makes the matrix products of one forward and backward pass of the hoisted form, and no more."""
     T, n, h, device = num_steps, batch_size, num_hiddens, d2l.try_gpu()
     H, A, W_hh = (torch.randn(*shape, device=device) for shape in ((n, h), (n, 4 * h), (h, 4 * h)))
@@ -74,12 +74,13 @@ def make_products(num_layers, num_hiddens, num_inputs=28, batch_size=32, num_ste
 
 
 def measure(num_layers, num_hiddens, rounds=9):
-    """Seconds of each round by form, {name: list}."""
-    forms, X = make_forms(num_layers, num_hiddens)
-    timed = {name: lambda form=form: form(X).sum().backward() for name, form in forms.items()}
-    timed["products"] = make_products(num_layers, num_hiddens)
+    """Seconds of each round by what was run, {name: list}."""
+    sizes = len(utils.load_corpus().vocab), num_hiddens, num_layers
+    stacks, X = make_stacks(*sizes)
+    timed = {name: lambda stack=stack: stack(X).sum().backward() for name, stack in stacks.items()}
+    timed["products"] = make_products(*sizes)
     if X.is_cuda:  # which works on after a call has returned
-        timed = {name: lambda form=form: (form(), torch.cuda.synchronize()) for name, form in timed.items()}
+        timed = {name: lambda run=run: (run(), torch.cuda.synchronize()) for name, run in timed.items()}
     return utils.seconds_each(timed, rounds)
 
 

@@ -17,10 +17,11 @@ BARE_LOOP, SCORED = "a bare loop of forward, backward, clip, step", "the same, h
 AIMS = {"d2l.train_ch8": "1.0 x", BARE_LOOP: "0.95 x"}
 
 
-def build_model(num_hiddens, bidirectional=False):
+def build_model(vocab_size, num_hiddens, bidirectional=False):
     """The notes' LSTM with two layers, on the GPU where there is one."""
     utils.seed_everything(0)
-    return d2l.RNNModel(torch.nn.LSTM(28, num_hiddens, 2, bidirectional=bidirectional), 28).to(d2l.try_gpu())
+    layers = torch.nn.LSTM(vocab_size, num_hiddens, 2, bidirectional=bidirectional)
+    return d2l.RNNModel(layers, vocab_size).to(d2l.try_gpu())
 
 
 def run_bare_loop(model, train_iter, num_epochs):
@@ -45,21 +46,24 @@ def measure(rounds=5, num_hiddens=256, num_epochs=10):
     train_iter, vocab = d2l.load_data_time_machine(BATCH_SIZE, NUM_STEPS)
     held_out = utils.load_corpus().held_out
 
+    def model():
+        return build_model(len(vocab), num_hiddens)
+
     def fit(held_out=None):
-        records = utils.fit(build_model(num_hiddens), train_iter, lr=LR, num_epochs=num_epochs, held_out=held_out)
+        records = utils.fit(model(), train_iter, lr=LR, num_epochs=num_epochs, held_out=held_out)
         utils.LivePlot(num_epochs).follow(records, "LSTM")
 
     def train_ch8():
         with contextlib.redirect_stdout(io.StringIO()):
-            d2l.train_ch8(build_model(num_hiddens), train_iter, vocab, LR, num_epochs, d2l.try_gpu())
+            d2l.train_ch8(model(), train_iter, vocab, LR, num_epochs, d2l.try_gpu())
 
-    forms = {
+    trainings = {
         "fit": fit,
         "d2l.train_ch8": train_ch8,
-        BARE_LOOP: lambda: run_bare_loop(build_model(num_hiddens), train_iter, num_epochs),
+        BARE_LOOP: lambda: run_bare_loop(model(), train_iter, num_epochs),
         SCORED: lambda: fit(held_out),
     }
-    seconds = utils.seconds_each(forms, rounds)
+    seconds = utils.seconds_each(trainings, rounds)
     return {name: [round(s, 4) for s in each] for name, each in seconds.items()}
 
 
@@ -71,8 +75,9 @@ def measure_in_a_kernel(**options):
 
 def tokens_per_sec(bidirectional, num_epochs=6):
     """The speed of each epoch but the first of `fit` on the notes' deep or bidirectional LSTM, 2 x 256."""
-    batches = utils.Batches(utils.load_corpus().train, BATCH_SIZE, NUM_STEPS)
-    records = utils.fit(build_model(256, bidirectional), batches, lr=1.0, num_epochs=num_epochs)
+    corpus = utils.load_corpus()
+    model = build_model(len(corpus.vocab), 256, bidirectional)
+    records = utils.fit(model, utils.Batches(corpus.train, BATCH_SIZE, NUM_STEPS), lr=1.0, num_epochs=num_epochs)
     return [record.tokens_per_sec for record in records][1:]
 
 
@@ -85,5 +90,5 @@ def rows(rounds=5):
     yield SCORED, "without", "", spread(speed_ratios(seconds, SCORED, "fit"), "x")
     for name, published in PUBLISHED.items():
         speeds = tokens_per_sec(name == "bidirectional")
-        there = f"{published:,} in D2L's book, on its authors' GPU"
-        yield f"{name} LSTM, 2 x 256, on {d2l.try_gpu().type}", there, "", spread(speeds, "tokens/s", digits=0)
+        against = f"{published:,} in D2L's book, on its authors' GPU"
+        yield f"{name} LSTM, 2 x 256, on {d2l.try_gpu().type}", against, "", spread(speeds, "tokens/s", digits=0)

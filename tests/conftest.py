@@ -80,12 +80,13 @@ def seeds():
 
 
 @pytest.fixture
-def small_model():
+def small_model(corpus):
     """A function that returns a small language model with the weights of a seed: small_model(bidirectional=True)."""
 
     def build(cell=torch.nn.LSTM, num_layers=1, bidirectional=False, seed=0, num_hiddens=24):
         torch.manual_seed(seed)
         random.seed(seed)
-        return d2l.RNNModel(cell(28, num_hiddens, num_layers, bidirectional=bidirectional), 28)
+        vocab_size = len(corpus.vocab)
+        return d2l.RNNModel(cell(vocab_size, num_hiddens, num_layers, bidirectional=bidirectional), vocab_size)
 
     return build

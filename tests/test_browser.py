@@ -373,7 +373,7 @@ def test_start_page_says_that_the_machine_is_ready(lesson):
 
 
 def test_playground_in_notebook_7(lesson):
-    page = lesson("playground", front_end="notebooks")
+    page = lesson("try_it", front_end="notebooks")
     train_and_watch(page)
     page.screenshot(path=ARTIFACTS / "notebook7.png")
 
@@ -384,14 +384,14 @@ def test_playground_where_nothing_arrives_that_a_thread_sends(lesson, lab):
 import sys, threading, types
 sys.modules["google.colab"] = types.ModuleType("google.colab")
 sys.path.insert(0, "../..")
-import utils
+from book.playground import Playground, W
 
-def send_unless_from_training(self, *args, send=utils.W.Widget._send, **options):
+def send_unless_from_training(self, *args, send=W.Widget._send, **options):
     if not threading.current_thread().name.startswith("train:"):
         send(self, *args, **options)
 
-utils.W.Widget._send = send_unless_from_training
-utils.Playground().show()
+W.Widget._send = send_unless_from_training
+Playground().show()
 """
     python = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)], metadata=python)

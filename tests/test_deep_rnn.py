@@ -9,18 +9,22 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgba
 
 import utils
+from book.display import to_png
 from tests.support.lesson_code import run_cells
-from tests.support.stored import rows_of
+from tests.support.stored import rows_of, stored
 from utils import torch
 
+NAME = "01_deep_rnn"
 layers, widths = st.integers(1, 4), st.integers(1, 80)
 
 
 @pytest.fixture(scope="module")
 def lesson():
     """The names of the lesson's cells that compute and draw."""
-    cells = ("one-layer", "deep-rnn", "check-torch", "draw-graph", "shape-table", "wavefront", "draw-walk", "widths")
-    return run_cells("01_deep_rnn", *cells)
+    cells = ("one-layer", "deep-rnn", "check-torch", "draw-graph", "shape-table", "wavefront", "draw-walk")
+    lesson = run_cells(NAME, *cells)
+    lesson.vocab_size = len(utils.load_corpus().vocab)
+    return run_cells(NAME, "widths", into=lesson)
 
 
 def rows(table):
@@ -84,8 +88,10 @@ def arrows(figure, width):
     found = set()
     for quiver in figure.axes[0].collections:
         if getattr(quiver, "width", None) == width:
-            for (t, l), dt, dl in zip(quiver.get_offsets().tolist(), quiver.U, quiver.V, strict=True):
+            drawn = zip(quiver.get_offsets().tolist(), quiver.U, quiver.V, quiver.get_facecolors(), strict=True)
+            for (t, l), dt, dl, colour in drawn:
                 assert (dt > 0) != (dl > 0)
+                assert tuple(colour) == to_rgba(utils.BLUE if dl > 0 else utils.VERMILION), "as the prose names them"
                 found.add(((round(l), round(t)), "up" if dl > 0 else "right"))
     return found
 
@@ -108,9 +114,19 @@ def test_the_walk_points_at_what_the_highlighted_states_need(lesson, order, step
     expected = {((l - 1, t), "up") for l, t in now} | {((l, t - 1), "right") for l, t in now}
     figure = lesson.draw_walk(order, step)
     assert arrows(figure, 0.006) == expected
-    assert f"step {step} of {len(steps)}" in figure.axes[0].get_title()
-    assert coloured(figure, "#ffd28a") == now
+    title, needed = figure.axes[0].get_title(), f"{len(now)} states at once"
+    if len(now) == 1:
+        ((l, t),) = now
+        below = lesson.label("X", t) if l == 1 else lesson.label("H", t, l - 1)
+        needed = f"{lesson.label('H', t, l)} needs {below} and {lesson.label('H', t - 1, l)}"
+    assert title.endswith(needed) and f"step {step} of {len(steps)}" in title
+    assert coloured(figure, "navajowhite") == now
     assert coloured(figure, "0.85") == known | {(0, t) for t in range(1, 7)} | {(l, 0) for l in range(1, 4)}
+
+
+def test_the_walk_ends_with_its_last_step(lesson):
+    assert "step 8 of 8" in lesson.draw_walk("wavefront", 18).axes[0].get_title()
+    assert coloured(lesson.draw_walk("wavefront", 18), "navajowhite") == {(3, 6)}
 
 
 def coloured(figure, colour):
@@ -124,9 +140,18 @@ def coloured(figure, colour):
 @pytest.mark.parametrize("num_layers", [1, 2, 4])
 def test_the_races_networks_are_as_wide_as_the_budget_allows(lesson, num_layers):
     def parameters(h):
-        return sum(p.numel() for p in torch.nn.RNN(28, h, num_layers).parameters())
+        return sum(p.numel() for p in torch.nn.RNN(lesson.vocab_size, h, num_layers).parameters())
 
     assert parameters(lesson.widths[num_layers]) <= 20_000 < parameters(lesson.widths[num_layers] + 1)
+
+
+def test_stored_times_of_deeper_networks_are_those_of_one_minibatch():
+    rows = rows_of(stored(NAME, "time-depth"))
+    for L, (layers, parameters, states, chain, _) in enumerate(rows, start=1):
+        counted = sum(p.numel() for p in torch.nn.RNN(28, 128, L).parameters())
+        assert [layers, number(parameters), states, chain] == [str(L), counted, str(35 * L), str(35 + L - 1)]
+    times = [float(row[-1]) for row in rows]
+    assert times == sorted(times) and 0.5 < times[0] < times[-1] < 500, "milliseconds, more for every layer"
 
 
 @pytest.mark.alone
@@ -135,6 +160,6 @@ def test_a_redraw_follows_the_slider(lesson, what, arguments):
     seconds = []
     for _ in range(7):
         started = time.perf_counter()
-        utils.to_png(getattr(lesson, what)(*arguments))
+        to_png(getattr(lesson, what)(*arguments))
         seconds.append(time.perf_counter() - started)
     assert statistics.median(seconds) < 0.1

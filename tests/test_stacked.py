@@ -17,9 +17,20 @@ small = st.integers(1, 6)
 @pytest.fixture(scope="module")
 def lesson():
     """The names of the lesson's cells that define its networks and train them."""
-    cells = ("rnn-cell", "check-cell", "layer-loop", "layer-hoisted", "lstm-cell", "check-lstm", "gru-cell", "check-gru")
-    cells += ("deep-rnn", "copy-weights", "results", "largest-difference", "language-model", "reach", "clip-gradients")
-    return run_cells("02_stacked_from_scratch", *cells, "train-epoch")
+    cells = (
+        "rnn-cell",
+        "check-cell",
+        "layer-loop",
+        "layer-hoisted",
+        "lstm-cell",
+        "check-lstm",
+        "gru-cell",
+        "check-gru",
+    )
+    cells += ("deep-rnn", "copy-weights", "results", "largest-difference", "language-model", "reach")
+    lesson = run_cells("02_stacked_from_scratch", *cells, "clip-gradients", "train-epoch")
+    lesson.math, lesson.statistics = math, statistics  # which its cells in between import
+    return run_cells("02_stacked_from_scratch", "train", into=lesson)
 
 
 @pytest.fixture(scope="module", params=["RNN", "GRU", "LSTM"])
@@ -37,6 +48,28 @@ def Cell(lesson, name):
 @given(L=st.integers(1, 4), h=st.integers(1, 12), d=small, n=small, T=small)
 def test_values_final_states_and_all_gradients_are_torchs(lesson, Cell, name, L, h, d, n, T):
     assert lesson.largest_difference(Cell, getattr(torch.nn, name), L, h, d, n, T) < 1e-10
+
+
+def test_the_comparison_with_torch_notices_every_value_and_every_gradient(lesson, Cell, name, monkeypatch):
+    """What the lesson prints as "largest difference" looks at each parameter: at its value, and at its gradient."""
+    copy, theirs, sizes = lesson.copy_weights, getattr(torch.nn, name), {"L": 2, "h": 3, "d": 2, "n": 2, "T": 4}
+    num_parameters = len(list(lesson.DeepRNN(Cell, 2, 3, 2).parameters()))
+
+    def another_value(parameter):
+        parameter.data += 0.01
+
+    def another_gradient(parameter):
+        parameter.register_hook(lambda gradient: 1.01 * gradient)
+
+    for spoil in (another_value, another_gradient):
+        for i in range(num_parameters):
+
+            def copy_and_spoil(ours, theirs, i=i, spoil=spoil):
+                copy(ours, theirs)
+                spoil(list(ours.parameters())[i])
+
+            monkeypatch.setattr(lesson, "copy_weights", copy_and_spoil)
+            assert lesson.largest_difference(Cell, theirs, **sizes) > 1e-6, (spoil.__name__, i)
 
 
 @settings(deadline=None, max_examples=20)
@@ -95,20 +128,34 @@ def test_clipping_is_torchs_and_keeps_the_direction(lesson, values, theta):
         torch.testing.assert_close(p.grad, q.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_the_lessons_training_loop_is_fit(lesson, corpus):
-    """Two epochs from one start: the loop that the reader writes, and utils.fit, which the other lessons use."""
-    models = []
+@pytest.fixture
+def twins(lesson, corpus):
+    """Two small language models of the lesson with the same weights."""
+    models, q = [], len(corpus.vocab)
     for _ in range(2):
         utils.seed_everything(0)
-        models.append(lesson.LanguageModel(lesson.DeepRNN(lesson.LSTMCell, 28, 16, 2), 16, 28))
-    updater, batches, own = torch.optim.SGD(models[0].parameters(), lr=1), utils.Batches(corpus.train), []
+        models.append(lesson.LanguageModel(lesson.DeepRNN(lesson.LSTMCell, q, 16, 2), 16, q))
+    return models
+
+
+def test_the_lessons_training_loop_is_fit(lesson, corpus, twins):
+    """Two epochs from one start: the loop that the reader writes, and utils.fit, which the other lessons use."""
+    updater, batches, own = torch.optim.SGD(twins[0].parameters(), lr=1), utils.Batches(corpus.train), []
     for _ in range(2):
-        losses = [loss for loss, _, _ in lesson.train_epoch(models[0], batches, updater, 0.1)]
-        own.append(math.exp(statistics.mean(losses)))
-    ours = list(utils.fit(models[1], utils.Batches(corpus.train), lr=1, num_epochs=2, clip=0.1))
-    assert own == pytest.approx([r.perplexity for r in ours], rel=1e-5)
-    for p, q in zip(*(model.parameters() for model in models), strict=True):
+        steps = list(lesson.train_epoch(twins[0], batches, updater, 0.1))
+        assert all(after <= 0.1 * (1 + 1e-5) <= before for _, before, after in steps)
+        own.append(math.exp(statistics.mean(loss for loss, _, _ in steps)))
+    theirs = list(utils.fit(twins[1], utils.Batches(corpus.train), lr=1, num_epochs=2, clip=0.1))
+    assert own == pytest.approx([r.perplexity for r in theirs], rel=1e-5)
+    for p, q in zip(*(model.parameters() for model in twins), strict=True):
         torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-6)
+
+
+def test_the_lessons_records_are_those_of_fit(lesson, corpus, twins):
+    options = {"lr": 0.01, "num_epochs": 1, "optimizer": "adam", "held_out": corpus.held_out}
+    (own,), (theirs,) = lesson.train(twins[0], 1), utils.fit(twins[1], utils.Batches(corpus.train), **options)
+    assert own[:3] == pytest.approx(theirs[:3], rel=1e-5)
+    assert own.tokens_per_sec * own.seconds == pytest.approx(theirs.tokens_per_sec * theirs.seconds)
 
 
 @pytest.mark.alone

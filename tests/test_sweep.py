@@ -7,9 +7,9 @@ import sys
 
 import pytest
 import torch
-from playground import Settings
 
 import utils
+from book.settings import Settings
 from tests.support.lab import server
 from tests.support.lesson_code import run_cells
 

@@ -42,7 +42,7 @@ class Settings:
 
     @classmethod
     def parse(cls, text):
-        """Return the Settings that a string such as "layers=2 lr=0.005" describes; what it leaves out is default."""
+        """Return the Settings that a string such as "layers=2 epochs=20" describes; what it leaves out is default."""
         defaults, values = asdict(cls()), {}
         for word in text.split():
             name, _, value = word.partition("=")

@@ -1,5 +1,6 @@
 """The tree as a stranger finds it: README's commands, exact pins, clean code, nothing of the machine it was made on."""
 
+import ast
 import csv
 import json
 import os
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 import utils
+from book.display import PALETTE
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("notebooks/*/*.ipynb")])
@@ -149,6 +151,39 @@ def test_ruff_finds_nothing():
     for arguments in (["check"], ["format", "--check"]):
         done = subprocess.run([sys.executable, "-m", "ruff", *arguments, "."], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_files_and_functions_are_short_enough_to_read():
+    """A newcomer reads a function without scrolling; a file of the book has one concern."""
+    for path in [path for path in tracked_files() if path.suffix == ".py" and "source" not in path.parts]:
+        text = path.read_text(encoding="utf-8")
+        if path.parent.name == "book" or path.name == "utils.py":
+            assert text.count("\n") <= 450, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno < 50, f"{path}: {node.name}"
+
+
+def test_imports_run_one_way():
+    """environment, display, live_plot <- utils <- settings, playground: each can be read without what comes after."""
+    order = ["book", "environment", "display", "live_plot", "utils", "settings", "playground"]
+    for path in [ROOT / "utils.py", *(ROOT / "book").glob("*.py")]:
+        name = "book" if path.name == "__init__.py" else path.stem
+        for imported in re.findall(r"^\s*(?:from|import) (?:book\.)?(\w+)", path.read_text("utf-8"), re.MULTILINE):
+            assert imported not in order or order.index(imported) < order.index(name), f"{name} imports {imported}"
+
+
+def test_palette_recipe_and_labels_stand_in_one_place():
+    """To change a colour, the default learning rate or a control's word, a newcomer edits one line."""
+    texts = {
+        p: p.read_text("utf-8") for p in tracked_files() if p.suffix in (".py", ".js", ".j2") and "tests" not in p.parts
+    }
+    for colour in PALETTE[:-1]:
+        assert [p.name for p, text in texts.items() if colour in text] == ["display.py"], colour
+    rate = [p.name for p, text in texts.items() for _ in re.findall(r"\b0\.005\b", text)]
+    assert rate == ["utils.py"], rate
+    code = (ROOT / "book" / "playground.py").read_text("utf-8")
+    assert not re.findall(r'description="', code), "a control's word belongs to words/labels.json"
 
 
 def test_readme_says_what_the_recorded_runs_say():

@@ -1,4 +1,7 @@
-"""Binder: repo2docker reads .binder as we mean it, and the build's own commands, run here, can run lesson 3 in full."""
+"""If this fails, a reader's Binder does not start, or dies of a lesson that needs more memory than it has.
+
+repo2docker reads .binder as we mean it, and the build's own commands, run here, can run lesson 3 in full.
+"""
 
 import json
 import os

@@ -1,4 +1,6 @@
-"""Colab, simulated: its old widgets, an empty folder with one notebook, and nothing of its own packages changed.
+"""If this fails, a reader on Colab meets an error, or has Colab's own packages changed.
+
+Colab is simulated: its old widgets, an empty folder with one notebook, and nothing of its own packages changed.
 
 The clone goes to this checkout (git's insteadOf), google.colab is a stand-in that Python imports at its start, and
 versions are those of colab-requirements.txt. That Colab's own page shows what a notebook stores is not tested here.

@@ -20,9 +20,9 @@ small = st.integers(1, 6)
 def lesson():
     """The names of the lesson's cells, with two small untrained networks for its blank instead of the trained ones."""
     cells = ("directions", "backward-loop", "flip", "check-flip", "bug", "bi-rnn", "copy-weights", "run-both")
-    cells += ("largest-difference", "draw-layout", "cost-tools", "bytes-kept", "chain", "draw-chains", "fill-data", "fill-in")
-    cells += ("centre-scores", "train-fill-in", "tag-data", "check-tags", "tagger", "tag-scores", "encode-tools")
-    lesson = run_cells(NAME, *cells)
+    cells += ("largest-difference", "draw-layout", "cost-tools", "bytes-kept", "chain", "draw-chains", "fill-data")
+    cells += ("fill-in", "centre-scores", "train-fill-in", "tag-data", "check-tags", "tagger", "tag-scores")
+    lesson = run_cells(NAME, *cells, "encode-tools")
     lesson.fillers = {name: lesson.FillIn(4, name == "bidirectional") for name in ("unidirectional", "bidirectional")}
     return run_cells(NAME, "draw-blank", into=lesson)
 

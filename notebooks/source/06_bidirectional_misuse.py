@@ -19,7 +19,13 @@
 # {{launch}}
 
 # %% id="setup"
-# {{setup}}
+# the course's folder; in the notebooks this cell also serves Colab (tools/build_notebooks.py)
+import sys
+from pathlib import Path
+here = Path.cwd()
+root = next(p for p in (here, *here.parents) if (p / "book" / "live_plot.py").exists())
+sys.path.insert(0, str(root))
+import utils
 
 # %% [markdown] lang="en" id="scene"
 # ## The scene
@@ -85,11 +91,12 @@ print(run)
 
 # %% id="plot-held-out"
 lesson_3 = utils.load_run("deep_lstm")  # the same network with one direction
-labels = {"lesson 3, lr 2": lesson_3.records, "bidirectional, lr 1": run.records}
-origins = dict.fromkeys(kept.about["origin"] for kept in (lesson_3, run))
-utils.LivePlot(500, title=" and ".join(origins), ylim=(0.93, 60)).race(labels)
-for name, kept in (("one direction", lesson_3), ("both directions", run)):
-    last = kept.records[-1]
+labels = f"lesson 3, lr {utils.RECIPES['D2L'].lr:g}", f"bidirectional, lr {lr}"
+curves = dict(zip(labels, (lesson_3.records, run.records)))
+origins = dict.fromkeys((lesson_3.about["origin"], run.about["origin"]))  # each once
+utils.LivePlot(500, title=" and ".join(origins), ylim=(0.93, 60)).race(curves)
+for name, records in (("one direction", lesson_3.records), ("both directions", run.records)):
+    last = records[-1]
     perplexities = f"training {last.perplexity:.2f}, held-out {last.held_out:.2f}"
     print(f"{name:<16} after 500 epochs: {perplexities}")
 
@@ -115,7 +122,7 @@ for name, kept in (("one direction", lesson_3), ("both directions", run)):
 def language_model(bidirectional):
     """One LSTM layer with 64 hidden units per direction, and an output layer."""
     utils.seed_everything(0)
-    return d2l.RNNModel(nn.LSTM(28, 64, bidirectional=bidirectional), 28)
+    return d2l.RNNModel(nn.LSTM(len(vocab), 64, bidirectional=bidirectional), len(vocab))
 
 uni, bi = language_model(bidirectional=False), language_model(bidirectional=True)
 suspects = {"unidirectional": uni, "bidirectional": bi}
@@ -123,11 +130,10 @@ suspects = {"unidirectional": uni, "bidirectional": bi}
 # %% id="race"
 def training(model):
     """Records of its training on the 10,000 characters, one per epoch."""
-    options = {"lr": 0.01, "num_epochs": utils.epochs(14), "optimizer": "adam", "carry": "d2l"}
+    options = {"lr": 0.01, "num_epochs": 14, "optimizer": "adam", "carry": "d2l"}
     return utils.fit(model, utils.Batches(corpus.train), held_out=corpus.held_out, **options)
 
-plot = utils.LivePlot(utils.epochs(14))
-records = plot.race({name: training(suspect) for name, suspect in suspects.items()})
+utils.LivePlot(14).race({name: training(suspect) for name, suspect in suspects.items()});
 
 # %% [markdown] lang="en" id="positions"
 # From the second epoch on, the dashed curve of the bidirectional network drops ever further below the other one. It levels out a little above 1, where the honest network is still above 8.
@@ -149,9 +155,9 @@ records = plot.race({name: training(suspect) for name, suspect in suspects.items
 
 # %% id="by-position"
 pages = utils.load_corpus(held_out_tokens=10_000).held_out  # twice as much as corpus.held_out
-LOOKS = {
-    "unidirectional": {"color": "#0072b2", "marker": "o", "linestyle": "--", "markersize": 4},
-    "bidirectional": {"color": "#d55e00", "marker": "s", "linestyle": "-", "markersize": 4},
+STYLES = {
+    "unidirectional": {"color": utils.BLUE, "marker": "o", "linestyle": "--", "markersize": 4},
+    "bidirectional": {"color": utils.VERMILION, "marker": "s", "linestyle": "-", "markersize": 4},
 }
 
 def draw_by_position(T):
@@ -159,7 +165,7 @@ def draw_by_position(T):
     fig, ax = utils.new_figure(7, 2.6)
     for name, suspect in suspects.items():
         p = utils.perplexity_by_position(suspect, pages, T)  # (T,)
-        ax.semilogy(range(1, T + 1), p, label=name, **LOOKS[name])
+        ax.semilogy(range(1, T + 1), p, label=name, **STYLES[name])
     ax.set(xlabel="position t in the window", ylabel="perplexity", ylim=(0.9, 30))
     ax.set_title(f"held-out, T = {T}")
     ax.set_yticks([1, 2, 3, 5, 10, 20], ["1", "2", "3", "5", "10", "20"])
@@ -252,12 +258,12 @@ assert abs(scores["unidirectional"][1] / scores["unidirectional"][0] - 1) < 1e-5
 def draw_scores(scores):
     """Bars: each network's perplexity with the whole window in sight, and with prefixes only."""
     fig, ax = utils.new_figure(6.5, 2.4)
-    looks = {"whole window": ("0.7", ""), "prefix only": ("#009e73", "//")}
-    for k, (label, (colour, hatch)) in enumerate(looks.items()):
+    styles = {"whole window": ("0.7", ""), "prefix only": (utils.GREEN, "//")}
+    for k, (label, (colour, hatch)) in enumerate(styles.items()):
         places = [i + 0.36 * k - 0.18 for i in range(len(scores))]
         heights = [pair[k] for pair in scores.values()]
-        look = {"color": colour, "hatch": hatch, "edgecolor": "white"}
-        bars = ax.bar(places, heights, 0.36, label=label, **look)
+        style = {"color": colour, "hatch": hatch, "edgecolor": "white"}
+        bars = ax.bar(places, heights, 0.36, label=label, **style)
         ax.bar_label(bars, fmt="%.2f")
     ax.set(ylabel="perplexity", ylim=(0, 1.2 * max(heights)))
     ax.set_xticks(range(len(scores)), list(scores))
@@ -338,13 +344,14 @@ def draw_future(window, t, shift):
     fig.set_layout_engine(None)  # faster: the places are given below
     fig.suptitle(f"book:  {kept}|{own}\nother: {kept}|{other}", family="monospace", fontsize=10)
     for ax, (name, suspect) in zip(axes, suspects.items()):
-        before, after = (predict(suspect, x)[t - 1, 0, 1:] for x in (X, changed))  # (27,)
-        colour, moved = LOOKS[name]["color"], (before - after).abs().max()
-        ax.bar(range(27), before, width=0.9, fill=False, edgecolor="0.2", label="book's future")
-        ax.bar(range(27), after, width=0.5, color=colour, label="other future")
+        before, after = (predict(suspect, x)[t - 1, 0, 1:] for x in (X, changed))  # (q - 1,)
+        places = range(len(before))  # without 0, <unk>
+        colour, moved = STYLES[name]["color"], (before - after).abs().max()
+        ax.bar(places, before, width=0.9, fill=False, edgecolor="0.2", label="book's future")
+        ax.bar(places, after, width=0.5, color=colour, label="other future")
         ax.plot(X[0, t] - 1, 1.12, "v", markerfacecolor="none", color="0.2", markersize=7)
         ax.plot(changed[0, t] - 1, 1.06, "v", color=colour)
-        ax.set_xticks(range(27), ["␣", *vocab.idx_to_token[2:]], fontsize=9)  # 0 is <unk>
+        ax.set_xticks(places, ["␣", *vocab.idx_to_token[2:]], fontsize=9)
         ax.set(ylim=(0, 1.18), xlabel="next character", title=f"{name}: P moves by {moved:.2g}")
     axes[0].set_ylabel("P(next)")
     axes[0].legend(fontsize=9, loc="center right")
@@ -396,11 +403,12 @@ def gradient_norms(model, X):
         G[t] = inputs.grad.reshape(T, n, q * q).norm(dim=2).mean(dim=1)  # (T,)
     return G
 
-eight, above = pages[: 8 * 20].reshape(8, 20), torch.ones(20, 20).triu(1) > 0  # above: s > t
-G = {name: gradient_norms(suspect, eight) for name, suspect in suspects.items()}
+short_windows = pages[: 8 * 20].reshape(8, 20)  # (n, T)
+G = {name: gradient_norms(suspect, short_windows) for name, suspect in suspects.items()}
+future = torch.ones(20, 20).triu(1) > 0  # s > t
 for name, g in G.items():
     offsets = (g.argmax(dim=1) - torch.arange(20)).tolist()  # s - t of the largest entry, by row
-    print(f"{name:<14} exact zeros at s > t: {(g[above] == 0).sum()} of {above.sum()};", end=" ")
+    print(f"{name:<14} exact zeros at s > t: {(g[future] == 0).sum()} of {future.sum()};", end=" ")
     print("largest entry of each row at s - t =", *offsets)
 
 # %% id="draw-gradient"
@@ -410,13 +418,13 @@ def draw_gradient(G):
     """G of each network as a heat map on a log scale; white: exactly zero."""
     fig, axes = utils.new_figure(7.5, 3.6, columns=2)
     for ax, (name, g) in zip(axes, G.items()):
-        look = {"norm": LogNorm(0.01, 50), "extent": (0.5, 20.5, 20.5, 0.5), "aspect": "auto"}
-        shown = ax.imshow(g.where(g > 0, torch.nan), **look)
+        style = {"norm": LogNorm(0.01, 50), "extent": (0.5, 20.5, 20.5, 0.5), "aspect": "auto"}
+        image = ax.imshow(g.where(g > 0, torch.nan), **style)
         ax.set(title=name, xlabel="s (input)")
         ax.set_xticks(range(1, 21, 3))
         ax.set_yticks(range(1, 21, 3))
     axes[0].set_ylabel("t (prediction)")
-    fig.colorbar(shown, ax=axes, label="$G_{ts}$")
+    fig.colorbar(image, ax=axes, label="$G_{ts}$")
     return fig
 
 draw_gradient(G)
@@ -481,17 +489,21 @@ def by_initial_state(model, direction):
 forward, backward = by_initial_state(uni, direction=0), by_initial_state(bi, direction=1)
 
 # %% id="draw-initial-states"
-STYLES = {"zeros": ("k", "o", "-"), "carried": ("#d55e00", "s", "--")}
-STYLES |= {"of another row": ("#56b4e9", "^", ":"), "true": ("#009e73", "D", "-.")}
+INITIAL_STATES = {  # colour, marker, line
+    "zeros": (utils.BLACK, "o", "-"),
+    "carried": (utils.VERMILION, "s", "--"),
+    "of another row": (utils.SKY, "^", ":"),
+    "true": (utils.GREEN, "D", "-."),
+}
 
 def draw_initial_states(**directions):
     """Perplexity by position for several initial states, near the end where a direction begins."""
     fig, axes = utils.new_figure(8, 2.8, columns=2)
     for ax, (direction, curves) in zip(axes, directions.items()):
         for name, perplexities in curves.items():
-            colour, marker, line = STYLES[name]
-            look = {"color": colour, "marker": marker, "markersize": 4, "label": name}
-            ax.semilogy(range(1, 36), perplexities, line, **look)
+            colour, marker, line = INITIAL_STATES[name]
+            style = {"color": colour, "marker": marker, "markersize": 4, "label": name}
+            ax.semilogy(range(1, 36), perplexities, line, **style)
         ax.set(title=f"initial state of the {direction} direction", xlabel="position t")
         ax.set(xlim=(0.5, 10.5) if direction == "forward" else (25.5, 35.5), ylim=(0.8, 400))
         ax.set_yticks([1, 3, 10, 30, 100, 300], ["1", "3", "10", "30", "100", "300"])
@@ -526,8 +538,8 @@ with torch.no_grad():
     for i, (X, Y) in enumerate(minibatches):
         O, state = bi(X, state)  # both directions carried
         if i > 0:
-            said = O.reshape(35, 8, 28)[-1].argmax(dim=-1)  # (n,): predicted at the last position
-            hits.append(torch.stack([said == Y[:, -1], said == minibatches[i - 1][0][:, 0]]))
+            guess = O.reshape(35, 8, -1)[-1].argmax(dim=-1)  # (n,): at the last position
+            hits.append(torch.stack([guess == Y[:, -1], guess == minibatches[i - 1][0][:, 0]]))
 right, echo = torch.stack(hits).float().mean(dim=(0, 2))
 print(f"at the last position: right {right:.0%}, first character of the previous window {echo:.0%}")
 
@@ -567,21 +579,23 @@ for name, suspect in suspects.items():
 # %% [markdown] lang="en" id="playground"
 # ## The playground
 #
-# As in lesson 3, now with the switch **Bidirectional** (trained with `carry="forward"`). A first, bidirectional run with 64 hidden units is there already; both its curves fall almost to 1. Three things to find out:
-# 1. Train *Bidirectional* off, then on, everything else the same. After how many epochs do the two *dashed* curves part? And the solid ones?
+# As in lesson 3, now with the switch **{{label bidirectional}}** (trained with `carry="forward"`). A first, bidirectional run with 64 hidden units is there already; both its curves fall almost to 1. Three things to find out:
+# 1. Train *{{label bidirectional}}* off, then on, everything else the same. After how many epochs do the two *dashed* curves part? And the solid ones?
 # 2. Hidden units 16, bidirectional: is copying something that needs a large network?
-# 3. Press **Generate** after each training. Does the sample tell you which network has the lower perplexity?
+# 3. Press **{{label generate}}** after each training. Does the sample tell you which network has the lower perplexity?
 
 # %% [markdown] lang="zh" id="playground"
 # ## 游乐场
 #
-# 与第 3 课相同，多了一个开关 **Bidirectional**（双向；训练时 `carry="forward"`）。图中已有一次训练：双向，64 个隐藏单元，两条曲线都降到接近 1。请弄清三件事：
-# 1. **Bidirectional** 先关后开，其余不变，各训练一次。几个迭代周期之后，两条**虚线**开始分开？实线呢？
+# 与第 3 课相同，多了一个开关 **{{label bidirectional}}**（双向；训练时 `carry="forward"`）。图中已有一次训练：双向，64 个隐藏单元，两条曲线都降到接近 1。请弄清三件事：
+# 1. **{{label bidirectional}}** 先关后开，其余不变，各训练一次。几个迭代周期之后，两条**虚线**开始分开？实线呢？
 # 2. 隐藏单元取 16，双向：照抄需要很大的网络吗？
-# 3. 每次训练之后按一下 **Generate**（生成）。从写出的文字，看得出哪个网络的困惑度更低吗？
+# 3. 每次训练之后按一下 **{{label generate}}**（生成）。从写出的文字，看得出哪个网络的困惑度更低吗？
 
 # %% id="show-playground"
-playground = utils.Playground(corpus, bidirectional=True)
+from book.playground import Playground
+
+playground = Playground(corpus, bidirectional=True)
 playground.show()  # and, so that there is something to see, as if Train had been pressed:
 playground.start(hidden_units=64, bidirectional=True, epochs=8)
 playground.wait()
@@ -606,14 +620,14 @@ playground.wait()
 
 # %% id="ocr"
 text = utils.load_corpus(max_tokens=60_000, held_out_tokens=10_000)  # more pages of the same book
-LOOKALIKE = torch.arange(28)
+LOOKALIKE = torch.arange(len(vocab))
 for a, b in "ce nu li hb oa ft vy gq rs mw dk".split():
     LOOKALIKE[vocab[a]], LOOKALIKE[vocab[b]] = vocab[b], vocab[a]
 
 def scan(ids, generator, rate=0.15):
     """The ids of a text as a bad scan shows them: each is taken for its look-alike at this rate."""
-    hit = torch.rand(ids.shape, generator=generator) < rate
-    return torch.where(hit, LOOKALIKE[ids], ids)  # the shape of ids
+    mistaken = torch.rand(ids.shape, generator=generator) < rate
+    return torch.where(mistaken, LOOKALIKE[ids], ids)  # the shape of ids
 
 noisy = scan(text.held_out, torch.Generator().manual_seed(1))
 damaged = (noisy != text.held_out).float().mean().item()
@@ -634,14 +648,14 @@ class Tagger(nn.Module):
     def __init__(self, bidirectional, num_tags):
         super().__init__()
         h = 52 if bidirectional else 80
-        self.rnn = nn.GRU(28, h, bidirectional=bidirectional)
+        self.rnn = nn.GRU(len(vocab), h, bidirectional=bidirectional)
         self.output = nn.Linear(2 * h if bidirectional else h, num_tags)
 
     def forward(self, X):
-        H, _ = self.rnn(F.one_hot(X.T, 28).float())  # (T, n, h) or (T, n, 2h)
+        H, _ = self.rnn(F.one_hot(X.T, len(vocab)).float())  # (T, n, h) or (T, n, 2h)
         return self.output(H)
 
-for num_tags in (28, 42):  # characters for this task, groups of vowels for the next
+for num_tags in (len(vocab), 42):  # characters for this task, groups of vowels for the next
     counts = [sum(p.numel() for p in Tagger(b, num_tags).parameters()) for b in (False, True)]
     print(f"{num_tags} tags: parameters {counts[0]:,} in one direction, {counts[1]:,} in two")
 
@@ -673,9 +687,9 @@ def race_taggers(num_tags, minibatch, X, Y):
     """Train a tagger in one direction and one in both; return networks and records, by name."""
     utils.seed_everything(0)
     taggers = {name: Tagger(name == "bidirectional", num_tags) for name in suspects}
-    words = {"xlabel": "minibatch", "ylabel": "error rate", "ylim": (0.03, 0.6)}
     trainings = {name: train_tagger(t, minibatch, X, Y) for name, t in taggers.items()}
-    return taggers, utils.LivePlot(25 * utils.epochs(10), **words).race(trainings)
+    plot = utils.LivePlot(250, xlabel="minibatch", ylabel="error rate", ylim=(0.03, 0.6))
+    return taggers, plot.race(trainings)
 
 # %% [markdown] lang="en" id="ocr-predict"
 # **Predict:** doing nothing leaves the share of damaged characters printed above. How much of it will a network remove that reads from the left only? And one that reads both sides?
@@ -690,16 +704,16 @@ def scanned_minibatch(generator):
     return scan(Y, generator), Y
 
 X_ocr, Y_ocr = noisy.reshape(-1, 40), text.held_out.reshape(-1, 40)  # (250, 40)
-readers, ocr = race_taggers(28, scanned_minibatch, X_ocr, Y_ocr)
-left = {name: rs[-1][2] for name, rs in ocr.items()}
-shares = [f"{name} {share:.1%}" for name, share in left.items()]
+readers, ocr_records = race_taggers(len(vocab), scanned_minibatch, X_ocr, Y_ocr)
+ocr_errors = {name: records[-1][2] for name, records in ocr_records.items()}
+shares = [f"{name} {share:.1%}" for name, share in ocr_errors.items()]
 print(f"wrong characters: nothing done {damaged:.1%}", *shares, sep=", ")
 
 # %% id="ocr-lines"
 versions = {"scanned": X_ocr[:2]}  # (2, T): two windows, one after the other
 versions |= {name: net(X_ocr[:2]).argmax(dim=-1).T for name, net in readers.items()}
 for name, ids in versions.items():
-    marks = "".join("^" if wrong_one else " " for wrong_one in (ids != Y_ocr[:2]).flatten())
+    marks = "".join("^" if is_wrong else " " for is_wrong in (ids != Y_ocr[:2]).flatten())
     print(f"{name:<15}", "".join(vocab.to_tokens(ids.flatten().tolist())))
     print(f"{'':<15}", marks)
 
@@ -746,12 +760,13 @@ def vowel_minibatch(generator):
     places = draw_windows(letters, generator)
     return letters[places], tags[places]
 
-whole = len(held_out_letters) // 40 * 40
-X_vowels, Y_vowels = held_out_letters[:whole].reshape(-1, 40), held_out_tags[:whole].reshape(-1, 40)
+end = len(held_out_letters) // 40 * 40  # of the last whole window
+X_vowels, Y_vowels = held_out_letters[:end].reshape(-1, 40), held_out_tags[:end].reshape(-1, 40)
 writers, vowel_records = race_taggers(len(tag_vocab), vowel_minibatch, X_vowels, Y_vowels)
 baseline = (Y_vowels != tags.mode().values).float().mean().item()
-wrong = {name: rs[-1][2] for name, rs in vowel_records.items()}
-print(f"wrong tags: baseline {baseline:.1%}", *(f"{k} {v:.1%}" for k, v in wrong.items()), sep=", ")
+vowel_errors = {name: records[-1][2] for name, records in vowel_records.items()}
+shares = [f"{name} {share:.1%}" for name, share in vowel_errors.items()]
+print(f"wrong tags: baseline {baseline:.1%}", *shares, sep=", ")
 
 # %% id="vowel-lines"
 shown = vocab.to_tokens(X_vowels[3].tolist())  # the T characters of one window
@@ -776,13 +791,14 @@ for name, ids in {**guesses, "book": Y_vowels[3]}.items():
 # 在写下 `bidirectional=True` 之前，先问两个问题：**做预测的时候，$t$ 右边的文本在不在？它里面有没有答案？** 只有答案分别是“在”和“没有”，才可以用。
 
 # %% id="verdict-table"
-honest = [f"{prefix_score:.2f}" for _, prefix_score in scores.values()]
-chars, groups = ([f"{share:.1%}" for share in shares.values()] for shares in (left, wrong))
+prefix_scores = [f"{prefix_score:.2f}" for _, prefix_score in scores.values()]
+characters = [f"{share:.1%}" for share in ocr_errors.values()]
+groups = [f"{share:.1%}" for share in vowel_errors.values()]
 head = ["task", "right side there?", "answer in it?", "measured", "one direction", "both", "use"]
 one, both = suspects  # their names
 rows = [
-    ["completing text: next character", "no", "yes", "prefix-only perplexity", *honest, one],
-    ["correcting OCR: true character", "yes", "no", "wrong characters", *chars, both],
+    ["completing text: next character", "no", "yes", "prefix-only perplexity", *prefix_scores, one],
+    ["correcting OCR: true character", "yes", "no", "wrong characters", *characters, both],
     ["restoring vowels: tag", "yes", "no", "wrong tags", *groups, both],
 ]
 utils.table(head, rows)
@@ -854,7 +870,7 @@ def check_2(answer):
     X, leaking = windows[:1], 0
     for t in range(33):  # the other positions have no x_{t+2} in the window
         changed = X.clone()
-        changed[0, t + 2] = X[0, t + 2] % 27 + 1
+        changed[0, t + 2] = X[0, t + 2] % (len(vocab) - 1) + 1
         leaking += (predict(bi, changed)[t] != predict(bi, X)[t]).any().item()
     because = "x_{t+2} lies in the window for all but the last two positions"
     utils.check(answer, 35 - leaking, because)
@@ -877,10 +893,10 @@ class Convolution(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.filters = nn.Conv1d(28, 28, kernel_size=4)
+        self.filters = nn.Conv1d(len(vocab), len(vocab), kernel_size=4)
 
     def forward(self, X):
-        E = F.one_hot(X, 28).float().transpose(1, 2)  # (n, q, T)
+        E = F.one_hot(X, len(vocab)).float().transpose(1, 2)  # (n, q, T)
         return self.filters(F.pad(E, (3, 0))).permute(2, 0, 1)  # (T, n, q)
 
 class Recurrent(nn.Module):
@@ -888,10 +904,10 @@ class Recurrent(nn.Module):
 
     def __init__(self, centre):
         super().__init__()
-        self.centre, self.rnn = centre, nn.GRU(28, 28, num_layers=2)
+        self.centre, self.rnn = centre, nn.GRU(len(vocab), len(vocab), num_layers=2)
 
     def forward(self, X):
-        E = F.one_hot(X.T, 28).float()  # (T, n, q)
+        E = F.one_hot(X.T, len(vocab)).float()  # (T, n, q)
         return self.rnn(E - E.mean(dim=0) if self.centre else E)[0]
 
 lineup = {"A": Recurrent(centre=False), "B": Convolution(), "C": Recurrent(centre=True)}
@@ -909,8 +925,8 @@ check_3(answer_3)
 
 # %% tags=["solution"] id="solution-3"
 # @title Solution 3
-X = torch.randint(1, 28, (4, 10))
-changed = torch.cat([X[:, :5], X[:, 5:] % 27 + 1], dim=1)
+X = torch.randint(1, len(vocab), (4, 10))
+changed = torch.cat([X[:, :5], X[:, 5:] % (len(vocab) - 1) + 1], dim=1)
 moved = {name: not torch.equal(net(X)[:5], net(changed)[:5]) for name, net in lineup.items()}
 (solution_3,) = (name for name, leaks in moved.items() if leaks)
 

@@ -400,10 +400,10 @@ def draw_walk(order, step, L=3, T=6):
     ax.scatter(x, y, s=1100, facecolors="none", edgecolors="black", linewidths=3)
     (l, t), *others = now
     below = label("H", t, l - 1) if l > 1 else label("X", t)
-    what = f"{label('H', t, l)} needs {below} and {label('H', t - 1, l)}"
+    title = f"{label('H', t, l)} needs {below} and {label('H', t - 1, l)}"
     if others:
-        what = f"{len(now)} states at once"
-    ax.set_title(f"step {step} of {len(steps)}:   {what}", y=0.935)
+        title = f"{len(now)} states at once"
+    ax.set_title(f"step {step} of {len(steps)}:   {title}", y=0.935)
     return fig
 
 draw_walk("wavefront", 4)
@@ -444,7 +444,7 @@ def milliseconds(layers, X):
     return {name: 1000 * statistics.median(s) for name, s in seconds.items()}
 
 corpus = utils.load_corpus()
-vocab_size = len(corpus.vocab)  # d, as in the race below: 28 different characters
+vocab_size = len(corpus.vocab)  # d: the different characters of the text that is read below
 minibatch = torch.randn(35, 32, vocab_size)  # (T, n, d)
 deep = {num_layers: nn.RNN(vocab_size, 128, num_layers) for num_layers in (1, 2, 3, 4)}
 rows = []

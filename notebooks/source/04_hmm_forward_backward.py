@@ -337,8 +337,8 @@ def draw_lattice(recursion, step):
         letter = f"x{SUBSCRIPTS[c]} = {letters[i]}"
         ax.text(c, k - 0.3, letter, ha="center", fontsize=11, **style)
     name, paths = ("π", k**t) if recursion == "pi" else ("ρ", k ** (T_word - 1 - t))
-    what = f"{k} products stand for {paths} paths" if terms else "the recursion begins"
-    ax.set_title(f"{name} at t = {t + 1}, state {h + 1}: {what}", y=0.9)
+    title = f"{k} products stand for {paths} paths" if terms else "the recursion begins"
+    ax.set_title(f"{name} at t = {t + 1}, state {h + 1}: {title}", y=0.9)
     return fig, sum_table(recursion, terms)
 
 draw_lattice("pi", 8)[0]
@@ -825,8 +825,8 @@ solution_2 = 0.2 * 0.01 + 0.5 * 0.60 + 0.3 * 0.01
 answer_3 = None
 
 def check_3(answer):
-    dull, T = HMM(torch.ones(1), torch.ones(1, 1), torch.full((1, 1000), 1 / 1000)), 1
-    while probability(dull, [0] * T) > 0:
+    uniform, T = HMM(torch.ones(1), torch.ones(1, 1), torch.full((1, 1000), 1 / 1000)), 1
+    while probability(uniform, [0] * T) > 0:
         T += 1
     because = "every letter divides by 1000: 1e-45 is still there after 15 letters, 1e-48 is not"
     utils.check(answer, T, because)

@@ -228,10 +228,10 @@ def copy_weights(ours, theirs):
             parameter.copy_(their_parameter)
 
 # %% [markdown] lang="en" id="states-text"
-# PyTorch keeps all states in one tensor, $(2L, n, h)$, an LSTM's in a pair of them; `BiRNN` has a list of $2L$ states. The first function below translates. Its twin `run_theirs` needs no translation, only the pair.
+# PyTorch keeps all initial states in one tensor, `(2L, n, h)`, and an LSTM's in a pair of such tensors; `BiRNN` takes a list of $2L$ states. Two small functions call both in the same way:
 
 # %% [markdown] lang="zh" id="states-text"
-# PyTorch 把全部状态放在一个形状为 $(2L, n, h)$ 的张量里，LSTM 则是一对这样的张量；`BiRNN` 用的是含 $2L$ 个状态的列表。下面第一个函数负责转换；与它对应的 `run_theirs` 不用转换，只需配成一对。
+# PyTorch 把所有初始状态放在一个形状为 `(2L, n, h)` 的张量里，LSTM 则用一对这样的张量；`BiRNN` 用的是含 $2L$ 个状态的列表。先写两个小函数，好用同样的方式调用两者：
 
 # %% id="run-both"
 def run_ours(rnn, X, H_0, C_0=None):
@@ -250,7 +250,7 @@ def run_theirs(rnn, X, H_0, C_0=None):
     return H, H_n, C_n
 
 def with_gradients(run, rnn, tensors):
-    """What run(rnn, *tensors) gives, and the gradients of a loss in it that come back to tensors."""
+    """What run(rnn, *tensors) gives, and a loss's gradients with respect to the tensors."""
     inputs = [x.clone().requires_grad_() for x in tensors]
     results = run(rnn, *inputs)
     loss = sum((i * x.square()).sum() for i, x in enumerate(results, start=1))
@@ -681,10 +681,10 @@ fill_records = plot.race({name: train_fill_in(model) for name, model in fillers.
 # %% id="fill-result"
 rows = []
 for name, model in fillers.items():
-    ppl, accuracy = centre_scores(model, held_out_windows)
+    perplexity, accuracy = centre_scores(model, held_out_windows)
     lowest = min(fill_records[name], key=lambda record: record[2])  # of the dashed curve
-    numbers = f"{num_parameters(model):,}", f"{ppl:.2f}", f"{100 * accuracy:.1f} %", lowest[0]
-    rows.append([name, *numbers])
+    numbers = f"{num_parameters(model):,}", f"{perplexity:.2f}", f"{100 * accuracy:.1f} %"
+    rows.append([name, *numbers, lowest[0]])
 share = (held_out_windows[:, 15] == 0).float().mean()
 rows.append(["always the space", "0", "", f"{100 * share:.1f} %", ""])
 head = ["held-out, centre character", "parameters", "perplexity", "right", "curve lowest at"]

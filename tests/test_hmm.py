@@ -2,10 +2,10 @@
 
 import itertools
 import math
+import re
 from typing import NamedTuple
 
 import pytest
-from hmmlearn.hmm import CategoricalHMM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +29,7 @@ def lesson():
     """The names of the lesson's cells but for the training of its two networks."""
     cells = ("tables", "sample", "brute-force", "forward-loop", "forward", "backward", "sum-terms", "sum-table")
     cells += ("draw-edges", "draw-lattice", "count-products", "fill-in", "draw-blank", "underflow", "scaled", "exact")
+    cells += ("draw-cost", "draw-underflow")
     return run_cells(NAME, *cells, "network", "train")
 
 
@@ -83,6 +84,8 @@ def test_missing_letter_equals_brute_force_and_does_not_look_at_it(lesson, model
 @settings(max_examples=30, deadline=None)
 @given(models(longest=60))
 def test_against_hmmlearn(lesson, model):
+    from hmmlearn.hmm import CategoricalHMM  # here: it imports scikit-learn and SciPy, which no other test needs
+
     hmm, _, x = model
     theirs = CategoricalHMM(n_components=len(hmm.p), n_features=hmm.B.shape[1])
     theirs.startprob_, theirs.transmat_, theirs.emissionprob_ = (table.numpy() for table in hmm)
@@ -146,7 +149,60 @@ def test_lattice_adds_what_it_shows(lesson, recursion):
             assert {(before, i) for before, i, *_ in terms} <= nodes, "a value is reused before it is computed"
         figure, table = lesson.draw_lattice(recursion, step)
         assert f"{known[t, h]:.5f}" in table.data or step <= 3
+        check_lattice(lesson, figure, table, recursion, step, (t, h, known, terms))
     assert len(nodes) == 18
+
+
+def check_lattice(lesson, figure, table, recursion, step, expected):
+    """The figure marks what is computed and what is reused for it; the table has the factors under their names."""
+    t, h, known, terms = expected
+    (ax,) = figure.axes
+    fills = {
+        (line.get_xdata()[0], line.get_ydata()[0]): line.get_markerfacecolor()
+        for line in ax.lines
+        if line.get_marker() == "o"
+    }
+    assert {node for node, fill in fills.items() if fill == "peachpuff"} == {(before, i) for before, i, *_ in terms}
+    assert sum(fill != "white" for fill in fills.values()) == step, "one more is known at every step"
+    values = {text.get_position(): text.get_text() for text in ax.texts}
+    assert values[t, h] == f"{known[t, h]:.4f}"
+    if not terms:
+        return
+    paths = len(list(itertools.product(range(3), repeat=t if recursion == "pi" else 5 - t)))
+    assert ax.get_title().endswith(f"t = {t + 1}, state {h + 1}: 3 products stand for {paths} paths")
+    heads = re.findall("<th.*?>(.*?)</th>", table.data)
+    assert heads[2:4] == ["P(x | state)", "P(to | from)"]
+    for (_, i, value, b, a), row in zip(terms, rows_of(table.data), strict=False):
+        assert row == [str(i + 1), f"{value:.5f}", f"{b:.2f}", f"{a:.2f}", f"{value * b * a:.5f}"]
+
+
+@pytest.mark.parametrize("k", [2, 3, 5])
+def test_cost_picture_has_its_counts_on_the_curves_of_its_formulas(lesson, k):
+    (ax,) = lesson.draw_cost(k).axes
+    formula_brute, brute, formula_recursion, recursion, _ = ax.lines
+    for curve, counted in ((formula_brute, brute), (formula_recursion, recursion)):
+        by_formula = dict(zip(curve.get_xdata(), curve.get_ydata(), strict=True))
+        assert len(counted.get_xdata()) >= 3
+        assert all(by_formula[T] == n for T, n in zip(counted.get_xdata(), counted.get_ydata(), strict=True))
+
+
+def test_underflow_picture_draws_the_plain_numbers_on_the_scaled_curve(lesson):
+    (ax,) = lesson.draw_underflow().axes
+    scaled, *plain = (line for line in ax.lines)
+    logs = lesson.forward_log(lesson.hmm, lesson.long_word) / math.log(10)
+    torch.testing.assert_close(torch.as_tensor(scaled.get_ydata()).double(), logs, rtol=1e-4, atol=0)
+    for line in plain:
+        expected = logs[torch.as_tensor(line.get_xdata()).reshape(-1).long() - 1]
+        torch.testing.assert_close(torch.as_tensor(line.get_ydata()).double().reshape(-1), expected, rtol=0, atol=0.3)
+
+
+def test_blank_picture_has_both_distributions_in_their_places(lesson):
+    (ax,) = lesson.draw_blank("ka_ta").axes
+    heights = torch.tensor([bar.get_height() for bar in ax.patches], dtype=torch.float64).reshape(2, 6)
+    x = [lesson.letters.index(c) for c in "kakta"]
+    for found, expected in zip(heights, lesson.fill_in(lesson.hmm, x, 2), strict=True):
+        close(found, expected)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["left: ka_", "both: ka_ta"]
 
 
 @pytest.mark.parametrize("text", ["", "kata", "k_t_a", "ka_b", "KA_TA"])

@@ -1,4 +1,4 @@
-"""Lesson 3's recipe and sweep: what speeds training up, and the same numbers wherever joblib lets them be computed."""
+"""Lesson 3 compares recipes falsely, or its sweep gives other numbers on another machine, core or cluster."""
 
 import contextlib
 import os
@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import utils
+from book import environment
 from book.settings import Settings
 from tests.support.lab import server
 from tests.support.lesson_code import run_cells
@@ -49,14 +50,14 @@ def test_enlarged_are_the_weights_of_the_one_hot_input_and_of_the_output_layer(s
 # in a Python of its own: Dask's threads go on after it, and draw from the random numbers that other tests have seeded
 ELSEWHERE = """
 import sys
-import utils
+from book import environment
 from distributed import Client
 from tests.support.lesson_code import run_cells
 
 if __name__ == "__main__":
-    utils.FAST = True  # what the cell itself trains is compared with nothing here
+    environment.FAST = True  # what the cell itself trains is compared with nothing here
     lesson = run_cells("03_concise_lstm", "load-data", "sweep-point", "draw-sweep", "run-sweep")
-    utils.FAST = False
+    environment.FAST = False
     points = [row[:3] for row in lesson.small_sweep]
     with Client(scheduler_file=sys.argv[1], set_as_default=False) as client:
         client.wait_for_workers(2, timeout=60)
@@ -104,11 +105,88 @@ def test_a_dask_cluster_without_the_course_says_so(tmp_path):
 
 def test_the_sweep_stops_when_the_held_out_text_no_longer_gains(lesson, monkeypatch):
     scores = [9.0, 7.0, 8.0, 7.5, 7.2, 6.9]
-    records = [utils.EpochRecord(epoch, 1.0, score, 1.0) for epoch, score in enumerate(scores, start=1)]
+    records = [utils.EpochRecord(epoch, 1.0, score, 1.0, 1.0) for epoch, score in enumerate(scores, start=1)]
     asked = []
     monkeypatch.setattr(utils, "fit", lambda *args, **options: (asked.append(r) or r for r in records))
     assert lesson.sweep_point(1, 64, 0, patience=3) == (1, 64, 0, 7.0, 2) and len(asked) == 5
     assert lesson.sweep_point(1, 64, 0, patience=4) == (1, 64, 0, 6.9, 6)
+
+
+def test_a_point_of_the_sweep_is_the_same_again_and_another_with_another_seed(lesson, monkeypatch):
+    monkeypatch.setattr(environment, "FAST", True)
+    drawn = []
+
+    class Batches(utils.Batches):  # notes what each pass begins with
+        def __iter__(self):
+            for X, Y in super().__iter__():
+                drawn.append(X[0, 0].item())
+                yield X, Y
+
+    monkeypatch.setattr(utils, "Batches", Batches)
+    first = lesson.sweep_point(1, 16, seed=1)
+    torch.rand(3)
+    assert lesson.sweep_point(1, 16, seed=1) == first
+    assert lesson.sweep_point(1, 16, seed=2)[3] != first[3]
+    once, again, other = (drawn[i * len(drawn) // 3 : (i + 1) * len(drawn) // 3] for i in range(3))
+    assert once == again != other, "the minibatches, too, are drawn by the seed"
+
+
+def test_heat_map_shows_each_network_in_its_place(lesson):
+    rows = [(l, h, seed, 10 * l + h / 64 + seed, 1) for l in (1, 3) for h in (64, 256) for seed in (2, 0, 1)]
+    ax, _ = lesson.draw_sweep(rows, "title").axes
+    texts = {text.get_position(): text.get_text() for text in ax.texts}
+    shown = ax.images[0].get_array()
+    for y, l in enumerate(lesson.LAYERS):
+        for x, h in enumerate(lesson.WIDTHS):
+            low, middle, high = (10 * l + h / 64 + seed for seed in range(3))
+            if l in (1, 3) and h in (64, 256):
+                assert texts.pop((x, y)) == f"{middle:.2f}\n{low:.2f} to {high:.2f}"
+                assert shown[y, x] == pytest.approx(middle)
+    assert not texts and shown.count() == 4, "nothing where nothing was trained"
+    assert [label.get_text() for label in ax.get_xticklabels()] == [str(h) for h in lesson.WIDTHS]
+    assert [label.get_text() for label in ax.get_yticklabels()] == [str(l) for l in lesson.LAYERS]
+
+
+@pytest.fixture(scope="module")
+def compared(lesson):
+    """The lesson's comparison of recipes, with two made-up trainings instead of those that it runs before."""
+    values = {"SGD": (20.0, 9.0, 4.0), "Adam": (5.0, 1.1, 1.05)}
+    lesson.race = {
+        name: [utils.EpochRecord(epoch, p, p + 1, 1.0, 2.0 * epoch) for epoch, p in enumerate(perplexities, start=1)]
+        for name, perplexities in values.items()
+    }
+    lesson.run = utils.load_run("deep_lstm")
+    return run_cells("03_concise_lstm", "compare-recipes", "draw-wall-time", into=lesson)
+
+
+def test_recipes_are_compared_by_the_seconds_until_they_reach_the_same_perplexity(compared):
+    recorded, sgd, adam = compared.rows
+    assert sgd[1:] == ["-", "-", "5.00", 3] and adam[1:] == [2, "6.0", "2.05", 3]
+    epoch = next(r.epoch for r in compared.run.records if r.perplexity <= 1.1)
+    assert recorded[1:3] == [epoch, f"{4.0 * epoch:.1f}"], "an epoch of the recorded run takes as long as SGD's here"
+
+
+def test_wall_time_is_drawn_in_seconds(compared):
+    (ax,) = compared.draw_wall_time().axes
+    curves = [line for line in ax.lines if len(line.get_xdata()) == 3]
+    assert len(curves) == 4
+    for line, (name, column) in zip(curves, [(n, c) for n in ("SGD", "Adam") for c in (1, 2)], strict=True):
+        assert list(line.get_xdata()) == [2, 6, 12]
+        assert list(line.get_ydata()) == [record[column] for record in compared.race[name]]
+        assert line.get_linestyle() == ("-" if column == 1 else "--"), "training solid, held-out dashed, as labelled"
+
+
+def test_the_drawn_distribution_is_the_one_that_generate_draws_from(lesson):
+    """At half the temperature every ratio is squared, and the highest bar is the character written at temperature 0."""
+    lesson.fast = lesson.build_deep_lstm(enlarged=True)
+    run_cells("03_concise_lstm", "draw-temperature", into=lesson)
+    for prefix in ("the ", "time"):
+        (warm,), (cold,) = (lesson.draw_next(prefix, tau).axes for tau in (1.0, 0.5))
+        P, Q = (torch.tensor([bar.get_height() for bar in ax.patches]) for ax in (warm, cold))
+        torch.testing.assert_close(Q / Q.max(), (P / P.max()).square(), rtol=1e-3, atol=1e-6)
+        assert 0.9 < P.sum() < 1, "all but <unk>"
+        written = utils.generate(lesson.fast, lesson.vocab, prefix, 1)[-1]
+        assert lesson.vocab.idx_to_token[1 + int(P.argmax())] == written
 
 
 def test_recorded_sweep_is_complete_and_its_small_corner_is_reproduced(lesson):
@@ -142,11 +220,10 @@ def test_recorded_sweep_of_the_long_text_says_what_the_lesson_says(lesson):
 def test_recorded_computes_and_keeps_only_what_full_asks_for(monkeypatch, tmp_path):
     (tmp_path / "assets" / "runs").mkdir(parents=True)
     monkeypatch.setattr(utils, "ROOT", tmp_path)
-    monkeypatch.setattr(utils, "FAST", False)
-    monkeypatch.setenv("FULL", "1")
+    monkeypatch.setattr(utils, "RECORD", True)
     rows, about = utils.recorded("tiny", lambda: [(1, 2.5)])
     assert rows == [[1, 2.5]] and about["origin"] == "this run"
-    monkeypatch.delenv("FULL")
+    monkeypatch.setattr(utils, "RECORD", False)
     monkeypatch.setattr(utils, "FULL", True)  # as on a GPU
     rows, about = utils.recorded("tiny", None)
     assert rows == [[1, 2.5]] and about["origin"] == "recorded run"

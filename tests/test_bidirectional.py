@@ -1,4 +1,4 @@
-"""Lesson 5, tried beyond its own examples: two directions against torch's, layout, chains, blanks, word ends."""
+"""Lesson 5 tells readers the wrong layout, cost or use of two directions, or its own layers are not torch's."""
 
 import math
 import re
@@ -18,13 +18,14 @@ small = st.integers(1, 6)
 
 @pytest.fixture(scope="module")
 def lesson():
-    """The names of the lesson's cells, with two small untrained networks for its blank instead of the trained ones."""
+    """The names of the lesson's cells, with small untrained networks in its pictures, not trained ones."""
     cells = ("directions", "backward-loop", "flip", "check-flip", "bug", "bi-rnn", "copy-weights", "run-both")
     cells += ("largest-difference", "draw-layout", "cost-tools", "bytes-kept", "chain", "draw-chains", "fill-data")
     cells += ("fill-in", "centre-scores", "train-fill-in", "tag-data", "check-tags", "tagger", "tag-scores")
     lesson = run_cells(NAME, *cells, "encode-tools")
     lesson.fillers = {name: lesson.FillIn(4, name == "bidirectional") for name in ("unidirectional", "bidirectional")}
-    return run_cells(NAME, "draw-blank", into=lesson)
+    lesson.taggers = {name: lesson.Tagger(4, name == "bidirectional") for name in lesson.fillers}
+    return run_cells(NAME, "draw-blank", "wrong-in-windows", "train-tagger", "draw-ends", into=lesson)
 
 
 @pytest.fixture(scope="module", params=["RNN", "GRU", "LSTM"])
@@ -65,6 +66,27 @@ def test_every_parameter_has_its_twin(lesson, Cell, their_class):
     for side, network in enumerate((ours, theirs)):
         assert {id(pair[side]) for pair in named} == {id(p) for p in network.parameters()}
         assert len(named) == len(list(network.parameters()))
+
+
+def test_the_comparison_with_torch_notices_every_value_and_every_gradient(lesson, Cell, their_class, monkeypatch):
+    """What the lesson prints as "largest difference" looks at each parameter: at its value, and at its gradient."""
+    copy, num_parameters = lesson.copy_weights, len(list(lesson.BiRNN(Cell, 2, 3, 3, 2).parameters()))
+
+    def another_value(parameter):
+        parameter.data += 0.01
+
+    def another_gradient(parameter):
+        parameter.register_hook(lambda gradient: 1.01 * gradient)
+
+    for spoil in (another_value, another_gradient):
+        for i in range(num_parameters):
+
+            def copy_and_spoil(ours, theirs, i=i, spoil=spoil):
+                copy(ours, theirs)
+                spoil(list(ours.parameters())[i])
+
+            monkeypatch.setattr(lesson, "copy_weights", copy_and_spoil)
+            assert lesson.largest_difference(Cell, their_class, L=2, h=3, d=2, n=2, T=4) > 1e-6, (spoil.__name__, i)
 
 
 @settings(deadline=None, max_examples=20)
@@ -260,17 +282,35 @@ def test_held_out_text_is_not_in_the_training_windows(lesson):
     assert len(train) + len(held_out) + 2 * 30 == len(lesson.ids)
 
 
+def test_centre_scores_are_of_the_centre_alone(lesson):
+    model, windows = lesson.FillIn(5, True), lesson.held_out_windows[:700]
+    logits, centres = model(windows.T)[15], windows[:, 15]  # (700, q), (700,)
+    P = logits.softmax(dim=1)[range(700), centres]
+    perplexity, accuracy = lesson.centre_scores(model, windows)
+    assert perplexity == pytest.approx(1 / P.log().mean().exp().item(), rel=1e-4)
+    assert accuracy == pytest.approx((logits.argmax(dim=1) == centres).sum().item() / 700)
+
+
 def test_both_networks_see_the_same_minibatches_and_learn(lesson):
     seen = []
     for bidirectional in (False, True):
         utils.seed_everything(0)
-        model, tokens = lesson.FillIn(24, bidirectional), []
-        model.register_forward_pre_hook(lambda _, inputs, tokens=tokens: tokens.append(inputs[0].clone()))
+        model, tokens, losses = lesson.FillIn(24, bidirectional), [], []
+
+        def watch(model, inputs, O, tokens=tokens, losses=losses):
+            if O.requires_grad:  # training
+                tokens.append(inputs[0].clone())
+                losses.append(torch.nn.functional.cross_entropy(O[15].detach(), inputs[0][15]).item())
+
+        model.register_forward_hook(watch)
         records = list(lesson.train_fill_in(model, num_records=2))
-        trained = [x for x in tokens if x.shape[1] == 32]
-        assert len(trained) == 60 and [r[0] for r in records] == [30, 60]
+        assert len(tokens) == 60 and tokens[0].shape == (31, 32) and [r[0] for r in records] == [30, 60]
         assert records[1][1] < records[0][1] < 27 and records[1][2] < 27
-        seen.append(torch.stack(trained))
+        assert [r[1] for r in records] == pytest.approx(
+            [math.exp(sum(part) / 30) for part in (losses[:30], losses[30:])]
+        )
+        assert records[1][2] == pytest.approx(lesson.centre_scores(model, lesson.held_out_windows[::10])[0])
+        seen.append(torch.stack(tokens))
     assert torch.equal(*seen)
 
 
@@ -306,8 +346,12 @@ def test_box_lowers_capitals_and_draws_both_distributions(lesson):
             assert P.shape == (27,) and math.isclose(P.sum().item(), 1, rel_tol=1e-5)
             assert torch.equal(P, lesson.fill_blank(model, sentence.lower()))
         (ax,) = lesson.draw_blank(sentence).axes
-        heights = [bar.get_height() for bar in ax.patches]
-        assert len(heights) == 54 and math.isclose(sum(heights), 2, rel_tol=1e-4)
+        for bars, (name, model) in zip(ax.containers, lesson.fillers.items(), strict=True):
+            P = lesson.fill_blank(model, sentence)
+            assert [bar.get_height() for bar in bars] == P.tolist()
+            assert [round(bar.get_x() + bar.get_width() / 2) for bar in bars] == list(range(27))
+            best = lesson.characters[P.argmax()].replace(" ", "␣")
+            assert bars.get_label() == f"{name}: {best}, {P.max():.2f}"
     one, both = lesson.fillers.values()
     left = [lesson.fill_blank(one, s) for s in ("the _ime", "the _oor")]
     assert torch.equal(*left), "the right side is not read"
@@ -345,8 +389,34 @@ def test_f1_is_from_precision_and_recall(lesson, pairs_of_tags):
 def test_only_the_bidirectional_tagger_reads_what_follows(lesson):
     for bidirectional in (False, True):
         model = lesson.Tagger(8, bidirectional)
-        there, then = (model(lesson.without_spaces(text)[0][:, None])[2, 0] for text in ("there", "thenx"))
-        assert torch.equal(there, then) != bidirectional
+        before, after = (model(lesson.without_spaces(text)[0][:, None])[2, 0] for text in ("there", "thenx"))
+        assert torch.equal(before, after) != bidirectional
+
+
+def test_a_tagger_learns_and_is_scored_on_text_it_has_not_seen(lesson):
+    utils.seed_everything(0)
+    tagger = lesson.Tagger(16, True)
+    records = list(lesson.train_tagger(tagger, num_records=3))
+    assert [step for step, _, _ in records] == [20, 40, 60]
+    training, held_out = zip(*(record[1:] for record in records), strict=True)
+    assert training[-1] < 0.8 * training[0] and training[-1] < held_out[-1] + 0.05
+    windows = range(0, len(lesson.held_out_letters) - 49, 50)
+    wrong = [
+        lesson.tag(tagger, lesson.held_out_letters[i : i + 50]) != lesson.held_out_tags[i : i + 50] for i in windows
+    ]
+    assert held_out[-1] == pytest.approx(torch.cat(wrong).float().mean().item())
+
+
+def test_picture_of_word_ends_has_a_bar_for_every_letter_of_both_networks(lesson):
+    (ax,) = lesson.draw_ends("The re w").axes
+    for bars, (name, model) in zip(ax.containers, lesson.taggers.items(), strict=True):
+        P = model(lesson.without_spaces("therew")[0][:, None])[:, 0].softmax(dim=1)[:, 1]
+        assert bars.get_label() == name
+        assert [bar.get_height() for bar in bars] == pytest.approx(P.tolist())
+    assert [label.get_text() for label in ax.get_xticklabels()] == list("therew")
+    for letters in ("", "café", "a" * 41):
+        with pytest.raises(ValueError, match="letters must be 1 to 40 letters a to z"):
+            lesson.draw_ends(letters)
 
 
 @pytest.mark.parametrize("name", ["h_n[-2], h_n[-1]", "output.mean(0)", "output[-1]"])

@@ -1,4 +1,4 @@
-"""Lesson 6, tried beyond its own examples: what leaks and what cannot, on the lesson's own functions and numbers."""
+"""Lesson 6's evidence is false: what it says leaks does not, what it says cannot does, or a picture shows another."""
 
 import ast
 import json
@@ -6,6 +6,7 @@ import re
 import statistics
 from pathlib import Path
 
+import ipywidgets
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +25,10 @@ both = pytest.mark.parametrize("name", ["uni", "bi"])
 def lesson():
     """The names of the lesson's cells but for its trainings: `uni` and `bi` are untrained, `windows` is (n, T)."""
     cells = ("load-data", "suspects", "by-position", "predict", "gradient-norms", "read", "initial-states")
-    return run_cells(NAME, *cells, "ocr", "tagger", "train-tagger", "vowels", "lineup")
+    cells += ("draw-gradient", "draw-initial-states", "ocr", "tagger", "train-tagger", "vowels", "lineup")
+    lesson = run_cells(NAME, *cells)
+    lesson.widgets, lesson.scores = ipywidgets, {"unidirectional": (3.0, 4.0), "bidirectional": (1.0, 9.0)}
+    return run_cells(NAME, "draw-scores", "explore-future", into=lesson)
 
 
 @settings(deadline=None, max_examples=25)
@@ -103,6 +107,73 @@ def test_initial_states_by_position(lesson):
     assert all(torch.equal(X[:, 1:], Y[:, :-1]) for X, Y in lesson.minibatches)
     book = lesson.pages.unfold(0, rows.shape[1], 1)
     assert all((row == book).all(dim=1).any() for row in rows), "each row is one piece of the book"
+
+
+def test_initial_states_cost_what_reading_the_text_before_or_after_in_one_piece_costs(lesson):
+    """Carried, of another row and true: each is the state of a text that is simply read on from zeros."""
+    minibatches = lesson.minibatches
+    rows = torch.cat([X for X, _ in minibatches], dim=1)  # (8, all steps)
+    expected = {"carried": [], "of another row": [], "true": [], "zeros": []}
+
+    def losses(model, before, X, Y, after):
+        """Of the windows X, read in one piece with the text before and after them: (T, n)."""
+        whole = torch.cat([before, X, after], dim=1)
+        logits, _ = model(whole, model.begin_state(batch_size=8, device="cpu"))
+        logits = logits.reshape(whole.shape[1], 8, -1)[before.shape[1] :][: X.shape[1]]
+        return torch.nn.functional.cross_entropy(logits.permute(1, 2, 0), Y, reduction="none").T
+
+    none = rows[:, :0]
+    with torch.no_grad():
+        for i, ((X, Y), (following, _)) in enumerate(zip(minibatches, minibatches[1:], strict=False)):
+            if i > 0:
+                before = rows[:, : 35 * i]
+                expected["carried"].append(losses(lesson.uni, before, X, Y, none))
+                expected["of another row"].append(losses(lesson.uni, before.roll(1, 0), X, Y, none))
+                expected["zeros"].append(losses(lesson.uni, none, X, Y, none))
+                expected["true"].append(losses(lesson.bi, none, X, Y, following))
+    expected = {name: torch.cat(parts, dim=1).mean(dim=1).exp() for name, parts in expected.items()}
+    for name in ("zeros", "carried", "of another row"):
+        torch.testing.assert_close(lesson.forward[name], expected[name], rtol=1e-4, atol=0)
+    torch.testing.assert_close(lesson.backward["true"], expected["true"], rtol=1e-4, atol=0)
+
+
+def test_pictures_show_the_numbers_that_they_name(lesson):
+    (ax,) = lesson.draw_by_position(9).axes
+    for line, (name, model) in zip(ax.lines, lesson.suspects.items(), strict=True):
+        assert line.get_label() == name and list(line.get_xdata()) == list(range(1, 10))
+        p = utils.perplexity_by_position(model, lesson.pages, 9)
+        assert list(line.get_ydata()) == pytest.approx(p.tolist())
+    (ax,) = lesson.draw_scores(lesson.scores).axes
+    heights = {bars.get_label(): [bar.get_height() for bar in bars] for bars in ax.containers}
+    assert heights == {"whole window": [3, 1], "prefix only": [4, 9]}
+    assert [label.get_text() for label in ax.get_xticklabels()] == list(lesson.scores)
+    for ax, g in zip(lesson.draw_gradient(lesson.G).axes, lesson.G.values(), strict=False):
+        shown = ax.images[0].get_array()
+        assert (shown.filled(0) == g.numpy()).all() and ax.images[0].get_extent() == [0.5, 20.5, 20.5, 0.5]
+    curves = {"forward": lesson.forward, "backward": lesson.backward}
+    for ax, (direction, perplexities) in zip(lesson.draw_initial_states(**curves).axes, curves.items(), strict=True):
+        drawn = {line.get_label(): torch.as_tensor(line.get_ydata()) for line in ax.lines}
+        assert direction in ax.get_title() and drawn.keys() == perplexities.keys()
+        assert all(torch.equal(drawn[name], p) for name, p in perplexities.items())
+        first, last = ax.get_xlim()
+        assert first < (1 if direction == "forward" else 35) < last, "where the direction begins"
+
+
+@pytest.mark.parametrize("t", [1, 20, 34])
+def test_picture_of_the_future_has_both_predictions_and_both_characters(lesson, t):
+    X, changed = lesson.windows[3:4], lesson.other_future(lesson.windows, t, 2)[3:4]
+    figure = lesson.draw_future(3, t, 2)
+    texts = ["".join(lesson.vocab.to_tokens(x[0].tolist())) for x in (X, changed)]
+    assert figure.get_suptitle() == "\n".join(
+        f"{name} {text[:t]}|{text[t:]}" for name, text in zip(("book: ", "other:"), texts, strict=True)
+    )
+    for ax, model in zip(figure.axes, lesson.suspects.values(), strict=True):
+        for bars, marker, x in zip(ax.containers, ax.lines, (X, changed), strict=True):
+            P = lesson.predict(model, x)[t - 1, 0, 1:]
+            assert [bar.get_height() for bar in bars] == P.tolist()
+            label = ax.get_xticklabels()[int(marker.get_xdata()[0])].get_text()
+            assert label.replace("␣", " ") == lesson.vocab.to_tokens(int(x[0, t]))
+        assert (ax.containers[0].get_label(), ax.containers[1].get_label()) == ("book's future", "other future")
 
 
 @given(rate=st.floats(0, 1), seed=st.integers(0, 1000))

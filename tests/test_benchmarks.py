@@ -1,4 +1,4 @@
-"""The book has become slow where it promises speed, or the table of benchmarks compares what cannot be compared."""
+"""If this fails, the book is slow where it promises speed, or its benchmarks compare what cannot be compared."""
 
 import statistics
 import subprocess

@@ -1,4 +1,4 @@
-"""Lesson 5 tells readers the wrong layout, cost or use of two directions, or its own layers are not torch's."""
+"""If this fails, lesson 5 tells a reader the wrong layout, cost or use of two directions."""
 
 import math
 import re

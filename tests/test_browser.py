@@ -1,4 +1,4 @@
-"""A reader's way through the lessons: JupyterLab in a real browser, Run All, sliders by keyboard, Train, Stop."""
+"""If this fails, a reader who runs a lesson in JupyterLab, moves its sliders by keyboard or trains is stopped."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Lesson 1 teaches false shapes, counts, arrows or orders: a reader would size, wire or compute a deep RNN wrongly."""
+"""If this fails, a reader of lesson 1 sizes, wires or computes a deep RNN wrongly."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""A lesson's static figure is not the one that our script draws, is cut off, transparent, or shown by no lesson."""
+"""If this fails, a lesson's static figure is not what our script draws, is cut off, transparent, or shown nowhere."""
 
 import re
 from pathlib import Path

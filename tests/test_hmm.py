@@ -1,4 +1,4 @@
-"""Lesson 4's recursions give wrong probabilities, or what it calls the optimum of a blank is not the optimum."""
+"""If this fails, a reader of lesson 4 gets wrong probabilities, or takes for an optimum what is none."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""Lesson 6's evidence is false: what it says leaks does not, what it says cannot does, or a picture shows another."""
+"""If this fails, a reader of lesson 6 believes in evidence that is false: a leak that is none, or none where one is."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""Lesson 2's own networks are not what torch computes: who builds one with it gets other numbers or learns less."""
+"""If this fails, a reader who builds lesson 2's networks gets other numbers than torch's, or trains them less well."""
 
 import math
 import statistics

@@ -1,4 +1,4 @@
-"""Lesson 3 compares recipes falsely, or its sweep gives other numbers on another machine, core or cluster."""
+"""If this fails, a reader of lesson 3 is told falsely which recipe is faster, or gets other numbers on another core."""
 
 import contextlib
 import os

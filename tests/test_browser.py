@@ -12,7 +12,9 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from book.settings import LABELS
 from tests.support.lab import begin_run_all, free_port, jupyter_lab, server, wait_for
+from utils import RECIPES
 
 pytestmark = pytest.mark.alone
 ROOT = Path(__file__).resolve().parents[1]
@@ -165,84 +167,57 @@ def test_lesson_2_as_a_reader_tries_it(lesson):
     reach.screenshot(path=ARTIFACTS / "reach.png")
 
 
+class PlaygroundOnPage:
+    """The playground in a page: its parts, found by the words that a reader sees on them."""
+
+    def __init__(self, page):
+        self.page, self.box = page, page.locator(".book-playground")
+        self.box.scroll_into_view_if_needed()
+        self.figure, self.rows = self.box.locator("img"), self.box.locator(".book-table tbody tr")
+        self.layers, self.hidden = (self.part("slider", name) for name in ("layers", "hidden_units"))
+        self.train, self.stop, self.reset = (self.part("button", name) for name in ("train", "stop", "reset"))
+
+    def part(self, role, name):
+        return self.box.get_by_role(role, name=LABELS[name], exact=True)
+
+    def press(self, slider, key, shows):
+        """Move a slider by a key until it shows a value."""
+        slider.focus()
+        self.page.keyboard.press(key)
+        wait_for(lambda: slider.get_attribute("aria-valuetext") == shows, 5)
+
+    def fill(self, name, text):
+        self.box.get_by_label(LABELS[name], exact=True).fill(text)
+        self.page.keyboard.press("Tab")
+
+    def begin_anew(self):
+        """Reset; and mark the figure: one that is replaced loses the mark."""
+        self.reset.click()
+        wait_for(lambda: self.hidden.get_attribute("aria-valuetext") == "128", 5)
+        self.figure.evaluate("image => { image.marked = true }")
+
+    def source(self):
+        return self.figure.get_attribute("src")
+
+
 def test_lesson_3_as_a_reader_tries_it(lesson, lab):
     page = lesson("03_concise_lstm")
-    box = page.locator(".book-playground")
-    box.scroll_into_view_if_needed()
-    layers, hidden = (box.get_by_role("slider", name=name, exact=True) for name in ("Layers", "Hidden units"))
-    train, stop, reset = (box.get_by_role("button", name=name, exact=True) for name in ("Train", "Stop", "Reset"))
-    figure = box.locator("img")
+    playground = PlaygroundOnPage(page)
+    playground.begin_anew()
+    playground.press(playground.layers, "ArrowRight", "2")
+    playground.press(playground.hidden, "ArrowLeft", "112")
+    playground.press(playground.hidden, "ArrowLeft", "96")
+    check_keyboard(page, playground.box)
 
-    reset.click()
-    wait_for(lambda: hidden.get_attribute("aria-valuetext") == "128", 5)
-    figure.evaluate("image => { image.marked = true }")  # a figure that is replaced loses the mark
-    layers.focus()
-    page.keyboard.press("ArrowRight")
-    wait_for(lambda: layers.get_attribute("aria-valuetext") == "2", 5)
-    hidden.focus()
-    for _ in range(2):
-        page.keyboard.press("ArrowLeft")
-    wait_for(lambda: hidden.get_attribute("aria-valuetext") == "96", 5)
-    check_keyboard(page, box)
-    layers.focus()
-    rate, place = box.get_by_label("Learning rate", exact=True), figure.bounding_box()
-    rate.fill("-1")
-    page.keyboard.press("Tab")
-    box.get_by_text("lr must be a number above 0").wait_for()
-    assert figure.bounding_box() == place, "a message moves the figure"
-    rate.fill("0.005")
-    box.get_by_label("Epochs", exact=True).fill("500")
-    page.keyboard.press("Tab")
+    playground.layers.focus()
+    place = playground.figure.bounding_box()
+    playground.fill("lr", "-1")
+    playground.box.get_by_text("lr must be a number above 0").wait_for()
+    assert playground.figure.bounding_box() == place, "a message moves the figure"
+    playground.fill("lr", str(RECIPES["fast"].lr))
 
-    empty = figure.get_attribute("src")
-    started = time.monotonic()
-    train.click()
-    wait_for(lambda: figure.get_attribute("src") != empty, 20)
-    first_point = time.monotonic() - started
-    pictures = {empty}
-    wait_for(lambda: pictures.add(figure.get_attribute("src")) or len(pictures) >= 4, 60)
-
-    prompts = page.locator(".jp-CodeCell").filter(has_text="answer_1 = None").locator(".jp-InputArea-prompt")
-    before = prompts.inner_text()
-    page.locator(".jp-CodeCell").filter(has_text="answer_1 = None").locator(".cm-content").click()
-    page.keyboard.press("Control+Enter")
-    wait_for(lambda: re.fullmatch(r"\[\d+\]:", prompts.inner_text()) and prompts.inner_text() != before, 10)
-    assert not stop.is_disabled(), "the training did not go on while another cell ran"
-
-    box.scroll_into_view_if_needed()
-    page.screenshot(path=ARTIFACTS / "training.png")
-    milliseconds = page.evaluate(
-        """async () => {
-            const box = document.querySelector(".book-playground");
-            const started = performance.now();
-            [...box.querySelectorAll("button")].find(b => b.textContent.trim() === "Stop").click();
-            while (!box.textContent.includes("stopped ·")) await new Promise(requestAnimationFrame);
-            return performance.now() - started;
-        }"""
-    )
-    assert milliseconds < 500, f"Stop took {milliseconds:.0f} ms"
-
-    reset.click()  # the picture in the README: Layers 1, then 2
-    wait_for(lambda: hidden.get_attribute("aria-valuetext") == "128", 5)
-    box.get_by_label("Epochs", exact=True).fill("40" if PICTURE else "3")
-    page.keyboard.press("Tab")
-    figure.evaluate("image => { image.marked = true }")
-    for runs in (1, 2):
-        train.click()
-        wait_for(lambda runs=runs: box.locator(".book-table tbody tr").count() == runs, 90)
-        if runs == 1:
-            layers.focus()
-            page.keyboard.press("ArrowRight")
-    assert figure.evaluate("image => image.marked === true"), "the figure was replaced instead of redrawn"
-    assert "2 LSTM 2 x 128: training" in figure.get_attribute("alt"), "the words are those of the newest picture"
-    box.screenshot(path=ARTIFACTS / "two_runs.png")
-    whole, table = box.bounding_box(), box.locator(".book-table").bounding_box()
-    assert table["width"] <= whole["width"], "the table is cut off"
-    if PICTURE:  # as far as the table
-        shown = whole | {"height": table["y"] + table["height"] - whole["y"]}
-        page.screenshot(path=ROOT / "assets" / "playground.png", clip=shown)
-    print(f"first point {first_point:.1f} s, Stop {milliseconds:.0f} ms")
-
+    check_that_training_is_live_and_leaves_other_cells_free(page, playground)
+    compare_two_runs(page, playground)
     page.keyboard.press("Control+s")
     page.wait_for_timeout(1500)
     saved = json.loads((lab.course / "notebooks/en/03_concise_lstm.ipynb").read_text(encoding="utf-8"))
@@ -253,9 +228,59 @@ def test_lesson_3_as_a_reader_tries_it(lesson, lab):
     page.locator(".jp-Notebook h1", has_text="深度 LSTM 的简洁实现").wait_for(timeout=30_000)
 
 
+def check_that_training_is_live_and_leaves_other_cells_free(page, playground):
+    """Train for 500 epochs; the figure changes, an exercise's cell can be run meanwhile, and Stop acts at once."""
+    playground.fill("epochs", "500")
+    empty, started = playground.source(), time.monotonic()
+    playground.train.click()
+    wait_for(lambda: playground.source() != empty, 20)
+    first_point, pictures = time.monotonic() - started, {empty}
+    wait_for(lambda: pictures.add(playground.source()) or len(pictures) >= 4, 60)
+
+    exercise = page.locator(".jp-CodeCell").filter(has_text="answer_1 = None")
+    prompt = exercise.locator(".jp-InputArea-prompt")
+    before = prompt.inner_text()
+    exercise.locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    wait_for(lambda: re.fullmatch(r"\[\d+\]:", prompt.inner_text()) and prompt.inner_text() != before, 10)
+    assert not playground.stop.is_disabled(), "the training did not go on while another cell ran"
+
+    playground.box.scroll_into_view_if_needed()
+    page.screenshot(path=ARTIFACTS / "training.png")
+    milliseconds = playground.stop.evaluate(
+        """async button => {
+            const box = button.closest(".book-playground"), started = performance.now();
+            button.click();
+            while (!box.textContent.includes("stopped ·")) await new Promise(requestAnimationFrame);
+            return performance.now() - started;
+        }"""
+    )
+    print(f"first point {first_point:.1f} s, Stop {milliseconds:.0f} ms")
+    assert milliseconds < 500, f"Stop took {milliseconds:.0f} ms"
+
+
+def compare_two_runs(page, playground):
+    """The picture in the README: one layer, then two, in one figure and one table."""
+    playground.begin_anew()
+    playground.fill("epochs", "40" if PICTURE else "3")
+    for number in (1, 2):
+        playground.train.click()
+        wait_for(lambda number=number: playground.rows.count() == number, 90)
+        if number == 1:
+            playground.press(playground.layers, "ArrowRight", "2")
+    assert playground.figure.evaluate("image => image.marked === true"), "the figure was replaced instead of redrawn"
+    assert "2 LSTM 2 x 128: training" in playground.figure.get_attribute("alt"), "the words are those of the newest"
+    playground.box.screenshot(path=ARTIFACTS / "two_runs.png")
+    whole, table = playground.box.bounding_box(), playground.box.locator(".book-table").bounding_box()
+    assert table["width"] <= whole["width"], "the table is cut off"
+    if PICTURE:  # as far as the table
+        shown = whole | {"height": table["y"] + table["height"] - whole["y"]}
+        page.screenshot(path=ROOT / "assets" / "playground.png", clip=shown)
+
+
 def check_keyboard(page, box):
     """Tab leads through all controls that can be used now, in the page's order; each shows that it has the focus."""
-    box.get_by_role("slider", name="Layers", exact=True).focus()
+    box.get_by_role("slider", name=LABELS["layers"], exact=True).focus()
     names = []
     for _ in range(20):
         names.append(
@@ -270,9 +295,8 @@ def check_keyboard(page, box):
             )
         )
         page.keyboard.press("Tab")
-    order = ["Layers", "Hidden units", "Cell", "Recipe", "Learning rate", "Epochs", "Seed", "Train", "Reset", "Prefix"]
-    seen = [name for name in dict.fromkeys(names) if name]
-    assert seen == [*order, "Temperature", "Settings"]
+    order = "layers hidden_units cell recipe lr epochs seed train reset prefix temperature settings".split()
+    assert [name for name in dict.fromkeys(names) if name] == [LABELS[name] for name in order]
 
 
 def test_lesson_4_as_a_reader_tries_it(lesson):
@@ -338,31 +362,25 @@ def test_lesson_6_as_a_reader_tries_it(lesson):
     assert statistics.median(seconds) < 0.5
     future.screenshot(path=ARTIFACTS / "future.png")
 
-    box = page.locator(".book-playground")
-    box.scroll_into_view_if_needed()
-    assert box.get_by_label("Bidirectional", exact=True).is_checked()
-    assert box.locator(".book-table tbody tr").count() == 1
+    playground = PlaygroundOnPage(page)
+    assert playground.box.get_by_label(LABELS["bidirectional"], exact=True).is_checked()
+    assert playground.rows.count() == 1
 
 
 def train_and_watch(page):
     """Press Train on a page's playground with a small network; wait for moving pictures, Stop, and the table's row."""
-    box = page.locator(".book-playground")
-    box.get_by_role("button", name="Reset", exact=True).click()
-    hidden, figure = box.get_by_role("slider", name="Hidden units", exact=True), box.locator("img")
-    wait_for(lambda: hidden.get_attribute("aria-valuetext") == "128", 10)
-    hidden.focus()
-    page.keyboard.press("ArrowLeft")
-    wait_for(lambda: hidden.get_attribute("aria-valuetext") == "112", 5)
-    box.get_by_label("Epochs", exact=True).fill("500")
-    page.keyboard.press("Tab")
-    box.get_by_role("button", name="Train", exact=True).focus()
+    playground = PlaygroundOnPage(page)
+    playground.begin_anew()
+    playground.press(playground.hidden, "ArrowLeft", "112")
+    playground.fill("epochs", "500")
+    playground.train.focus()
     page.keyboard.press("Enter")
     pictures = set()
-    wait_for(lambda: pictures.add(figure.get_attribute("src")) or len(pictures) >= 4, 60)
-    box.get_by_text("the model writes:").wait_for()
-    box.get_by_role("button", name="Stop", exact=True).click()
-    box.get_by_text("stopped \u00b7").wait_for(timeout=5000)
-    wait_for(lambda: "LSTM 1 x 112" in box.locator(".book-table tbody tr").inner_text(), 5)
+    wait_for(lambda: pictures.add(playground.source()) or len(pictures) >= 4, 60)
+    playground.box.get_by_text("the model writes:").wait_for()
+    playground.stop.click()
+    playground.box.get_by_text("stopped \u00b7").wait_for(timeout=5000)
+    wait_for(lambda: "LSTM 1 x 112" in playground.rows.inner_text(), 5)
 
 
 def test_start_page_says_that_the_machine_is_ready(lesson):

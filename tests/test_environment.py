@@ -211,10 +211,16 @@ utils.check_machine()
 
 def test_a_quick_look_records_nothing():
     """FAST=1, which the tests set, wins over FULL=1: no sweep of minutes, and no recorded run is overwritten."""
-    code = "import utils; print(utils.FAST, utils.FULL, utils.RECORD, utils.epochs(500))"
+    code = """
+import utils
+batches = utils.Batches(utils.load_corpus().train)
+model = utils.d2l.RNNModel(utils.torch.nn.RNN(28, 4), 28)
+records = list(utils.fit(model, batches, lr=1.0, num_epochs=3))
+print(utils.FAST, utils.FULL, utils.RECORD, utils.epochs(500), len(records))
+"""
     for env, expected in (
-        ({"FAST": "1", "FULL": "1"}, "True False False 2"),
-        ({"FAST": "", "FULL": "1"}, "False True True 500"),
+        ({"FAST": "1", "FULL": "1"}, "True False False 2 2"),
+        ({"FAST": "", "FULL": "1"}, "False True True 500 3"),
     ):
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, env=os.environ | env, capture_output=True, text=True

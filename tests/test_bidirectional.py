@@ -395,8 +395,11 @@ def test_only_the_bidirectional_tagger_reads_what_follows(lesson):
 
 def test_a_tagger_learns_and_is_scored_on_text_it_has_not_seen(lesson):
     utils.seed_everything(0)
-    tagger = lesson.Tagger(16, True)
+    tagger, read = lesson.Tagger(16, True), []
+    tagger.register_forward_hook(lambda _, inputs, O: read.extend(inputs[0].T if O.requires_grad else ()))
     records = list(lesson.train_tagger(tagger, num_records=3))
+    book = "".join(map(chr, lesson.train_letters))
+    assert len(read) == 60 * 32 and all("".join(map(chr, window)) in book for window in read)
     assert [step for step, _, _ in records] == [20, 40, 60]
     training, held_out = zip(*(record[1:] for record in records), strict=True)
     assert training[-1] < 0.8 * training[0] and training[-1] < held_out[-1] + 0.05

@@ -130,6 +130,12 @@ def test_smoothing_optimum_is_never_above_the_filtering_optimum(lesson, model):
             close(smoothing, filtering)
 
 
+def test_cross_entropy_is_in_nats(lesson):
+    X = torch.tensor([[0, 5], [3, 1]])
+    P = torch.full((2, 2, 6), 1 / 6, dtype=torch.float64)
+    close(lesson.cross_entropy(P, X), torch.full((2, 2), math.log(6), dtype=torch.float64))
+
+
 def test_batched_optima_equal_the_single_ones(lesson):
     X = lesson.fresh[:, :5]  # (20, 5)
     left, both = lesson.exact(lesson.hmm, X)
@@ -224,7 +230,9 @@ def test_networks_do_not_see_the_letter_they_fill_in(lesson, both):
 @pytest.mark.parametrize("name", ["left only", "both sides"])
 def test_short_training_comes_near_its_floor_and_not_below(lesson, name):
     network, optimum = lesson.FillIn(32, both=name == "both sides"), lesson.floors[name]
-    list(lesson.train(network, 250, seed=5))
+    records = list(lesson.train(network, 150, seed=5))
+    assert [minibatch for minibatch, *_ in records] == [5, 10, 20, 30, 40, 50, 100, 150]
+    assert records[-1][1] == pytest.approx(lesson.score(network).mean().item())
     gap = (lesson.score(network) - optimum).mean(0)  # (n,)
     assert -3 * gap.std() / len(gap) ** 0.5 < gap.mean() < 0.01 * optimum.mean()
 

@@ -11,8 +11,6 @@ from benchmarks import classroom, recipes, stacked_lstm, startup, training
 from benchmarks.timing import speed_ratios, spread
 from utils import d2l, torch
 
-pytestmark = pytest.mark.alone
-
 
 def ratio(seconds, name, against):
     """How many times as fast one is as the other, the median of the rounds."""
@@ -25,6 +23,7 @@ def test_the_compared_stacks_are_the_same_network():
     assert stacks["nn.LSTM"](X).shape == stacks["from scratch"](X).shape
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("num_layers", "num_hiddens", "limits"),
     [(2, 64, {"nn.LSTM": 0.25, "gate by gate, step by step": 1.2}), (2, 256, {"nn.LSTM": 0.4})],
@@ -35,6 +34,7 @@ def test_stacked_lstm_from_scratch_is_fast_enough(num_layers, num_hiddens, limit
         assert ratio(seconds, "from scratch", against) >= limit, against
 
 
+@pytest.mark.alone
 def test_fit_with_its_live_plot_costs_what_a_loop_must():
     """In one of three measurements: what else the machine does can disturb one, code that is too slow fails in all."""
     for _ in range(3):
@@ -73,12 +73,14 @@ def test_d2ls_recipe_is_that_of_train_ch8(monkeypatch, capsys, corpus):
     assert [next(records)[1] for _ in range(3)] == pytest.approx(theirs, rel=1e-6)
 
 
+@pytest.mark.alone
 def test_four_kernels_on_this_machine_train_at_least_as_much_as_one_and_stop_at_once():
     totals, latencies = classroom.measure(counts=(1, 4), rounds=1, seconds=4)
     assert totals[4][0] >= 0.8 * totals[1][0]
     assert max(latencies[4]) < 1
 
 
+@pytest.mark.alone
 def test_import_utils_costs_little_more_than_torch_and_d2l():
     assert ratio(startup.measure_imports(rounds=3), "torch and d2l", "utils") <= 1.2
 

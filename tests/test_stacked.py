@@ -30,7 +30,7 @@ def lesson():
     cells += ("deep-rnn", "copy-weights", "results", "largest-difference", "language-model", "reach")
     lesson = run_cells("02_stacked_from_scratch", *cells, "clip-gradients", "train-epoch")
     lesson.math, lesson.statistics = math, statistics  # which its cells in between import
-    return run_cells("02_stacked_from_scratch", "train", into=lesson)
+    return run_cells("02_stacked_from_scratch", "draw-reach", "train", into=lesson)
 
 
 @pytest.fixture(scope="module", params=["RNN", "GRU", "LSTM"])
@@ -113,6 +113,16 @@ def test_detach_hands_over_the_value_and_stops_the_gradient(lesson, Cell):
     assert (norms > 0).all()
     assert (detached[:15] == 0).all()
     torch.testing.assert_close(detached[15:], norms[15:])
+
+
+def test_picture_of_reach_has_every_norm_at_its_step(lesson):
+    for detach in (False, True):
+        _, norms = lesson.reach(lesson.GRUCell, 1, detach)
+        drawn = lesson.draw_reach("GRU", 1, detach).axes[0].lines
+        nonzero = dict(zip(*(x.tolist() for x in map(torch.as_tensor, drawn[0].get_data())), strict=True))
+        assert nonzero == {step: norm for step, norm in zip(range(-14, 16), norms.tolist(), strict=True) if norm > 0}
+        zeros = [line for line in drawn if line.get_marker() == "s"]
+        assert [list(line.get_xdata()) for line in zeros] == ([list(range(-14, 1))] if detach else [])
 
 
 @given(st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=6), st.floats(0.1, 50))

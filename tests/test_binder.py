@@ -40,7 +40,7 @@ def binder(course):
     requirements = [line for line in lines_of(course / ".binder" / "requirements.txt") if line[0] != "-"]
     (folder / "requirements.txt").write_text("\n".join(requirements).replace("+cpu", ""))
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    subprocess.run([folder / "venv/bin/pip", "install", "-q", "-r", folder / "requirements.txt"], check=True)
+    subprocess.run([folder / "venv/bin/pip", "install", "-q", "--no-compile", "-r", folder / "requirements.txt"], check=True)
     env = {"HOME": str(folder / "home"), "PATH": f"{folder / 'venv/bin'}:{os.environ['PATH']}"}
 
     def run(*command):

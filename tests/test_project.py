@@ -1,4 +1,7 @@
-"""The tree as a stranger finds it: README's commands, exact pins, clean code, nothing of the machine it was made on."""
+"""If this fails, a stranger who clones the book meets a broken link, a command that does not work, or a file that nobody can read.
+
+README's commands, exact pins, clean code, nothing of the machine it was made on.
+"""
 
 import ast
 import csv

@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from book.settings import LABELS
-from tests.support.lab import begin_run_all, free_port, jupyter_lab, server, wait_for
+from tests.support.lab import begin_run_all, free_port, jupyter_lab, peak_memory, server, wait_for
 from utils import RECIPES
 
 pytestmark = pytest.mark.alone
@@ -202,6 +202,8 @@ class PlaygroundOnPage:
 
 def test_lesson_3_as_a_reader_tries_it(lesson, lab):
     page = lesson("03_concise_lstm")
+    memory = peak_memory(lab, "notebooks/en/03_concise_lstm.ipynb")
+    assert memory is None or memory < 1e9, "a kernel on a shared hub, or on Binder, may use 1 GB"
     playground = PlaygroundOnPage(page)
     playground.begin_anew()
     playground.press(playground.layers, "ArrowRight", "2")

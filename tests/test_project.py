@@ -1,4 +1,4 @@
-"""If this fails, a stranger who clones the book meets a broken link, a command that does not work, or a file that nobody can read.
+"""If this fails, a stranger who clones the book meets a broken link, a wrong command or a file that is hard to read.
 
 README's commands, exact pins, clean code, nothing of the machine it was made on.
 """

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from pathlib import Path
 from types import SimpleNamespace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -103,6 +104,16 @@ def begin_run_all(page, lab, notebook, front_end="lab/tree"):
         if waiting.count() or kernel() != "idle":
             break
     return started, lambda: waiting.count() == 0 and kernel() == "idle"
+
+
+def peak_memory(lab, notebook):
+    """Return the most memory, in bytes, that a notebook's kernel has had; None where the system does not tell."""
+    (kernel,) = [s["kernel"]["id"] for s in lab.api("sessions") if s["path"] == notebook and s["kernel"]["connections"]]
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if f"kernel-{kernel}.json" in (process / "cmdline").read_text():
+                return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", (process / "status").read_text())[1])
+    return None
 
 
 def wait_for(condition, seconds):

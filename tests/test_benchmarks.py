@@ -17,6 +17,18 @@ def ratio(seconds, name, against):
     return statistics.median(speed_ratios(seconds, name, against))
 
 
+def in_one_of_three(measure):
+    """Pass if the numbers of one measurement are all within their limits: measure() returns {what: whether it is}.
+
+    What else the machine does can disturb one; code that is too slow fails in all three.
+    """
+    for _ in range(3):
+        met = measure()
+        if all(met.values()):
+            return
+    raise AssertionError(met)
+
+
 def test_the_compared_stacks_are_the_same_network():
     stacks, X = stacked_lstm.make_stacks(5, 16, num_layers=2)
     torch.testing.assert_close(stacks["from scratch"](X), stacks["gate by gate, step by step"](X))
@@ -36,13 +48,13 @@ def test_stacked_lstm_from_scratch_is_fast_enough(num_layers, num_hiddens, limit
 
 @pytest.mark.alone
 def test_fit_with_its_live_plot_costs_what_a_loop_must():
-    """In one of three measurements: what else the machine does can disturb one, code that is too slow fails in all."""
-    for _ in range(3):
+    def measure():
         seconds = training.measure_in_a_kernel(rounds=3, num_hiddens=128)
-        ratios = [ratio(seconds, "fit", against) for against in training.AIMS]
-        if ratios[0] >= 0.95 and ratios[1] >= 0.85:
-            return
-    raise AssertionError(ratios)
+        ratios = {against: ratio(seconds, "fit", against) for against in training.AIMS}
+        limits = zip(ratios.items(), (0.95, 0.85), strict=True)
+        return {f"{found:.3f} x {against}": found >= limit for (against, found), limit in limits}
+
+    in_one_of_three(measure)
 
 
 def test_the_bare_loop_trains_as_fit_does(corpus):
@@ -75,14 +87,21 @@ def test_d2ls_recipe_is_that_of_train_ch8(monkeypatch, capsys, corpus):
 
 @pytest.mark.alone
 def test_four_kernels_on_this_machine_train_at_least_as_much_as_one_and_stop_at_once():
-    totals, latencies = classroom.measure(counts=(1, 4), rounds=1, seconds=4)
-    assert totals[4][0] >= 0.8 * totals[1][0]
-    assert max(latencies[4]) < 1
+    def measure():
+        totals, latencies = classroom.measure(counts=(1, 4), rounds=1, seconds=4)
+        share, slowest = totals[4][0] / totals[1][0], max(latencies[4])
+        return {f"{share:.2f} x one alone": share >= 0.8, f"Stop within {slowest:.2f} s": slowest < 1}
+
+    in_one_of_three(measure)
 
 
 @pytest.mark.alone
 def test_import_utils_costs_little_more_than_torch_and_d2l():
-    assert ratio(startup.measure_imports(rounds=3), "torch and d2l", "utils") <= 1.2
+    def measure():
+        found = ratio(startup.measure_imports(rounds=2), "torch and d2l", "utils")
+        return {f"{found:.2f} x": found <= 1.2}
+
+    in_one_of_three(measure)
 
 
 def test_timing_takes_turns_and_drops_the_first_round():

@@ -12,8 +12,6 @@ from tests.support.lesson_code import run_cells
 from tests.support.stored import stored
 from utils import torch
 
-pytestmark = pytest.mark.xdist_group("lesson 5")  # its tests share what is dear to make
-
 nn, NAME = torch.nn, "05_bidirectional_rnn"
 small = st.integers(1, 6)
 

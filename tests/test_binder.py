@@ -14,10 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="Binder is Linux: bash scripts"),
-    pytest.mark.xdist_group("Binder"),  # its tests share what is dear to make
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Binder is Linux: bash scripts")
 
 ROOT = Path(__file__).resolve().parents[1]
 

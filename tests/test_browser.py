@@ -16,7 +16,7 @@ from book.settings import LABELS
 from tests.support.lab import begin_run_all, free_port, jupyter_lab, peak_memory, server, wait_for
 from utils import RECIPES
 
-pytestmark = pytest.mark.alone
+alone = pytest.mark.alone  # it measures how long something takes
 ROOT = Path(__file__).resolve().parents[1]
 ARTIFACTS = ROOT / "artifacts"  # screenshots, ignored by git
 PICTURE = os.environ.get("PICTURE") == "1"  # train for longer and keep the screenshot that the README shows
@@ -118,6 +118,7 @@ def type_into(box, text):
     return figure.get_attribute("src")
 
 
+@alone
 def test_lesson_1_as_a_reader_tries_it(lesson):
     page = lesson("01_deep_rnn")
     graph = output_of(page, "graph_and_shapes,")
@@ -155,6 +156,7 @@ def test_lesson_1_as_a_reader_tries_it(lesson):
     wait_for(lambda: 0 < section.bounding_box()["y"] < 500, 10)
 
 
+@alone
 def test_lesson_2_as_a_reader_tries_it(lesson):
     page = lesson("02_stacked_from_scratch", "zh")
     reach = output_of(page, "draw_reach,")
@@ -200,6 +202,7 @@ class PlaygroundOnPage:
         return self.figure.get_attribute("src")
 
 
+@alone
 def test_lesson_3_as_a_reader_tries_it(lesson, lab):
     page = lesson("03_concise_lstm")
     memory = peak_memory(lab, "notebooks/en/03_concise_lstm.ipynb")
@@ -301,6 +304,7 @@ def check_keyboard(page, box):
     assert [name for name in dict.fromkeys(names) if name] == [LABELS[name] for name in order]
 
 
+@alone
 def test_lesson_4_as_a_reader_tries_it(lesson):
     page = lesson("04_hmm_forward_backward")
     lattice = output_of(page, "draw_lattice,")
@@ -328,6 +332,7 @@ def test_lesson_4_as_a_reader_tries_it(lesson):
     assert blank.locator("img").get_attribute("src") == before, "a bad text must not lose the last good figure"
 
 
+@alone
 def test_lesson_5_as_a_reader_tries_it(lesson):
     page = lesson("05_bidirectional_rnn", "zh")
     layout = output_of(page, "draw_layout,")
@@ -353,6 +358,7 @@ def test_lesson_5_as_a_reader_tries_it(lesson):
     type_into(output_of(page, "draw_ends,"), "thenextday")
 
 
+@alone
 def test_lesson_6_as_a_reader_tries_it(lesson):
     page = lesson("06_bidirectional_misuse")
     positions = output_of(page, "explore(draw_by_position")

@@ -13,8 +13,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-pytestmark = pytest.mark.xdist_group("builder")  # its tests share what is dear to make
-
 TOOL = Path(__file__).resolve().parents[1] / "tools" / "build_notebooks.py"
 spec = importlib.util.spec_from_file_location("build_notebooks", TOOL)
 tool = importlib.util.module_from_spec(spec)

@@ -14,8 +14,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-pytestmark = pytest.mark.xdist_group("Colab")  # its tests share what is dear to make
-
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "notebooks" / "zh").glob("*.ipynb"))  # the other edition than test_lessons.py runs
 RUNNING = [path for path in PAGES if "import utils" in path.read_text(encoding="utf-8")]

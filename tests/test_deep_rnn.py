@@ -14,8 +14,6 @@ from tests.support.lesson_code import run_cells
 from tests.support.stored import rows_of, stored
 from utils import torch
 
-pytestmark = pytest.mark.xdist_group("lesson 1")  # its tests share what is dear to make
-
 NAME = "01_deep_rnn"
 layers, widths = st.integers(1, 4), st.integers(1, 80)
 

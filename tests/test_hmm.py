@@ -13,8 +13,6 @@ from tests.support.lesson_code import run_cells
 from tests.support.stored import rows_of, stored
 from utils import torch
 
-pytestmark = pytest.mark.xdist_group("lesson 4")  # its tests share what is dear to make
-
 NAME = "04_hmm_forward_backward"
 
 

@@ -17,8 +17,6 @@ from tests.support.lesson_code import run_cells
 from tests.support.stored import stored
 from utils import d2l, torch
 
-pytestmark = pytest.mark.xdist_group("lesson 6")  # its tests share what is dear to make
-
 ROOT = Path(utils.__file__).parent
 NAME = "06_bidirectional_misuse"
 both = pytest.mark.parametrize("name", ["uni", "bi"])

@@ -11,8 +11,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-pytestmark = pytest.mark.xdist_group("slides")  # its tests share what is dear to make
-
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = sorted(ROOT.glob("notebooks/*/0[1-9]_*.ipynb"))
 ARTIFACTS = ROOT / "artifacts" / "slides"

@@ -11,8 +11,6 @@ import utils
 from tests.support.lesson_code import run_cells
 from utils import torch
 
-pytestmark = pytest.mark.xdist_group("lesson 2")  # its tests share what is dear to make
-
 small = st.integers(1, 6)
 
 

@@ -14,8 +14,6 @@ from book.settings import Settings
 from tests.support.lab import server
 from tests.support.lesson_code import run_cells
 
-pytestmark = pytest.mark.xdist_group("lesson 3")  # its tests share what is dear to make
-
 
 @pytest.fixture(scope="module")
 def lesson():

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import statistics
+import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -23,8 +25,16 @@ PICTURE = os.environ.get("PICTURE") == "1"  # train for longer and keep the scre
 
 
 @pytest.fixture(scope="module")
-def lab(installed_course, tmp_path_factory):
-    """JupyterLab as the README installs and starts it."""
+def lab(copy_course, tmp_path_factory):
+    """JupyterLab over a copy of the course, with the Python of these tests."""
+    course, start = copy_course(tmp_path_factory.mktemp("course")), f"{sys.executable} -m jupyterlab --notebook-dir=."
+    with jupyter_lab(start, course, tmp_path_factory.mktemp("jupyter")) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def fresh_lab(installed_course, tmp_path_factory):
+    """JupyterLab as the README installs and starts it, with nothing else installed."""
     course, start = installed_course
     with jupyter_lab(start, course, tmp_path_factory.mktemp("jupyter")) as lab:
         yield lab
@@ -33,6 +43,16 @@ def lab(installed_course, tmp_path_factory):
 @pytest.fixture
 def lesson(browser, lab):
     """A function that opens a lesson, runs all its cells within 90 s and returns its page; no script error allowed."""
+    yield from opened_pages(browser, lab)
+
+
+@pytest.fixture
+def fresh_page(browser, fresh_lab):
+    """The same in the fresh installation."""
+    yield from opened_pages(browser, fresh_lab)
+
+
+def opened_pages(browser, lab):
     ARTIFACTS.mkdir(exist_ok=True)
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     errors = []
@@ -391,20 +411,30 @@ def train_and_watch(page):
     wait_for(lambda: "LSTM 1 x 112" in playground.rows.inner_text(), 5)
 
 
-def test_start_page_says_that_the_machine_is_ready(lesson):
-    page = lesson("00_start_here")
+def test_readmes_first_command_installs_on_an_empty_machine_and_pulls_no_cuda(installed_course):
+    course, start = installed_course
+    assert start.endswith("notebooks/en/00_start_here.ipynb")
+    freeze = [course / ".venv/bin/pip", "freeze"]
+    installed = subprocess.run(freeze, capture_output=True, text=True, check=True).stdout.lower()
+    for pin in (course / "requirements.txt").read_text(encoding="utf-8").split():
+        assert re.search(rf"^{re.escape(pin)}(\+cpu)?$", installed, re.MULTILINE), pin
+    assert not re.findall("nvidia|cuda|triton", installed)
+
+
+def test_start_page_says_that_the_machine_is_ready(fresh_page):
+    page = fresh_page("00_start_here")
     page.get_by_text("Ready: the lessons run on this machine.").wait_for()
     page.get_by_role("link", name="A deep LSTM in a few lines").first.click()
     page.locator(".jp-Notebook h1", has_text="A deep LSTM in a few lines").wait_for(timeout=30_000)
 
 
-def test_playground_in_notebook_7(lesson):
-    page = lesson("try_it", front_end="notebooks")
+def test_playground_in_notebook_7(fresh_page):
+    page = fresh_page("try_it", front_end="notebooks")
     train_and_watch(page)
     page.screenshot(path=ARTIFACTS / "notebook7.png")
 
 
-def test_playground_where_nothing_arrives_that_a_thread_sends(lesson, lab):
+def test_playground_where_nothing_arrives_that_a_thread_sends(fresh_page, fresh_lab):
     """As on Colab at times (colabtools issue 3373): the heartbeat of the page brings the pictures."""
     code = """
 import sys, threading, types
@@ -421,8 +451,8 @@ Playground().show()
 """
     python = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)], metadata=python)
-    nbformat.write(notebook, lab.course / "notebooks/en/threads.ipynb")
-    train_and_watch(lesson("threads"))
+    nbformat.write(notebook, fresh_lab.course / "notebooks/en/threads.ipynb")
+    train_and_watch(fresh_page("threads"))
 
 
 def test_playground_in_voila_shows_no_code(installed_course, browser, tmp_path):

@@ -46,17 +46,6 @@ def test_requirements_are_exact():
             assert re.fullmatch(r"-r requirements\.txt|[\w-]+==[\d.]+", line), line
 
 
-@pytest.mark.alone
-def test_readmes_first_command_installs_on_an_empty_machine_and_pulls_no_cuda(installed_course):
-    course, start = installed_course
-    assert start.endswith("notebooks/en/00_start_here.ipynb")
-    freeze = [course / ".venv/bin/pip", "freeze"]
-    installed = subprocess.run(freeze, capture_output=True, text=True, check=True).stdout.lower()
-    for pin in (course / "requirements.txt").read_text(encoding="utf-8").split():
-        assert re.search(rf"^{re.escape(pin)}(\+cpu)?$", installed, re.MULTILINE), pin
-    assert not re.findall("nvidia|cuda|triton", installed)
-
-
 def test_another_torch_needs_two_lines(tmp_path, copy_course):
     """Of requirements.txt and .binder/requirements.txt; the README's command follows, and no other file names it."""
     course = copy_course(tmp_path / "course")

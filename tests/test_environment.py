@@ -17,7 +17,7 @@ from book import environment
 ROOT = Path(utils.__file__).parent
 NOTES = (ROOT / "tests" / "notes_cells.py").read_text(encoding="utf-8").split("# %%\n")[1:]
 
-# Refuse every connection, turn warnings into errors, and shorten d2l's training to the 10 epochs in which it draws once
+# Refuse every connection, turn warnings into errors, and shorten d2l's training to the 12 epochs in which it draws once
 PRELUDE = f"""
 import socket, sys, warnings
 def refuse(*_): raise OSError("no network in this test")
@@ -26,7 +26,7 @@ warnings.simplefilter("error")
 sys.path.insert(0, {str(ROOT)!r})
 import utils
 train = utils.d2l.train_ch8
-utils.d2l.train_ch8 = lambda net, it, vocab, lr, n, device: train(net, it, vocab, lr, min(n, 10), device)
+utils.d2l.train_ch8 = lambda net, it, vocab, lr, n, device: train(net, it, vocab, lr, min(n, 12), device)
 import matplotlib; matplotlib.use("agg")
 """
 

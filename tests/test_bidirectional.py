@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import utils
-from tests.support.lesson_code import run_cells
+from tests.support.lesson_code import run_cells, spoiled_copies
 from tests.support.stored import stored
 from utils import torch
 
@@ -72,21 +72,9 @@ def test_the_comparison_with_torch_notices_every_value_and_every_gradient(lesson
     """What the lesson prints as "largest difference" looks at each parameter: at its value, and at its gradient."""
     copy, num_parameters = lesson.copy_weights, len(list(lesson.BiRNN(Cell, 2, 3, 3, 2).parameters()))
 
-    def another_value(parameter):
-        parameter.data += 0.01
-
-    def another_gradient(parameter):
-        parameter.register_hook(lambda gradient: 1.01 * gradient)
-
-    for spoil in (another_value, another_gradient):
-        for i in range(num_parameters):
-
-            def copy_and_spoil(ours, theirs, i=i, spoil=spoil):
-                copy(ours, theirs)
-                spoil(list(ours.parameters())[i])
-
-            monkeypatch.setattr(lesson, "copy_weights", copy_and_spoil)
-            assert lesson.largest_difference(Cell, their_class, L=2, h=3, d=2, n=2, T=4) > 1e-6, (spoil.__name__, i)
+    for name, copy_and_spoil in spoiled_copies(copy, num_parameters):
+        monkeypatch.setattr(lesson, "copy_weights", copy_and_spoil)
+        assert lesson.largest_difference(Cell, their_class, L=2, h=3, d=2, n=2, T=4) > 1e-6, name
 
 
 @settings(deadline=None, max_examples=20)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import utils
-from tests.support.lesson_code import run_cells
+from tests.support.lesson_code import run_cells, spoiled_copies
 from utils import torch
 
 small = st.integers(1, 6)
@@ -55,21 +55,9 @@ def test_the_comparison_with_torch_notices_every_value_and_every_gradient(lesson
     copy, theirs, sizes = lesson.copy_weights, getattr(torch.nn, name), {"L": 2, "h": 3, "d": 2, "n": 2, "T": 4}
     num_parameters = len(list(lesson.DeepRNN(Cell, 2, 3, 2).parameters()))
 
-    def another_value(parameter):
-        parameter.data += 0.01
-
-    def another_gradient(parameter):
-        parameter.register_hook(lambda gradient: 1.01 * gradient)
-
-    for spoil in (another_value, another_gradient):
-        for i in range(num_parameters):
-
-            def copy_and_spoil(ours, theirs, i=i, spoil=spoil):
-                copy(ours, theirs)
-                spoil(list(ours.parameters())[i])
-
-            monkeypatch.setattr(lesson, "copy_weights", copy_and_spoil)
-            assert lesson.largest_difference(Cell, theirs, **sizes) > 1e-6, (spoil.__name__, i)
+    for spoiled, copy_and_spoil in spoiled_copies(copy, num_parameters):
+        monkeypatch.setattr(lesson, "copy_weights", copy_and_spoil)
+        assert lesson.largest_difference(Cell, theirs, **sizes) > 1e-6, spoiled
 
 
 @settings(deadline=None, max_examples=20)

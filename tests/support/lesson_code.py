@@ -25,3 +25,25 @@ def run_cells(lesson, *ids, into=None):
         if cell_id in ids:
             exec(compile(code, f"{lesson}, cell {cell_id}", "exec"), module.__dict__)
     return module
+
+
+def spoiled_copies(copy, num_parameters):
+    """Yield (name, copy_weights) that do what a lesson's `copy_weights` does, and then spoil one parameter of ours.
+
+    Each parameter in turn, first by its value, then by its gradient: what compares two networks must notice each.
+    """
+
+    def another_value(parameter):
+        parameter.data += 0.01
+
+    def another_gradient(parameter):
+        parameter.register_hook(lambda gradient: 1.01 * gradient)
+
+    for spoil in (another_value, another_gradient):
+        for i in range(num_parameters):
+
+            def copy_and_spoil(ours, theirs, i=i, spoil=spoil):
+                copy(ours, theirs)
+                spoil(list(ours.parameters())[i])
+
+            yield f"{spoil.__name__} of parameter {i}", copy_and_spoil

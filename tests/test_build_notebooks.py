@@ -18,7 +18,7 @@ spec = importlib.util.spec_from_file_location("build_notebooks", TOOL)
 tool = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tool)
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
+WIDGET, SCRIPT = "application/vnd.jupyter.widget-view+json", "application/javascript"
 ADDRESS = "https://github.com/someone/deep-rnn-book"
 README = """# The book
 
@@ -55,12 +55,17 @@ from IPython.display import display
 print("one", flush=True)
 time.sleep(0.3)
 print("two")
-bundle = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "image/png": "aGk=", "text/plain": "Canvas()"}
-display(bundle, raw=True, metadata={"application/vnd.jupyter.widget-view+json": {"a": 1}, "image/png": {"width": 9}})
+display({"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "VBox()"}, raw=True)
+picture = {"text/html": "<img>", "image/png": "aGk=", "text/plain": "a curve", "application/javascript": "1"}
+display(picture, raw=True, metadata={"application/javascript": {"a": 1}, "image/png": {"width": 9, "alt": "a curve"}})
 utils.ANSWER
 
-# %% id="answer" tags=["solution", "long"]
+# %% id="answer" tags=["long"]
 6 * 7
+
+# %% id="solution-1" tags=["solution", "long"]
+depth = 42  # {{launch}}
+# # of layers
 """
 GLOSSARY = """\
 group,symbol,shape,en,en meaning,zh,zh meaning
@@ -164,14 +169,14 @@ def test_both_editions_are_valid_and_share_code_and_ids(tree, capsys):
     for edition in (english, chinese):
         nbformat.validate(edition)
         assert (edition.nbformat, edition.nbformat_minor) == (4, 5)
-        assert [cell.id for cell in edition.cells] == ["title", "setup", "equation", "show", "answer"]
-        assert all(cell.metadata.keys() <= {"tags", "jupyter"} for cell in edition.cells)
+        assert [cell.id for cell in edition.cells] == ["title", "setup", "equation", "show", "answer", "solution-1"]
+        assert all(cell.metadata.keys() <= {"tags"} for cell in edition.cells)
     code = [[(cell.id, cell.source) for cell in tool.code_cells(edition)] for edition in (english, chinese)]
     assert code[0] == code[1] and len(code[0]) == 3
     assert "Why depth" in english.cells[0].source and "为什么要深" not in english.cells[0].source
     assert "为什么要深" in chinese.cells[0].source and "Why depth" not in chinese.cells[0].source
     assert english.cells[2].source == chinese.cells[2].source == "$h_t = \\tanh(W x_t)$"
-    assert f"notebooks/zh/{NAME}.ipynb  5 cells, " in capsys.readouterr().out
+    assert f"notebooks/zh/{NAME}.ipynb  6 cells, " in capsys.readouterr().out
 
 
 def test_metadata_and_file_format(tree):
@@ -184,13 +189,16 @@ def test_metadata_and_file_format(tree):
     assert text.startswith('{\n "cells"') and text.endswith("}\n") and "为什么" in text
 
 
-def test_solution_is_folded_and_other_tags_stay(tree):
+@pytest.mark.parametrize(("language", "title"), [("en", "Solution 1"), ("zh", "参考解答 1")])
+def test_solution_is_folded_text_with_its_code(tree, language, title):
+    """Not a code cell that is hidden by a setting: GitHub, Colab and exports show such a one open."""
+    (tree / "notebooks/source/glossary.py").write_text(GLOSSARY_PAGE, "utf-8")
     run(tree)
-    assert cells(tree)["answer"].metadata == {
-        "tags": ["solution", "long"],
-        "jupyter": {"source_hidden": True, "outputs_hidden": True},
-    }
-    assert cells(tree)["show"].metadata == {}
+    solution = cells(tree, language)["solution-1"]
+    assert solution.cell_type == "markdown" and solution.metadata == {"tags": ["solution", "long"]}
+    code = "depth = 42  # {{launch}}\n# # of layers"
+    assert solution.source == f"<details><summary>{title}</summary>\n\n```python\n{code}\n```\n\n</details>"
+    assert cells(tree)["answer"].metadata == {"tags": ["long"]} and cells(tree)["show"].metadata == {}
 
 
 def test_launch_links_and_repository(tree):
@@ -287,7 +295,7 @@ def test_rebuild_is_byte_identical(executed):
         ('lang="zh"', 'lang="cn"', "lang must be one of en, zh, not 'cn'"),
         ('# %% id="show"', '# %% id="show" tag="x"', "cannot read the header (tag)"),
         ('# %% id="show"', "# %% id=show", "cannot read the header"),
-        ('tags=["solution", "long"]', 'tags="solution"', "is not of type 'array'"),
+        ('tags=["long"]', 'tags="long"', "is not of type 'array'"),
         ("6 * 7\n", "", 'code cell "answer" is empty'),
         ("{{repository}}", "{{repositry}}", 'cell "title" (en): unknown stamp {{repositry}}'),
         ("# $h_t", "# {{seconds 09_none}} $h_t", 'cell "equation" (all editions): unknown stamp {{seconds 09_none}}'),
@@ -329,8 +337,8 @@ def test_execute_stores_the_same_clean_outputs_in_both_editions(executed):
     assert [cell.execution_count for cell in english] == [1, 2, 3]
     stream, display, result = english[1].outputs
     assert (stream.name, stream.text) == ("stdout", "one\ntwo\n")
-    assert display.data == {"image/png": "aGk=", "text/plain": "Canvas()"}
-    assert display.metadata == {"image/png": {"width": 9}}
+    assert display.data == {"image/png": "aGk=", "text/plain": "a curve"}, "nothing is left of the widget before it"
+    assert display.metadata == {"image/png": {"width": 9, "alt": "a curve"}}
     assert result.data == {"text/plain": "42"} and english[2].outputs[0].data == {"text/plain": "42"}
     for language in ("en", "zh"):
         nbformat.validate(notebook(executed, language))
@@ -347,11 +355,13 @@ def test_clean_joins_streams_and_drops_dead_widgets():
         out(output_type="stream", name="stderr", text="c"),
         out(output_type="display_data", data={WIDGET: {}}, metadata={WIDGET: {}}, transient={"display_id": "1"}),
         out(output_type="display_data", data={WIDGET: {}, "text/plain": "x"}, metadata={}, transient={}),
+        out(output_type="display_data", data={SCRIPT: "1"}, metadata={}),
+        out(output_type="display_data", data={"text/html": "<b>", "text/plain": "x"}, metadata={}, transient={}),
     ]
     assert tool.clean(outputs) == [
         {"output_type": "stream", "name": "stdout", "text": "ab"},
         {"output_type": "stream", "name": "stderr", "text": "c"},
-        {"output_type": "display_data", "data": {"text/plain": "x"}, "metadata": {}},
+        {"output_type": "display_data", "data": {"text/html": "<b>", "text/plain": "x"}, "metadata": {}},
     ]
 
 
@@ -406,6 +416,15 @@ def test_outputs_survive_a_missing_edition_but_not_a_disagreement(executed):
     assert cells(executed)["show"].outputs == cells(executed, "zh")["show"].outputs == []
 
 
+def test_a_solution_is_not_run_and_its_edit_keeps_all_outputs(executed):
+    assert "depth = 42" in cells(executed)["solution-1"].source
+    edit(executed / SOURCE, "depth = 42", "depth = nothing")
+    run(executed)
+    assert "depth = nothing" in cells(executed)["solution-1"].source and cells(executed)["show"].outputs
+    run(executed, "--execute")
+    run(executed, "--check")
+
+
 def test_exception_is_refused_and_nothing_is_written(executed):
     edit(executed / SOURCE, "6 * 7", "depth = 0\n1 / depth")
     before, refused = snapshot(executed), refusal(executed, "--execute", SOURCE)
@@ -422,8 +441,8 @@ def test_stderr_is_refused_and_nothing_is_written(executed):
 
 
 def test_large_notebook_is_refused(tree):
-    edit(tree / SOURCE, "6 * 7", "digits = '" + "7" * 300_000 + "'")
-    assert "more than 300,000" in refusal(tree)
+    edit(tree / SOURCE, "6 * 7", "digits = '" + "7" * 400_000 + "'")
+    assert "more than 400,000" in refusal(tree)
     assert not list(tree.glob("notebooks/*/*.ipynb"))
 
 
@@ -520,7 +539,8 @@ GUIDE = f"""\
 
 def test_pages_quote_how_long_the_lessons_took(tree):
     edit(tree / SOURCE, "time.sleep(0.3)", "time.sleep(2.1)")
-    edit(tree / SOURCE, '# %% id="show"', '# %% [markdown] id="nap"\n# ## A nap\n\n# %% id="show"')
+    nap = '# %% [markdown] id="nap"\n# ## A nap\n\n# %% tags=["solution"] id="solution-0"\n# code\n\n# %% id="show"'
+    edit(tree / SOURCE, '# %% id="show"', nap)
     (tree / "notebooks/source/guide.py").write_text(GUIDE, "utf-8")
     run(tree)
     guide = tree / "notebooks/en/guide.ipynb"

@@ -10,7 +10,8 @@ Each lesson is written when it is finished; one that fails stops the build and i
 
 Sources are jupytext percent files that run as they stand. Every cell has an id: `# %% id="train"`. A markdown cell with
 lang="en" has a partner with lang="zh" and the same id; a cell without lang goes into every edition. The cell with the
-id "setup" is for the source only: a notebook has SETUP there. In prose, the author may write these stamps:
+id "setup" is for the source only: a notebook has SETUP there. A code cell with the tag "solution" becomes prose that
+is folded everywhere, on GitHub and in exports too. In prose, the author may write these stamps:
 
     {{launch}}  {{next}}  {{repository}}   links that open the page elsewhere, to the next lesson, the address
     {{label train}}                        what stands on that control, from book/words/labels.json
@@ -69,10 +70,19 @@ ADDRESS = re.compile(
 )
 STAMP = re.compile(r"{{([\w -]+)}}")
 QUOTE = re.compile("{{(seconds|slow cells|speed)")
-DEAD = ("application/vnd.jupyter.widget-view+json", "application/javascript")  # what a stored page cannot use
+WIDGET = "application/vnd.jupyter.widget-view+json"
+SCRIPT = "application/javascript"
+FOLDED = """\
+<details><summary>{title}</summary>
+
+```python
+{code}
+```
+
+</details>"""
 CJK = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"  # punctuation, characters, full-width forms
 JUPYTEXT_KEYS = {"cell_marker", "lines_to_next_cell", "lines_to_end_of_cell_marker"}
-MAX_BYTES = 300_000
+MAX_BYTES = 400_000
 # where no term is linked: code, formulas, headings, links, titles of books, HTML, and phrases in bold or italics
 NO_TERMS = r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|^#+ [^\n]*|!?\[[^\]]*\]\([^)]*\)"
 NO_TERMS += r"|《[^》]*》|<details>.*?</details>|<[^>]*>|\*\*[^*]+\*\*|\*[^*]+\*"
@@ -171,7 +181,7 @@ def read_lesson(source, book):
         for language in languages:
             if cell_id in editions[language]:
                 raise SourceError(f'{source.name}: id "{cell_id}" is used twice in the {language} edition')
-            editions[language][cell_id] = make_cell(cell, cell_id, book)
+            editions[language][cell_id] = make_cell(cell, cell_id, language, book)
     check_pairs(editions, source.name)
     return {
         language: new_notebook(
@@ -218,12 +228,14 @@ def check_pairs(editions, filename):
             raise SourceError(f"{filename}: the editions differ in order, the ids {', '.join(ids)} stand together")
 
 
-def make_cell(cell, cell_id, book):
-    """The notebook cell for a source cell; the setup cell is the builder's own."""
+def make_cell(cell, cell_id, language, book):
+    """The notebook cell for a source cell; the setup cell is the builder's own, and a solution is folded."""
     is_setup = cell.cell_type == "code" and cell_id == "setup"
     metadata = {"tags": list(cell.metadata["tags"])} if cell.metadata.get("tags") else {}
     if cell.cell_type == "code" and "solution" in metadata.get("tags", []):
-        metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
+        title = " ".join([book["editions"][language]["solution"], *re.findall(r"\d+$", cell_id)])
+        folded = FOLDED.format(title=title, code=cell.source.strip())
+        return new_markdown_cell(folded, id=cell_id, metadata=metadata)
     new_cell = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}[cell.cell_type]
     return new_cell(book["setup"] if is_setup else cell.source.strip(), id=cell_id, metadata=metadata)
 
@@ -233,7 +245,7 @@ def make_cell(cell, cell_id, book):
 
 def fill_in(notebook, source, book):
     """Replace the stamps in the prose of a page, each computed once, and link terms to the glossary."""
-    prose = [cell for cell in notebook.cells if cell.cell_type != "code"]
+    prose = [cell for cell in notebook.cells if is_prose(cell)]
     names = {name for cell in prose for name in STAMP.findall(cell.source)}
     values = {name: stamp(name, notebook, source, book) for name in names}
     for cell in prose:
@@ -308,7 +320,7 @@ def slow_cells(folder, head):
         notebook = nbformat.read(path, as_version=4)
         seconds, section = seconds_of(notebook), ""
         for cell in notebook.cells:
-            if cell.cell_type == "markdown" and (headings := re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE)):
+            if is_prose(cell) and (headings := re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE)):
                 section = headings[-1]
             if seconds.get(cell.id, 0) >= 2 and cell.cell_type == "code":
                 link = f"[{int(path.stem[:2])}]({path.name})"
@@ -379,6 +391,11 @@ def first(editions):
 def code_cells(notebook):
     """The code cells of a notebook, in order."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def is_prose(cell):
+    """Whether a notebook's cell holds prose: neither code nor a solution, which is folded code."""
+    return cell.cell_type != "code" and "solution" not in cell.metadata.get("tags", [])
 
 
 def lesson_code(notebook):
@@ -454,13 +471,14 @@ def execute(editions, root, source):
 
 
 def clean(outputs):
-    """The outputs without live widgets, scripts and pictures as HTML, and with their streams joined."""
+    """The outputs without live widgets (a picture follows each), scripts and pictures as HTML; streams are joined."""
     cleaned = []
     for output in outputs:
+        if WIDGET in output.get("data", {}):
+            continue
         output.pop("transient", None)
         for bundle in (output.get("data", {}), output.get("metadata", {})):
-            for mime in DEAD:
-                bundle.pop(mime, None)
+            bundle.pop(SCRIPT, None)
         if "image/png" in output.get("data", {}):  # as HTML, a picture is there for live pages only
             output.data.pop("text/html", None)
         last = cleaned[-1] if cleaned else {}
@@ -489,7 +507,7 @@ def render_readme(readme, lessons, book):
     for source, editions in sorted(lessons.items()):
         titles, links = [], {"binder": [], "colab": []}
         for language, name in names.items():
-            prose = "\n".join(cell.source for cell in editions[language].cells if cell.cell_type == "markdown")
+            prose = "\n".join(cell.source for cell in editions[language].cells if is_prose(cell))
             if not (heading := re.search(r"^# (?:\d+\s*[.、:：·]?\s*)?(\S.*)$", prose, re.MULTILINE)):
                 raise SourceError(f"{source.name}: the {language} edition has no '# ' heading")
             title = heading[1].strip().replace("|", "\\|")

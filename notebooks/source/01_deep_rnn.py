@@ -571,14 +571,14 @@ utils.table(["network, 3 x 64", "sums per state", "parameters", "ms per minibatc
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
 #
-# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on the dots opens it.
+# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on its title opens it.
 #
 # **1.** A deep RNN with $L = 3$ layers, $d = 28$ inputs and $h = 64$ hidden units. Give the shapes of $\mathbf{W}_{xh}^{(1)}$ and $\mathbf{W}_{xh}^{(3)}$, one after the other, as a tuple of four numbers.
 
 # %% [markdown] lang="zh" id="exercises"
 # ## 练习
 #
-# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击省略号即可展开。
+# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击标题即可展开。
 #
 # **1.** 一个深度 RNN 有 $L = 3$ 层、$d = 28$ 个输入、$h = 64$ 个隐藏单元。依次给出 $\mathbf{W}_{xh}^{(1)}$ 和 $\mathbf{W}_{xh}^{(3)}$ 的形状，写成一个含四个数的元组。
 
@@ -593,7 +593,6 @@ def check_1(answer):
 check_1(answer_1)
 
 # %% tags=["solution"] id="solution-1"
-# @title Solution 1
 solution_1 = (28, 64, 64, 64)
 
 # %% [markdown] lang="en" id="exercise-2-text"
@@ -613,7 +612,6 @@ def check_2(answer):
 check_2(answer_2)
 
 # %% tags=["solution"] id="solution-2"
-# @title Solution 2
 solution_2 = 10 * (5 + 10 + 1) + 3 * 10 * (10 + 10 + 1) + 10 * 2 + 2
 
 # %% [markdown] lang="en" id="exercise-3-text"
@@ -638,7 +636,6 @@ def check_3(answer):
 check_3(answer_3)
 
 # %% tags=["solution"] id="solution-3"
-# @title Solution 3
 solution_3 = 2 * 3
 
 # %% [markdown] lang="en" id="exercise-4-text"
@@ -658,7 +655,6 @@ def check_4(answer):
 check_4(answer_4)
 
 # %% tags=["solution"] id="solution-4"
-# @title Solution 4
 solution_4 = 4 * 100 / (100 + 4 - 1)
 
 # %% [markdown] lang="en" id="exercise-5-text"
@@ -678,7 +674,6 @@ def check_5(answer):
 check_5(answer_5)
 
 # %% tags=["solution"] id="solution-5"
-# @title Solution 5
 solution_5 = largest_width(4, 80_000) / largest_width(4, 20_000)
 
 # %% [markdown] lang="en" id="summary"

@@ -754,14 +754,14 @@ for name, trained in (("from scratch", ours), ("nn.LSTM", theirs)):
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
 #
-# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on the dots opens it.
+# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on its title opens it.
 #
 # **1.** How many matrix products `@` does one call of `DeepRNN(RNNCell, 28, 64, num_layers=2)` make for $T = 35$ time steps?
 
 # %% [markdown] lang="zh" id="exercises"
 # ## 练习
 #
-# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击省略号即可展开。
+# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击标题即可展开。
 #
 # **1.** 对 $T = 35$ 个时间步，调用一次 `DeepRNN(RNNCell, 28, 64, num_layers=2)` 要做多少次矩阵乘法 `@`？
 
@@ -787,7 +787,6 @@ def check_1(answer):
 check_1(answer_1)
 
 # %% tags=["solution"] id="solution-1"
-# @title Solution 1
 solution_1 = 2 * (1 + 35)
 
 # %% [markdown] lang="en" id="exercise-2-text"
@@ -809,7 +808,6 @@ def check_2(answer):
 check_2(answer_2)
 
 # %% tags=["solution"] id="solution-2"
-# @title Solution 2
 solution_2 = 3 * 1 / (3**2 + 4**2) ** 0.5
 
 # %% [markdown] lang="en" id="exercise-3-text"
@@ -830,7 +828,6 @@ def check_3(answer):
 check_3(answer_3)
 
 # %% tags=["solution"] id="solution-3"
-# @title Solution 3
 solution_3 = 2 * 4 * 64
 
 # %% [markdown] lang="en" id="exercise-4-text"
@@ -854,7 +851,6 @@ def check_4(answer):
 check_4(answer_4)
 
 # %% tags=["solution"] id="solution-4"
-# @title Solution 4
 solution_4 = 0.9**20
 
 # %% [markdown] lang="en" id="exercise-5-text"
@@ -881,7 +877,6 @@ def check_5(answer):
 check_5(answer_5)
 
 # %% tags=["solution"] id="solution-5"
-# @title Solution 5
 solution_5 = (10, 10 + 15)
 
 # %% [markdown] lang="en" id="summary"

@@ -769,14 +769,14 @@ draw_positions()
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
 #
-# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on the dots opens it.
+# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on its title opens it.
 #
 # **1.** How many products does `probability` make for $k = 10$ states and $T = 50$ letters?
 
 # %% [markdown] lang="zh" id="exercises"
 # ## 练习
 #
-# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击省略号即可展开。
+# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击标题即可展开。
 #
 # **1.** 状态数 $k = 10$、字母数 $T = 50$ 时，`probability` 要做多少次乘法？
 
@@ -790,7 +790,6 @@ def check_1(answer):
 check_1(answer_1)
 
 # %% tags=["solution"] id="solution-1"
-# @title Solution 1
 solution_1 = 49 * (10 + 10 * 10) + 10
 
 # %% [markdown] lang="en" id="exercise-2-text"
@@ -812,7 +811,6 @@ def check_2(answer):
 check_2(answer_2)
 
 # %% tags=["solution"] id="solution-2"
-# @title Solution 2
 solution_2 = 0.2 * 0.01 + 0.5 * 0.60 + 0.3 * 0.01
 
 # %% [markdown] lang="en" id="exercise-3-text"
@@ -834,7 +832,6 @@ def check_3(answer):
 check_3(answer_3)
 
 # %% tags=["solution"] id="solution-3"
-# @title Solution 3
 solution_3 = next(T for T in range(1, 100) if 1000.0**-T < 1.4e-45 / 2)
 
 # %% [markdown] lang="en" id="exercise-4-text"
@@ -855,7 +852,6 @@ def check_4(answer):
 check_4(answer_4)
 
 # %% tags=["solution"] id="solution-4"
-# @title Solution 4
 P_1 = hmm.p @ hmm.B
 solution_4 = -(P_1 * P_1.log()).sum().item()
 
@@ -879,7 +875,6 @@ def check_5(answer):
 check_5(answer_5)
 
 # %% tags=["solution"] id="solution-5"
-# @title Solution 5
 solution_5 = 20
 
 # %% [markdown] lang="en" id="summary"

@@ -971,14 +971,14 @@ for name, states in (("padded", naive), ("packed", packed)):
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
 #
-# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on the dots opens it.
+# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on its title opens it.
 #
 # **1.** Change one thing: `nn.LSTM(28, 64, num_layers=2)` gets `bidirectional=True`. By what factor does the number of parameters grow? Give the exact ratio. (It is not 2.)
 
 # %% [markdown] lang="zh" id="exercises"
 # ## 练习
 #
-# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击省略号即可展开。
+# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击标题即可展开。
 #
 # **1.** 改一处：给 `nn.LSTM(28, 64, num_layers=2)` 加上 `bidirectional=True`，参数量变成原来的几倍？请给出精确比值。（不是 2 倍。）
 
@@ -993,7 +993,6 @@ def check_1(answer):
 check_1(answer_1)
 
 # %% tags=["solution"] id="solution-1"
-# @title Solution 1
 solution_1 = 2 * ((28 + 64 + 2) + (2 * 64 + 64 + 2)) / ((28 + 64 + 2) + (64 + 64 + 2))
 
 # %% [markdown] lang="en" id="exercise-2-text"
@@ -1017,7 +1016,6 @@ def check_2(answer):
 check_2(answer_2)
 
 # %% tags=["solution"] id="solution-2"
-# @title Solution 2
 solution_2 = 2 * (2 - 1) + 1
 
 # %% [markdown] lang="en" id="exercise-3-text"
@@ -1038,7 +1036,6 @@ def check_3(answer):
 check_3(answer_3)
 
 # %% tags=["solution"] id="solution-3"
-# @title Solution 3
 solution_3 = (10 - 4 + 1, 4)
 
 # %% [markdown] lang="en" id="exercise-4-text"
@@ -1058,7 +1055,6 @@ def check_4(answer):
 check_4(answer_4)
 
 # %% tags=["solution"] id="solution-4"
-# @title Solution 4
 solution_4 = 2 * 20 + max(10, 20 - 10 + 1)
 
 # %% [markdown] lang="en" id="exercise-5-text"
@@ -1078,7 +1074,6 @@ def check_5(answer):
 check_5(answer_5)
 
 # %% tags=["solution"] id="solution-5"
-# @title Solution 5
 p_end = held_out_tags.float().mean().item()
 solution_5 = 2 * p_end / (1 + p_end)
 

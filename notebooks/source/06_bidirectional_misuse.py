@@ -832,14 +832,14 @@ utils.table(head, rows)
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
 #
-# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on the dots opens it.
+# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on its title opens it.
 #
 # **1.** A leaking network has perplexity 1.05 at every position of the window but the last, and 10 there. For $T = 35$ the perplexity of the whole window is 1.12: the spike almost disappears in the average. What is it for $T = 7$? (Perplexity is $\exp$ of an average; two decimals will do.)
 
 # %% [markdown] lang="zh" id="exercises"
 # ## 练习
 #
-# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击省略号即可展开。
+# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击标题即可展开。
 #
 # **1.** 某个有泄漏的网络，在窗口的最后一个位置困惑度为 10，在其余位置都是 1.05。$T = 35$ 时，整个窗口的困惑度为 1.12：尖峰在平均中几乎看不见了。$T = 7$ 时是多少？（困惑度是先取平均，再取 $\exp$；保留两位小数即可。）
 
@@ -854,7 +854,6 @@ def check_1(answer):
 check_1(answer_1)
 
 # %% tags=["solution"] id="solution-1"
-# @title Solution 1
 solution_1 = (1.05**6 * 10) ** (1 / 7)
 
 # %% [markdown] lang="en" id="exercise-2-text"
@@ -878,7 +877,6 @@ def check_2(answer):
 check_2(answer_2)
 
 # %% tags=["solution"] id="solution-2"
-# @title Solution 2
 solution_2 = 2
 
 # %% [markdown] lang="en" id="exercise-3-text"
@@ -924,7 +922,6 @@ def check_3(answer):
 check_3(answer_3)
 
 # %% tags=["solution"] id="solution-3"
-# @title Solution 3
 X = torch.randint(1, len(vocab), (4, 10))
 changed = torch.cat([X[:, :5], X[:, 5:] % (len(vocab) - 1) + 1], dim=1)
 moved = {name: not torch.equal(net(X)[:5], net(changed)[:5]) for name, net in lineup.items()}
@@ -952,7 +949,6 @@ def check_4(answer):
 check_4(answer_4)
 
 # %% tags=["solution"] id="solution-4"
-# @title Solution 4
 solution_4 = (35 * 36 / 2) / 35
 
 # %% [markdown] lang="en" id="exercise-5-text"
@@ -977,7 +973,6 @@ def check_5(answer):
 check_5(answer_5)
 
 # %% tags=["solution"] id="solution-5"
-# @title Solution 5
 solution_5 = (0, 2, 4)
 
 # %% [markdown] lang="en" id="summary"

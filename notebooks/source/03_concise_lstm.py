@@ -65,6 +65,30 @@ assert torch.equal(X[:, 1:], Y[:, :-1])  # Y is X, one step later
 # %% [markdown] lang="zh" id="task"
 # 任务就是：**在每个位置上预测下一个字符。**（书中换行处的单词会连在一起，因为《动手学深度学习》（D2L）拼接各行时不加空格；为了便于比较数值，我们原样保留。）
 
+# %% [markdown] lang="en" id="try-first"
+# ## Try it first
+#
+# Here is a network for this task, before a word about how it works. Press **{{label train}}**: it reads the 10,000 characters again and again, and below the plot stands what it writes now, beginning with `time traveller`. **Predict** before you press: which English word will it write first?
+#
+# The plot shows its perplexity, that is, among how many characters it might as well guess blindly. The solid line is for the text that it reads; it falls and falls. The dashed line is for 5,000 characters that it never reads, and after a while it turns up. What *that* means is the story of this lesson. The same controls come back further down, in *The playground*, when you know what each of them does.
+#
+# <details><summary>Which word?</summary><code>the</code> or <code>and</code>: from each of five random starts one of the two stood there after one to three readings of the text, and <code>time traveller</code> once more after seven to nine. The commonest words come first, because they are what pays most.</details>
+
+# %% [markdown] lang="zh" id="try-first"
+# ## 先玩一玩
+#
+# 这里就有一个做这项任务的网络，先不讲它的原理。按下 **{{label train}}**（训练），它就一遍又一遍地读那 10,000 个字符；图的下方是它此刻从 `time traveller` 接着写出的文字。先**猜一猜**，再按：它最先写出的英语单词会是哪一个？
+#
+# 图上画的是困惑度，也就是说，它的预测和在多少个字符中盲猜一样差。实线是它读的文本，一路下降；虚线是它从不读的另外 5,000 个字符，过一阵子就掉头向上。**这**意味着什么，正是本课要讲的故事。等你弄懂了每个控件的作用，后面的“游乐场”一节还会用到它们。
+#
+# <details><summary>哪个单词？</summary><code>the</code> 或 <code>and</code>：五个随机起点，每次都是读一到三遍之后就出现其中之一；读七到九遍之后，又写出了 <code>time traveller</code>。最常见的单词最先出现，因为学会它们最划算。</details>
+
+# %% id="show-playground"
+from book.playground import Playground
+
+playground = Playground()
+playground.show()
+
 # %% [markdown] lang="en" id="model"
 # ## The model
 #
@@ -169,6 +193,8 @@ assert O.shape == (num_steps * batch_size, q) and H.shape == C.shape == (num_lay
 corpus = utils.load_corpus()  # the same 10,000 characters, and the 5,000 after them
 num_epochs, lr = 500, 2
 if utils.FULL:
+    torch.manual_seed(0)  # the first weights once more, should you run this cell again
+    model = d2l.RNNModel(nn.LSTM(num_inputs, num_hiddens, num_layers), len(vocab)).to(device)
     with utils.recording("deep_lstm", corpus.held_out) as run:
         d2l.train_ch8(model, train_iter, vocab, lr * 1.0, num_epochs, device)
 else:
@@ -421,42 +447,92 @@ utils.explore(
 # %% [markdown] lang="en" id="playground"
 # ## The playground
 #
-# Move **{{label layers}}** and **{{label hidden_units}}**, press **{{label train}}**, and watch. Training runs in the background: other cells and all controls stay usable, **{{label stop}}** keeps the
+# Here are the controls of *Try it first* once more, with every run that you have made since. Move **{{label layers}}** and **{{label hidden_units}}**, press **{{label train}}**, and watch. Training runs in the background: other cells and all controls stay usable, **{{label stop}}** keeps the
 # model, and **{{label reset}}** clears everything. Every run stays in the plot (solid: training, dashed: held-out; the number at a curve's end is its row in the table), so you can compare.
 # Copy the line **{{label settings}}** to let your neighbour repeat your run. The recipe *fast* is Adam with enlarged weights, as above.
 #
-# Three things to find out:
-# 1. Layers 1, then 2, then 3, everything else the same. Which reaches a training perplexity of 2 first? Which has the best held-out value?
-# 2. Hidden units 32 against 256: which learns by heart, and which cannot?
-# 3. Recipe *D2L (SGD)*, 40 epochs: where does it get stuck, and does a different learning rate help?
+# Three things to find out. **Predict** first; then paste a line into **{{label settings}}**, press **{{label train}}**, wait for its end, and paste the next. The answers are folded away. They hold for five random starts each: add `seed=1` to a line, and see whether they hold for yours.
+#
+# **1. Deeper.** Which network reaches a training perplexity of 2 after the fewest epochs, which in the fewest seconds (the table has both), and which has the best held-out value?
+#
+# ```
+# layers=1 hidden_units=128 epochs=40
+# layers=2 hidden_units=128 epochs=40
+# layers=3 hidden_units=128 epochs=40
+# ```
+#
+# <details><summary>Answer 1</summary>In epochs, two and three layers come first: they need 16 to 18, one layer 25 to 27. In seconds, one layer does: an epoch of two layers took us about 2.5 times as long, one of three almost 4 times. Best held-out value: 6.6 to 6.9 with one layer, 6.6 to 6.9 with two, so these runs cannot tell them apart; three layers are a little worse, 6.9 to 7.3. The deeper the network, the sooner it has learnt the text by heart: after 40 epochs the held-out perplexity is 12 to 15, 25 to 29 and 31 to 34.</details>
+#
+# **2. Wider.** Which network learns by heart, which cannot in 40 epochs, and which of the two would you rather give a new text to read?
+#
+# ```
+# layers=1 hidden_units=32 epochs=40
+# layers=1 hidden_units=256 epochs=40
+# ```
+#
+# <details><summary>Answer 2</summary>256 units learn by heart: training perplexity 1.0 to 1.1, held-out 19 to 22. With 32 units it is 5.5 to 6.1 and 7.3 to 7.7, and both curves are still falling: so small a network has to get along with what English has in general. After 40 epochs the small one is therefore much better on new text. But stop the wide one at its best epoch, the sixth or seventh, and it wins with 6.4 to 6.7.</details>
+#
+# **3. Stuck.** D2L's recipe, at two learning rates. At which perplexity does the first line get stuck, where have you met that number, and does the second line help? If it does, why not take `lr=20`?
+#
+# ```
+# layers=2 hidden_units=128 recipe=D2L lr=2 epochs=40
+# layers=2 hidden_units=128 recipe=D2L lr=10 epochs=40
+# layers=2 hidden_units=128 recipe=D2L lr=20 epochs=40
+# ```
+#
+# <details><summary>Answer 3</summary>From epoch 3 to epoch 31 the training perplexity lies between 17 and 18: the frequencies of the letters alone, the plateau of the first plot (exercise 2). Five times as large steps do help: 7.0 to 7.7 at the end instead of 15.3 to 16.1. With <code>lr=20</code> the steps are too large: in every run the perplexity jumped above 300 on the way, and no run ended below 17. The recipe <code>fast</code> reaches 1.0 to 1.2 in the same 40 epochs, see question 1: what was missing was not so much larger steps as weights that let the characters be heard.</details>
 
 # %% [markdown] lang="zh" id="playground"
 # ## 游乐场
 #
-# 拖动 **{{label layers}}**（层数）和 **{{label hidden_units}}**（隐藏单元数），按 **{{label train}}**（训练），然后观察。训练在后台进行，其他单元格和所有控件照常可用；**{{label stop}}**（停止）会保留当前模型，
+# 这里再次列出“先玩一玩”里的控件，你先前的每次训练也都还在。拖动 **{{label layers}}**（层数）和 **{{label hidden_units}}**（隐藏单元数），按 **{{label train}}**（训练），然后观察。训练在后台进行，其他单元格和所有控件照常可用；**{{label stop}}**（停止）会保留当前模型，
 # **{{label reset}}** 则全部清空。每次训练的曲线都会留在图上（实线为训练，虚线为留出；曲线末端的数字就是表中的行号），便于比较。
 # 把 **{{label settings}}** 那一行复制给同学，对方就能重现你的这次训练。训练方案 *fast* 就是上面用的 Adam 加放大的权重。
 #
-# 请弄清三件事：
-# 1. 层数依次取 1、2、3，其余不变。哪个最先把训练困惑度降到 2？哪个的留出困惑度最好？
-# 2. 隐藏单元取 32 和 256：哪个能死记硬背，哪个做不到？
-# 3. **{{label recipe}}**（训练方案）选 **D2L (SGD)**，训练 40 个迭代周期：困惑度卡在哪里？换一个学习率有用吗？
+# 请弄清三件事。先**猜一猜**，再把一行设置粘贴到 **{{label settings}}**，按 **{{label train}}**，等它训练完，再粘贴下一行。答案折叠在题目下面，对五个随机起点都成立：在一行末尾加上 `seed=1`，看看你的结果是否也符合。
+#
+# **1. 加深。** 要把训练困惑度降到 2，哪个网络用的迭代周期最少？哪个用的秒数最少（两者都可以从表中算出）？哪个的留出困惑度最好？
+#
+# ```
+# layers=1 hidden_units=128 epochs=40
+# layers=2 hidden_units=128 epochs=40
+# layers=3 hidden_units=128 epochs=40
+# ```
+#
+# <details><summary>答案 1</summary>论迭代周期，两层和三层领先：只要 16 到 18 个，单层要 25 到 27 个。论秒数，单层最快：在我们的机器上，两层的一个迭代周期约为单层的 2.5 倍，三层的接近 4 倍。最好的留出困惑度：单层 6.6 到 6.9，两层 6.6 到 6.9，凭这些训练分不出高下；三层略差，为 6.9 到 7.3。网络越深，越快把原文背下来：40 个迭代周期之后，留出困惑度依次为 12 到 15、25 到 29、31 到 34。</details>
+#
+# **2. 加宽。** 哪个网络能死记硬背？哪个在 40 个迭代周期里做不到？如果要读新的文本，你宁愿用哪一个？
+#
+# ```
+# layers=1 hidden_units=32 epochs=40
+# layers=1 hidden_units=256 epochs=40
+# ```
+#
+# <details><summary>答案 2</summary>256 个单元能死记硬背：训练困惑度 1.0 到 1.1，留出困惑度 19 到 22。32 个单元则为 5.5 到 6.1 和 7.3 到 7.7，而且两条曲线都还在下降：网络这么小，只能靠英语的一般规律。所以 40 个迭代周期之后，小网络在新文本上好得多。不过，如果让大网络停在最好的那一刻，即第六或第七个迭代周期，赢的就是它，为 6.4 到 6.7。</details>
+#
+# **3. 卡住。** 用 D2L 的训练方案，先试前两个学习率。第一行的困惑度卡在哪里？这个数在哪里见过？第二行有没有改善？如果有，为什么不干脆取 `lr=20`？
+#
+# ```
+# layers=2 hidden_units=128 recipe=D2L lr=2 epochs=40
+# layers=2 hidden_units=128 recipe=D2L lr=10 epochs=40
+# layers=2 hidden_units=128 recipe=D2L lr=20 epochs=40
+# ```
+#
+# <details><summary>答案 3</summary>从第 3 到第 31 个迭代周期，训练困惑度一直在 17 和 18 之间：这是只靠字符频率就能达到的水平，也就是第一幅图中的平台期（见练习 2）。步长放大到五倍确有改善：最后为 7.0 到 7.7，而不是 15.3 到 16.1。取 <code>lr=20</code>，步子就太大了：每次训练的困惑度都曾蹿到 300 以上，最后没有一次低于 17。同样 40 个迭代周期，<code>fast</code> 方案能降到 1.0 到 1.2（见第 1 题）：缺的主要不是更大的步长，而是能让字符被“听清”的权重。</details>
 
-# %% id="show-playground"
-from book.playground import Playground
-
-playground = Playground(corpus)
+# %% id="show-playground-again"
 playground.show()
 
 # %% [markdown] lang="en" id="playground-code"
-# The buttons can be pressed from code as well, which is handy in a lecture:
+# The buttons can be pressed from code as well, which is handy in a lecture. (Here only if you have trained nothing yet: one training ends another.)
 
 # %% [markdown] lang="zh" id="playground-code"
-# 按钮也可以用代码来按，讲课时很方便：
+# 按钮也可以用代码来按，讲课时很方便。（这里只在你还没有训练过时才按，因为新的训练会中止正在进行的那一次。）
 
 # %% id="drive-playground"
-playground.start(layers=1, hidden_units=64, epochs=20)
-playground.wait()
+if not playground.trainings:
+    playground.start(layers=1, hidden_units=64, epochs=20)
+    playground.wait()
 
 # %% [markdown] lang="en" id="sweep"
 # ## Deeper or wider? A sweep
@@ -583,14 +659,14 @@ utils.table(["layers L", "held-out, best of 3", "middle", "worst"], table)
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
 #
-# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on the dots opens it.
+# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on its title opens it.
 #
 # **1.** How many parameters has `nn.LSTM(28, 256, 3)`? (Without an output layer.)
 
 # %% [markdown] lang="zh" id="exercises"
 # ## 练习
 #
-# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击省略号即可展开。
+# 把 `None` 换成你的答案，然后运行该单元格。每题下方折叠着参考解答，点击标题即可展开。
 #
 # **1.** `nn.LSTM(28, 256, 3)` 有多少个参数？（不含输出层。）
 
@@ -604,7 +680,6 @@ def check_1(answer):
 check_1(answer_1)
 
 # %% tags=["solution"] id="solution-1"
-# @title Solution 1
 solution_1 = 4 * 256 * (28 + 256 + 2) + 2 * 4 * 256 * (256 + 256 + 2)
 
 # %% [markdown] lang="en" id="exercise-2-text"
@@ -627,7 +702,6 @@ def check_2(answer):
 check_2(answer_2)
 
 # %% tags=["solution"] id="solution-2"
-# @title Solution 2
 p = corpus.train.bincount().double() / len(corpus.train)
 p = p[p > 0]  # <unk> never occurs
 solution_2 = torch.exp(-(p * p.log()).sum()).item()
@@ -650,7 +724,6 @@ def check_3(answer):
 check_3(answer_3)
 
 # %% tags=["solution"] id="solution-3"
-# @title Solution 3
 solution_3 = 3 / 4
 
 # %% [markdown] lang="en" id="exercise-4-text"
@@ -670,7 +743,6 @@ def check_4(answer):
 check_4(answer_4)
 
 # %% tags=["solution"] id="solution-4"
-# @title Solution 4
 solution_4 = records[int(torch.tensor([r.held_out for r in records]).argmin())].epoch
 
 # %% [markdown] lang="en" id="exercise-5-text"
@@ -690,7 +762,6 @@ def check_5(answer):
 check_5(answer_5)
 
 # %% tags=["solution"] id="solution-5"
-# @title Solution 5
 import math
 
 solution_5 = math.e / (math.e + 1)

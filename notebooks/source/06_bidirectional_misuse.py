@@ -579,18 +579,60 @@ for name, suspect in suspects.items():
 # %% [markdown] lang="en" id="playground"
 # ## The playground
 #
-# As in lesson 3, now with the switch **{{label bidirectional}}** (trained with `carry="forward"`). A first, bidirectional run with 64 hidden units is there already; both its curves fall almost to 1. Three things to find out:
-# 1. Train *{{label bidirectional}}* off, then on, everything else the same. After how many epochs do the two *dashed* curves part? And the solid ones?
-# 2. Hidden units 16, bidirectional: is copying something that needs a large network?
-# 3. Press **{{label generate}}** after each training. Does the sample tell you which network has the lower perplexity?
+# As in lesson 3, now with the switch **{{label bidirectional}}** (trained with `carry="forward"`). A first, bidirectional run with 64 hidden units is there already; both its curves fall almost to 1.
+#
+# Three things to find out. **Predict** first; then paste a line into **{{label settings}}**, press **{{label train}}**, wait for its end, and paste the next. The answers are folded away, and hold for five random starts each.
+#
+# **1. One direction or both?** After how many epochs do the two *dashed* curves part? And the solid ones? Which network does as well on new text as on its own?
+#
+# ```
+# layers=1 hidden_units=64 epochs=20
+# layers=1 hidden_units=64 epochs=20 bidirectional=True
+# ```
+#
+# <details><summary>Answer 1</summary>The dashed ones part at once: after the first epoch they stand at 18 to 23 in one direction, at 12 to 14 in both. The solid ones are still close then, 24 to 30 and 21 to 26, because each of their points is an average over the whole epoch; after the second they have parted as well, 16 to 20 and 9 to 11. At the end one direction has 5.1 to 5.4 on its own text and 6.9 to 7.2 on new text, the beginning of learning by heart; both directions have 1.06 to 1.09 and 1.08 to 1.09. What is copied need not be learnt by heart, so new text is copied just as well.</details>
+#
+# **2. How large must a copier be?** 16 hidden units in each direction against 256 in one, that is, 6,812 parameters against 300,060. Which is better on new text?
+#
+# ```
+# layers=1 hidden_units=16 epochs=40 bidirectional=True
+# layers=1 hidden_units=256 epochs=40
+# ```
+#
+# <details><summary>Answer 2</summary>The small one, by far: held-out perplexity 1.2 to 1.4 after 40 epochs. The large one comes down to 6.4 to 6.7 at its best epoch, the sixth or seventh, and then learns by heart. To hand on one character for one step takes next to nothing, which is why even a tiny leak is found.</details>
+#
+# **3. Can you see it in the sample?** Train the two networks of question 1 again, and press **{{label generate}}** after each training, first at temperature 0, then at 1. Does the sample tell you which network has the lower perplexity?
+#
+# <details><summary>Answer 3</summary>It points to the wrong one. In both directions, perplexity 1.08 to 1.09, the network stammers <code>erererer</code>. At temperature 1 still more than 9 of 10 characters repeat the last but one (3 of 100 do so in the book). In one direction, with a held-out perplexity of 6.9 to 7.2, it writes <code>the</code>, <code>and</code> and <code>time</code>, at temperature 1 half-made words. A perplexity is worth as much as the conditions under which it was measured.</details>
 
 # %% [markdown] lang="zh" id="playground"
 # ## 游乐场
 #
-# 与第 3 课相同，多了一个开关 **{{label bidirectional}}**（双向；训练时 `carry="forward"`）。图中已有一次训练：双向，64 个隐藏单元，两条曲线都降到接近 1。请弄清三件事：
-# 1. **{{label bidirectional}}** 先关后开，其余不变，各训练一次。几个迭代周期之后，两条**虚线**开始分开？实线呢？
-# 2. 隐藏单元取 16，双向：照抄需要很大的网络吗？
-# 3. 每次训练之后按一下 **{{label generate}}**（生成）。从写出的文字，看得出哪个网络的困惑度更低吗？
+# 与第 3 课相同，多了一个开关 **{{label bidirectional}}**（双向；训练时 `carry="forward"`）。图中已有一次训练：双向，64 个隐藏单元，两条曲线都降到接近 1。
+#
+# 请弄清三件事。先**猜一猜**，再把一行设置粘贴到 **{{label settings}}**（设置），按 **{{label train}}**（训练），等它训练完，再粘贴下一行。答案折叠在题目下面，对五个随机起点都成立。
+#
+# **1. 单向还是双向？** 几个迭代周期之后，两条**虚线**开始分开？实线呢？哪个网络在新文本上和在自己的训练文本上一样好？
+#
+# ```
+# layers=1 hidden_units=64 epochs=20
+# layers=1 hidden_units=64 epochs=20 bidirectional=True
+# ```
+#
+# <details><summary>答案 1</summary>虚线一开始就分开了：第一个迭代周期之后，单向为 18 到 23，双向为 12 到 14。这时实线还很接近，为 24 到 30 和 21 到 26，因为实线上的每一点都是整个迭代周期的平均；第二个迭代周期之后，实线也分开了，为 16 到 20 和 9 到 11。最后，单向在训练文本上为 5.1 到 5.4，在新文本上为 6.9 到 7.2，说明它开始背原文了；双向则为 1.06 到 1.09 和 1.08 到 1.09。照抄用不着背原文，所以换成新文本也照样能抄。</details>
+#
+# **2. 照抄要多大的网络？** 一边是双向，每个方向 16 个隐藏单元；另一边是单向，256 个。参数分别为 6,812 个和 300,060 个。哪个在新文本上更好？
+#
+# ```
+# layers=1 hidden_units=16 epochs=40 bidirectional=True
+# layers=1 hidden_units=256 epochs=40
+# ```
+#
+# <details><summary>答案 2</summary>小的那个，而且好得多：40 个迭代周期之后，留出困惑度为 1.2 到 1.4。大的那个，最好时（第六或第七个迭代周期）也只降到 6.4 到 6.7，之后就开始死记硬背。把一个字符往前传一步，几乎不费什么；所以再小的泄漏，也会被网络找到。</details>
+#
+# **3. 从写出的文字看得出来吗？** 把第 1 题的两个网络再训练一遍，每次训练之后按 **{{label generate}}**（生成），先取温度 0，再取 1。从写出的文字，看得出哪个网络的困惑度更低吗？
+#
+# <details><summary>答案 3</summary>看上去正好相反。双向网络的困惑度为 1.08 到 1.09，写出来却是结结巴巴的 <code>erererer</code>；温度取 1 时，每 10 个字符里仍有 9 个以上与前数第二个字符相同（在书中，100 个里只有 3 个）。单向网络的留出困惑度为 6.9 到 7.2，写出的却是 <code>the</code>、<code>and</code>、<code>time</code>；温度取 1 时，写的是些似是而非的单词。一个困惑度值多少，要看它是在什么条件下测得的。</details>
 
 # %% id="show-playground"
 from book.playground import Playground

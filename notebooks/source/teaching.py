@@ -129,33 +129,37 @@ utils.HTML(playground.table.value)
 # %% [markdown] lang="en" id="twenty"
 # ## Twenty minutes: memory is not language
 #
-# From [lesson 3](03_concise_lstm.ipynb), run beforehand up to the playground:
+# From [lesson 3](03_concise_lstm.ipynb), run beforehand; then press **{{label reset}}** in its playground, so that the class sees an empty plot:
 #
 # | Minutes | Section | What to ask |
 # | --- | --- | --- |
-# | 4 | The text; The model | why is `Y` the same text as `X`? How many weights has layer 2? |
-# | 4 | Training and prediction | *"perplexity 1: has it learnt English?"* Take a vote, do not answer |
+# | 4 | The text; Try it first | why is `Y` the same text as `X`? Press **{{label train}}**: which English word comes first? |
+# | 4 | The model; Training and prediction | how many weights has layer 2? *"Perplexity 1: has it learnt English?"* Take a vote, do not answer |
 # | 5 | Memory or language? | where on the axis will the held-out curve end? |
 # | 5 | The playground | `layers=1 hidden_units=128 epochs=40`, then the same with `layers=2`: who wins, on which text? |
 # | 2 | Temperature | which temperature would you choose to write a story, which to correct a text? |
+#
+# <details><summary>Answers</summary>The target of each position is the next input, so <code>Y</code> is <code>X</code> one step later. The first word is <code>the</code> or <code>and</code>. Layer 2 has 4 · 256 · (256 + 256 + 2) = 526,336 weights, biases included. The held-out curve ends above 50: it has learnt by heart. The playground: two layers are sooner at 2 on their own text, 16 or 17 epochs against 25 to 27, and on new text nobody wins, 6.6 to 6.9 at best for both (five random starts each). Temperature: near 0 to correct a text, because the likeliest character is wanted; higher for a story, as high as the words stay whole.</details>
 
 # %% [markdown] lang="zh" id="twenty"
 # ## 二十分钟：背下来不等于学会
 #
-# 用[第 3 课](03_concise_lstm.ipynb)，事先运行到游乐场为止：
+# 用[第 3 课](03_concise_lstm.ipynb)，事先运行一遍，再在游乐场里按 **{{label reset}}**（重置），让全班从空白的图看起：
 #
 # | 分钟 | 小节 | 问什么 |
 # | --- | --- | --- |
-# | 4 | 文本数据；模型 | 为什么 `Y` 和 `X` 是同一段文本？第 2 层有多少个权重？ |
-# | 4 | 训练与预测 | “困惑度是 1：它学会英语了吗？”只表决，先不回答 |
+# | 4 | 文本数据；先玩一玩 | 为什么 `Y` 和 `X` 是同一段文本？按 **{{label train}}**：最先出现的英语单词是哪一个？ |
+# | 4 | 模型；训练与预测 | 第 2 层有多少个权重？“困惑度是 1：它学会英语了吗？”只表决，先不回答 |
 # | 5 | 记住了原文，还是学会了语言？ | 留出文本的曲线会停在纵轴的什么位置？ |
 # | 5 | 游乐场 | 先用 `layers=1 hidden_units=128 epochs=40`，再改成 `layers=2`：谁赢了？是在哪段文本上？ |
 # | 2 | 温度 | 写故事选什么温度？改错字选什么温度？ |
+#
+# <details><summary>答案</summary>每个位置的目标就是下一个输入，所以 <code>Y</code> 是 <code>X</code> 平移一步的结果。最先出现的单词是 <code>the</code> 或 <code>and</code>。第 2 层有 4 · 256 · (256 + 256 + 2) = 526,336 个权重（含偏置）。留出曲线最后高于 50：网络把原文背了下来。游乐场：在训练文本上，两层更快降到 2，要 16 或 17 个迭代周期，单层要 25 到 27 个；在新文本上不分胜负，最好时都是 6.6 到 6.9（各取五个随机起点）。温度：改错字取接近 0 的，因为要的是概率最大的字符；写故事取高一些，高到单词还能保持完整为止。</details>
 
 # %% [markdown] lang="en" id="fifty"
 # ## Fifty minutes: from the graph to the leak
 #
-# Run lessons 1, 3, 5 and 6 before the class comes in. Then look, move the sliders, and run a cell again only where its curve should grow before their eyes.
+# Run lessons 1, 3, 5 and 6 before the class comes in. Then look, move the sliders, and run a cell again only where its curve should grow before their eyes. Each question is answered in the section beside it.
 #
 # | Minutes | Show | What to ask |
 # | --- | --- | --- |
@@ -173,7 +177,7 @@ utils.HTML(playground.table.value)
 # %% [markdown] lang="zh" id="fifty"
 # ## 五十分钟：从计算图到泄漏
 #
-# 上课之前，先把第 1、3、5、6 课运行好。课上只看图、拖滑块；想让大家看着曲线一点点画出来时，才重新运行那个单元格。
+# 上课之前，先把第 1、3、5、6 课运行好。课上只看图、拖滑块；想让大家看着曲线一点点画出来时，才重新运行那个单元格。每个问题的答案都在左边那一节里。
 #
 # | 分钟 | 演示什么 | 问什么 |
 # | --- | --- | --- |

@@ -13,11 +13,11 @@ book/; what lessons name of them can be had from here.
 import contextlib
 import hashlib
 import importlib.resources
-import json
 import math
 import random
 import re
 import time
+import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,11 +29,12 @@ from book.environment import packages, problems_of_d2l, seconds_each, seed_every
 from book.display import BLACK, BLUE, GREEN, HTML, ORANGE, PALETTE, PINK, SKY, VERMILION
 from book.display import check, explore, new_figure, shorten, show_figure, table
 from book.live_plot import LivePlot
+from book.runs import EpochRecord, Run, best, keep, load_run, recorded
+from book.shards import Shards, side_by_side, threads_for
 
 # ------------------------------------------------------------------------------------------------------ 1  Text
 
 _EMBEDDED_SHA256 = "124084573ad7c355a60f71ed1a9e306746f46c454bd0c448df605095454265d8"
-_D2L_LETTERS, _ANY_LETTERS = "[^A-Za-z]+", r"[\W\d_]+"  # what is not a letter, as D2L sees it and in any script
 
 
 class Corpus(NamedTuple):
@@ -57,39 +58,68 @@ def _embedded_text():
     return text
 
 
-def _clean(text, not_a_letter):
-    """Return the text's lines in lower case, every run of other characters made one space (D2L's cleaning)."""
-    return [re.sub(not_a_letter, " ", line).strip().lower() for line in text.splitlines()]
+def _clean(text):
+    """Return the text's lines in lower case, every run of other characters than A-Z made one space (D2L's cleaning)."""
+    return [re.sub("[^A-Za-z]+", " ", line).strip().lower() for line in text.splitlines()]
 
 
-d2l.read_time_machine = lambda: _clean(_embedded_text(), _D2L_LETTERS)  # offline; d2l's other functions call it
+d2l.read_time_machine = lambda: _clean(_embedded_text())  # offline; d2l's other functions call it
+
+
+def letters_of(data):
+    """Return the letters and spaces of a text file, in lower case, and the name of its encoding (UTF-8 or GBK).
+
+    data: the file's bytes. Letters of every script are kept, with the accents and vowel signs (combining marks) that
+    follow them; every run of other characters becomes one space, and a line's end nothing, as in D2L.
+    Raises ValueError for another encoding, and for NUL characters.
+    """
+    kept, (text, encoding) = [], _decode(data)
+    require("\0" not in text, "source", "NUL characters", "a text (is this UTF-16? Save it as UTF-8)")
+    for line in unicodedata.normalize("NFC", text.lower()).splitlines():
+        letters = []
+        for c in line:
+            mark = unicodedata.category(c)[0] == "M" or c in "\u200c\u200d"  # joiners belong to Persian and Indic words
+            letters.append(c if c.isalpha() or (mark and letters and letters[-1] != " ") else " ")
+        kept.append(re.sub(" +", " ", "".join(letters)).strip())
+    return "".join(kept), encoding
+
+
+def _decode(data):
+    for encoding, name in (("utf-8-sig", "UTF-8"), ("gb18030", "GBK")):
+        with contextlib.suppress(UnicodeDecodeError):
+            text = data.decode(encoding)
+            chinese = len(re.findall("[\u4e00-\u9fff]", text))
+            if name == "UTF-8" or chinese > len(text) / 3:  # Latin-1's accented letters can look like GBK now and then
+                return text, name
+    raise ValueError("source must be text in UTF-8 (or Chinese in GBK), and this is neither: save it as UTF-8")
 
 
 def load_corpus(source="embedded", *, max_tokens=10_000, held_out_tokens=5_000):
     """Load a text as character indices: `max_tokens` to train on and the next `held_out_tokens`, never trained on.
 
-    source: "embedded" (The Time Machine, offline), "d2l" (D2L's own edition, fetched once) or the path of any UTF-8
-    text, of which letters in any script are kept. As in D2L, lines are joined without a space.
+    source: "embedded" (The Time Machine, offline), "d2l" (D2L's own edition, fetched once), the path of a text in UTF-8
+    or GBK, or the bytes of one; of these, letters in any script are kept. As in D2L, lines are joined without a space.
     Returns a Corpus whose `.train` is (max_tokens,) and `.held_out` (held_out_tokens,).
-    Raises ValueError for a text that is empty, too short or not UTF-8, or whose checksum is wrong.
+    Raises ValueError for a text that is empty, too short or of another encoding, or whose checksum is wrong.
     """
     require(is_whole(max_tokens), "max_tokens", max_tokens, "a whole number of at least 1")
     require(is_whole(held_out_tokens), "held_out_tokens", held_out_tokens, "a whole number of at least 1")
+    name = str(source)
     if source == "embedded":
-        lines = _clean(_embedded_text(), _D2L_LETTERS)
+        tokens = "".join(_clean(_embedded_text()))
     elif source == "d2l":
-        lines = _clean(Path(download("time_machine")).read_text(encoding="utf-8"), _D2L_LETTERS)
+        tokens = "".join(_clean(Path(download("time_machine")).read_text(encoding="utf-8")))
+    elif isinstance(source, bytes):
+        tokens, encoding = letters_of(source)
+        name = f"text in {encoding}"
     else:
-        try:
-            lines = _clean(Path(source).read_text(encoding="utf-8-sig"), _ANY_LETTERS)
-        except UnicodeDecodeError as error:
-            raise ValueError(f"source must be UTF-8 text, but {source} is not ({error}): save it as UTF-8") from error
-    tokens, needed = [character for line in lines for character in line], max_tokens + held_out_tokens
+        tokens, _ = letters_of(Path(source).read_bytes())
+    needed = max_tokens + held_out_tokens
     size = f"of at least max_tokens + held_out_tokens = {needed:,} letters and spaces, not {len(tokens):,}"
-    require(len(tokens) >= needed, "source", str(source), f"a text {size}")
-    vocab = d2l.Vocab(tokens)
-    ids = torch.tensor(vocab[tokens[:needed]])
-    return Corpus(ids[:max_tokens], ids[max_tokens:], vocab, str(source))
+    require(len(tokens) >= needed, "source", name, f"a text {size}")
+    vocab = d2l.Vocab(list(tokens))
+    ids = torch.tensor(vocab[list(tokens[:needed])])
+    return Corpus(ids[:max_tokens], ids[max_tokens:], vocab, name)
 
 
 class Batches:
@@ -150,24 +180,19 @@ def enlarge_weights(model):
     return model
 
 
-class EpochRecord(NamedTuple):
-    """What `fit` yields after every epoch: training and held-out perplexity (None without held-out text), and speed."""
-
-    epoch: int
-    perplexity: float
-    held_out: float | None
-    tokens_per_sec: float
-    seconds: float  # of training, without the scoring of held-out text
-
-
-def best(records):
-    """Return the record with the lowest held-out perplexity, the first of them; ValueError without any."""
-    scored = [r for r in records if r.held_out is not None]
-    require(scored, "records", records, "at least one record with a held-out perplexity")
-    return min(scored, key=lambda r: r.held_out)
-
-
-def fit(model, train_iter, *, lr, num_epochs, optimizer="sgd", held_out=None, clip=1.0, device=None, carry="forward"):
+def fit(
+    model,
+    train_iter,
+    *,
+    lr,
+    num_epochs,
+    optimizer="sgd",
+    held_out=None,
+    clip=1.0,
+    device=None,
+    carry="forward",
+    watch=None,
+):
     """Train a language model; a generator that yields one EpochRecord per epoch. To stop, cease to ask.
 
     model: an nn.Module with d2l's forward(inputs, state) -> (logits (T * n, q), state) and begin_state(batch_size,
@@ -175,8 +200,10 @@ def fit(model, train_iter, *, lr, num_epochs, optimizer="sgd", held_out=None, cl
     held_out: token indices to score after each epoch, or None. clip: the norm that gradients are cut to, or None.
     device: where to train, None for where the model is. carry: what the next minibatch inherits of the state: "forward"
     (only the forward direction's: the backward direction's past is the text's future), "d2l" (both, as d2l.train_ch8
-    does) or "none" (for minibatches in random order). Where FAST=1 is set, two epochs at most.
+    does) or "none" (for minibatches in random order). watch: a function that is told after each minibatch its epoch,
+    how many tokens of it are done, and the mean loss so far (nats). Where FAST=1 is set, two epochs at most.
 
+    A large model's minibatches are shared among CPU cores that are free (book/shards.py).
     Raises ValueError for a bad argument and FloatingPointError at the first loss that is not finite.
     Source: D2L's training loop of its chapter on RNNs (d2l.train_ch8), with which it agrees number by number.
     """
@@ -188,35 +215,33 @@ def fit(model, train_iter, *, lr, num_epochs, optimizer="sgd", held_out=None, cl
     device = device or next(model.parameters()).device
     model.to(device)
     updater = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer](model.parameters(), float(lr))
-    return _fit(model, train_iter, epochs(num_epochs), updater, held_out, clip, device, carry)
+    return _fit(model, train_iter, epochs(num_epochs), updater, held_out, clip, device, carry, watch)
 
 
-def _fit(model, train_iter, num_epochs, updater, held_out, clip, device, carry):
-    loss_fn, lr = torch.nn.CrossEntropyLoss(), updater.param_groups[0]["lr"]
+def _fit(model, train_iter, num_epochs, updater, held_out, clip, device, carry, watch):
+    shards, lr = Shards(model), updater.param_groups[0]["lr"]
     for epoch in range(1, num_epochs + 1):
         model.train()
         state, total_loss, tokens, started = None, 0.0, 0, time.perf_counter()
         for X, Y in train_iter:
             if state is None:
                 state = model.begin_state(batch_size=X.shape[0], device=device)
-            logits, state = model(X.to(device), state)  # (T * n, q)
-            loss = loss_fn(logits, Y.T.reshape(-1).to(device).long())
-            value = loss.item()
-            if not math.isfinite(value):
+            loss, state = shards.gradients(X.to(device), Y.to(device), state)
+            if not math.isfinite(loss):
                 knobs = f"Lower lr (now {lr:g}) or clip (now {clip}), and start anew"
-                raise FloatingPointError(f"the loss became {value} in epoch {epoch}: the training diverges. {knobs}")
-            updater.zero_grad()
-            loss.backward()
+                raise FloatingPointError(f"the loss became {loss} in epoch {epoch}: the training diverges. {knobs}")
             if clip is not None:
                 torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
             updater.step()
             state = _carried(state, carry, getattr(model, "num_directions", 1))
-            total_loss, tokens = total_loss + value * Y.numel(), tokens + Y.numel()
+            total_loss, tokens = total_loss + loss * Y.numel(), tokens + Y.numel()
+            if watch is not None:
+                watch(epoch, tokens, total_loss / tokens)
         if not tokens:
             raise ValueError("train_iter must yield at least one minibatch, got none: the text is too short")
         seconds = time.perf_counter() - started
         score = None if held_out is None else perplexity(model, held_out, X.shape[1])
-        yield EpochRecord(epoch, _exp(total_loss / tokens), score, tokens / seconds, seconds)
+        yield EpochRecord(epoch, perplexity_of(total_loss / tokens), score, tokens / seconds, seconds)
 
 
 def _carried(state, carry, num_directions):
@@ -232,7 +257,8 @@ def _carried(state, carry, num_directions):
     return state
 
 
-def _exp(loss):
+def perplexity_of(loss):
+    """Return exp of a mean cross-entropy in nats; infinity where a float ends."""
     return math.exp(loss) if loss < 700 else math.inf  # a double ends near e^709
 
 
@@ -259,22 +285,23 @@ def _window_losses(model, ids, num_steps, prefix_only):
     windows = (len(ids) - 1) // num_steps
     X = ids[: windows * num_steps].reshape(windows, num_steps)
     Y = ids[1 : windows * num_steps + 1].reshape(windows, num_steps)
-    losses = torch.empty(windows, num_steps)
 
     def logits_of(x):
         logits, _ = model(x, model.begin_state(batch_size=len(x), device=x.device))
         return logits.reshape(x.shape[1], len(x), -1)  # (T, n, q)
 
+    def losses_of(portion):
+        x, y = (windows.to(device) for windows in portion)
+        if prefix_only:
+            logits = torch.cat([logits_of(x[:, : t + 1])[-1:] for t in range(num_steps)])
+        else:
+            logits = logits_of(x)
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), y.T.flatten().long(), reduction="none")
+        return loss.reshape(num_steps, len(x)).T.cpu()
+
+    portions = list(zip(X.split(32), Y.split(32), strict=True))  # little memory, and a run can be stopped between them
     with _evaluating(model) as device:
-        for i in range(0, windows, 32):  # small portions: little memory, and a run can be stopped between them
-            x, y = X[i : i + 32].to(device), Y[i : i + 32].to(device)
-            if prefix_only:
-                logits = torch.cat([logits_of(x[:, : t + 1])[-1:] for t in range(num_steps)])
-            else:
-                logits = logits_of(x)
-            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), y.T.flatten().long(), reduction="none")
-            losses[i : i + 32] = loss.reshape(num_steps, len(x)).T
-    return losses
+        return torch.cat(side_by_side(losses_of, portions, threads_for(model)))
 
 
 def perplexity(model, ids, num_steps=35, *, prefix_only=False):
@@ -285,7 +312,7 @@ def perplexity(model, ids, num_steps=35, *, prefix_only=False):
     (about num_steps / 2 times slower); for a unidirectional model both ways give the same number.
     Raises ValueError for a text shorter than one window.
     """
-    return _exp(_window_losses(model, ids, num_steps, prefix_only).double().mean().item())
+    return perplexity_of(_window_losses(model, ids, num_steps, prefix_only).double().mean().item())
 
 
 def perplexity_by_position(model, ids, num_steps=35):
@@ -331,21 +358,6 @@ def generate(model, vocab, prefix, num_preds, *, temperature=0.0, reencode=False
 # --------------------------------------------------------------------------------------------- 4  Recorded runs
 
 
-class Run(NamedTuple):
-    """A training that was run in full and kept: one EpochRecord per epoch, what the model wrote, and where it ran."""
-
-    records: list
-    generated: list
-    about: dict  # origin ("recorded run" or "this run"), seed, seconds, device, machine, versions
-
-    def __str__(self):
-        last, about = self.records[-1], self.about
-        where = f"{about['machine']}, {about['versions']}, seed {about['seed']}"
-        speed = f"perplexity {last.perplexity:.1f}, {last.tokens_per_sec:,.0f} tokens/sec on {about['device']}"
-        head = f"{about['origin']}: {last.epoch} epochs in {about['seconds']:.0f} s ({where})"
-        return "\n".join([head, speed, *self.generated])
-
-
 @contextlib.contextmanager
 def recording(name, held_out):
     """While the block runs d2l.train_ch8, keep what it does in a Run: each epoch's numbers and the last two lines.
@@ -379,43 +391,7 @@ def recording(name, held_out):
         d2l.train_epoch_ch8, d2l.predict_ch8 = train_epoch, predict
     run.about.update(seconds=round(time.perf_counter() - started - scoring, 1), **about_this_machine())
     columns = {key: [float(f"{getattr(r, key):.5g}") for r in run.records] for key in EpochRecord._fields}
-    _keep(name, {"about": run.about, "generated": run.generated, **columns})
-
-
-def _keep(name, run):
-    """Write a run to assets/runs/<name>.json if FULL=1 was set; a GPU alone overwrites nothing."""
-    if RECORD:
-        text = json.dumps(run | {"about": run["about"] | {"origin": "recorded run"}})
-        (ROOT / "assets" / "runs" / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-
-
-def _read_run(name):
-    path = ROOT / "assets" / "runs" / f"{name}.json"
-    require(path.exists(), "name", name, f"one of {sorted(p.stem for p in path.parent.glob('*.json'))}")
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def load_run(name):
-    """Return the Run kept under assets/runs/<name>.json; ValueError if there is none."""
-    run = _read_run(name)
-    rows = zip(*(run[key] for key in EpochRecord._fields), strict=True)
-    return Run([EpochRecord(int(epoch), *rest) for epoch, *rest in rows], run["generated"], run["about"])
-
-
-def recorded(name, compute):
-    """Return what a sweep found when it was recorded; with FULL=1 in the environment run it, and record it anew.
-
-    name: the result is kept in assets/runs/<name>.json; compute: a function that returns a list of rows of numbers.
-    Returns (rows, about), where about["origin"] is "this run" or "recorded run". A GPU alone runs nothing here: a
-    sweep takes minutes there as well.
-    """
-    if not RECORD:
-        run = _read_run(name)
-        return run["rows"], run["about"]
-    started, rows = time.perf_counter(), [list(row) for row in compute()]
-    about = {"origin": "this run", "seconds": round(time.perf_counter() - started, 1)} | about_this_machine()
-    _keep(name, {"about": about, "rows": rows})
-    return rows, about
+    keep(name, {"about": run.about, "generated": run.generated, **columns})
 
 
 # ---------------------------------------------------------------------------------------------- 5  This machine

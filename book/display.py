@@ -1,12 +1,14 @@
 """What a lesson shows: figures with their words, tables, controls that redraw a figure, and an exercise's verdict.
 
-Nothing here needs torch. A figure is shown three times in one output: live, as a picture, and in words.
+Nothing here needs torch. What is alive is shown twice: as a widget, and as a picture that stays when the page is
+stored. Every picture is there in words, too.
 """
 
 import base64
 import gc
 import html
 import io
+import json
 import math
 import numbers
 import re
@@ -24,34 +26,47 @@ from book import ROOT, require
 # Okabe and Ito's palette, told apart by colour-blind readers too
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK = PALETTE
-_ACCESSIBLE = (ROOT / "book" / "widgets.js").read_text(encoding="utf-8").replace("{{blue}}", BLUE)
+_WIDGETS_JS = (ROOT / "book" / "widgets.js").read_text(encoding="utf-8").replace("{{blue}}", BLUE)
+for _name, _words in json.loads((ROOT / "book" / "words" / "messages.json").read_text(encoding="utf-8")).items():
+    _WIDGETS_JS = _WIDGETS_JS.replace(f"{{{{{_name}}}}}", _words)
 
 
-def show(widget, png, text):
-    """Display a widget that GitHub and nbconvert show as a picture; return the display handle.
+def show(widget, text):
+    """Display a live widget. A stored page cannot show it: follow it up with `keep_picture`. text: it in words."""
+    if _in_notebook():
+        view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+        display({"application/javascript": _WIDGETS_JS}, raw=True)
+        display({"application/vnd.jupyter.widget-view+json": view, "text/plain": text}, raw=True)
 
-    png: bytes of the picture; text: the words for readers who see neither. One output holds all three.
+
+def keep_picture(png, text, handle=None):
+    """Display the picture that a stored page shows in the place of a live widget; return its display handle.
+
+    png: bytes; text: the words for readers who see neither. handle: of a picture that is to be replaced. A page hides
+    the picture as long as the widget above it lives. Where there is no notebook, the words are printed.
     """
-    display({"application/javascript": _ACCESSIBLE}, raw=True)
-    data, metadata = bundle(widget, png, text)
-    return display(data, metadata=metadata, raw=True, display_id=True)
+    if not _in_notebook():
+        print(text)
+        return None
+    data, metadata = picture(png, text, style="book-figure book-still")
+    if handle is None:
+        return display(data, metadata=metadata, raw=True, display_id=True)
+    handle.update(data, metadata=metadata, raw=True)
+    return handle
 
 
-def bundle(widget, png, text):
-    """Return the mime bundle of `show` and its metadata: a live widget, a picture and a text."""
-    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    data, metadata = picture(png, text)
-    return {"application/vnd.jupyter.widget-view+json": view} | data, metadata
+def _in_notebook():
+    return hasattr(get_ipython(), "kernel")
 
 
-def picture(png, alt, scale=80 / 110):
+def picture(png, alt, scale=80 / 110, style="book-figure"):
     """Return the mime bundle and the metadata of a picture; scale: pixels on the page for one of the PNG.
 
     It is there twice: as HTML, because only that has an alt text in Jupyter, and as PNG for pages that are stored.
     """
     width, height = (round(scale * pixels) for pixels in Image.open(io.BytesIO(png)).size)
     data, size = base64.b64encode(png).decode(), f'width="{width}" height="{height}"'
-    img = f'<img class="book-figure" {size} alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+    img = f'<img class="{style}" {size} alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
     metadata = {"image/png": {"width": width, "height": height, "alt": alt}}
     return {"text/html": img, "image/png": data, "text/plain": alt}, metadata
 
@@ -129,10 +144,10 @@ def explore(draw, *, play=None, **controls):
     """Show the Figure that draw(**values) returns, redrawn in place whenever one of the controls moves.
 
     draw: a function of the controls' values, fast enough to follow a slider (0.1 s); it may return (Figure, table) to
-    put a `table` below the figure. play: the name of a slider that gets a Play button. controls: ipywidgets by the
-    name of draw's argument. An exception in draw is shown below the controls, and the last good figure stays.
+    put a `table` above the figure. play: the name of a slider that gets a Play button. controls: ipywidgets by the
+    name of draw's argument. What fails is said below the controls, and the last good figure stays.
     """
-    image, words, message, below = W.Image(format="png"), hidden_words(), W.Label(layout={"height": "28px"}), W.HTML()
+    image, words, message, above = W.Image(format="png"), hidden_words(), W.Label(layout={"height": "28px"}), W.HTML()
     image.add_class("book-figure")
     subject = (draw.__doc__ or "").partition("\n")[0]
 
@@ -140,19 +155,23 @@ def explore(draw, *, play=None, **controls):
         try:
             drawn = draw(**{name: control.value for name, control in controls.items()})
             figure, text = drawn if isinstance(drawn, tuple) else (drawn, None)
-        except Exception as error:
+            require(isinstance(figure, Figure), "what draw returns", figure, "a Figure, or a Figure and a table")
+            png, described = to_png(figure), html.escape(f"{subject} {describe(figure)}")
+        except ValueError as error:
+            message.value = str(error)
+        except Exception as error:  # a mistake in draw
             message.value = f"{type(error).__name__}: {error}"
         else:
-            image.value, message.value = to_png(figure), ""
+            image.value, message.value, words.value = png, "", described
             image.width, image.height = (str(int(inches * 80)) for inches in figure.get_size_inches())
-            words.value = html.escape(f"{subject} {describe(figure)}")
-            below.value = text.data if text else ""
+            above.value = text.data if text else ""
             del drawn, figure
             gc.collect(1)  # frees the figure, in 1 ms; left to gather, figures stop a slider for 0.1 s now and then
 
+    image.value = to_png(new_figure(6, 1, bare=True)[0])  # in case the first one fails
+    redraw()
     for control in controls.values():
         control.observe(redraw, "value")
-    redraw()
     row = list(controls.values())
     if play:
         slider = controls[play]
@@ -161,7 +180,10 @@ def explore(draw, *, play=None, **controls):
         W.jslink((player, "max"), (slider, "max"))
         row.insert(row.index(slider), player)
     row = W.HBox(row, layout={"flex_flow": "row wrap"})
-    show(W.VBox([row, message, W.Box([image, words]), below]), image.value, html.unescape(words.value))
+    box, text = W.VBox([row, message, above, W.Box([image, words])]), html.unescape(words.value)
+    box.add_class("book-live")
+    show(box, text)
+    keep_picture(image.value, text)
 
 
 def show_figure(name):

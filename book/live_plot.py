@@ -1,37 +1,92 @@
-"""The plot that grows while a network trains."""
+"""The plot that grows while a network trains: text (HTML and SVG), so that showing a record costs a millisecond."""
 
 import html
 import itertools
+import math
 import time
+from dataclasses import dataclass, field
 
 import ipywidgets as W
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, NullLocator
 
-from book.display import PALETTE, compress, hidden_words, picture, show
+from book.display import BLACK, PALETTE, compress, keep_picture, shorten, show
+
+# Texts are measured in pixels, curves in shares of the area: so the plot fits any width, and no text shrinks. Colours
+# of texts and lines are those of JupyterLab's theme, or of the page.
+_STYLE = """<style>
+.book-plot { display: flex; flex-flow: row wrap; max-width: 1400px; font: 12px/1.35 sans-serif;
+  color: var(--jp-content-font-color1, currentColor) }
+.book-plot .area { position: relative; flex: 1 1 300px; min-width: 220px; margin: 18px 24px 34px 52px;
+  border: solid; border-width: 0 0 1px 1px }
+.widget-html-content:has(> .book-plot) { flex: 1 1 auto; width: 100% }
+.book-plot .legend { flex: 0 1 175px; margin-top: 16px; overflow-wrap: anywhere }
+.book-plot .legend div { padding-left: 32px; text-indent: -32px }
+.book-plot svg { fill: none; stroke: currentColor }
+.book-plot .area svg { position: absolute; width: 100%; height: 100%; overflow: hidden }
+.book-plot path, .book-plot line { vector-effect: non-scaling-stroke; stroke-linecap: round }
+.book-plot .area span { position: absolute; white-space: pre }
+.book-plot .area > .note { bottom: 100%; left: 0 }
+.book-plot .area > .x { top: 100%; transform: translateX(-50%); padding-top: 3px }
+.book-plot .area > .y { right: 100%; transform: translateY(50%); padding-right: 5px }
+.book-plot .area > .end { transform: translateY(50%); padding-left: 4px; font-weight: bold }
+.book-plot .area > .xlabel { top: 100%; left: 50%; transform: translateX(-50%); padding-top: 18px }
+.book-plot .area > .ylabel { right: 100%; top: 50%; writing-mode: vertical-rl;
+  transform: translateY(-50%) rotate(180deg); margin-right: 36px }
+.book-plot .at { position: absolute; top: 0; bottom: 0 }
+.book-plot .at > span { display: none; top: 0; left: 50%; z-index: 9; padding: 2px 6px; border: 1px solid;
+  background: var(--jp-layout-color1, #fff); pointer-events: none }
+.book-plot .at.right > span { left: auto; right: 50% }
+.book-plot .at:hover { background: linear-gradient(currentColor, currentColor) 50% / 1px 100% no-repeat }
+.book-plot .at:hover > span { display: block }
+</style>"""
+_DASHES = ("", "5 4")  # of the solid and of the dashed line
 
 
-def seconds_left(started, share):
-    """Return how long a work will still take of which a share (above 0, at most 1) is done.
+class TimeLeft:
+    """How long a work will still take, as a text; judged by its speed since the first report, for that took longer."""
 
-    started: the time.monotonic() at which it began.
-    """
-    return (time.monotonic() - started) * (1 / share - 1)
+    def __init__(self):
+        self.first = None
+
+    def after(self, share):
+        """Return such a text as ", 12 s left" for the share that is done (0 to 1), "" while it is too early to tell."""
+        now = time.monotonic()
+        if self.first is None:
+            self.first = now, share
+        seconds, done = now - self.first[0], share - self.first[1]
+        return f", {seconds * (1 - share) / done:.0f} s left" if seconds >= 1 and done > 0 else ""
+
+
+@dataclass
+class _Curve:
+    """A solid and a dashed line with one number: what was recorded, and how it is drawn."""
+
+    label: str
+    colour: str
+    linewidth: float
+    records: list = field(default_factory=list)
+    scale: tuple = ()  # that of the drawn points
+    points: tuple = ((), ())  # as text, of each line
+
+    def line(self, i):
+        """Return the (x, y) of the solid (0) or dashed (1) line, without values that are no numbers or not there."""
+        return [(r[0], r[i + 1]) for r in self.records if r[i + 1] is not None and not math.isnan(r[i + 1])]
 
 
 class LivePlot:
-    """Perplexity over epochs on a log scale, one image replaced in place: solid for training, dashed for held-out.
+    """Perplexity over epochs on a log scale, drawn anew for every record: solid for training, dashed for held-out.
 
-    num_epochs: the right end of the axis, which may be set later. The attribute `widget` shows the plot. Curves are
-    told apart by number and line style as well as by colour.
-    xlabel, ylabel, lines: the words to use when other things than these are plotted; a record is any tuple that begins
-    with x, y of the solid line, y of the dashed line (or None).
-    No pyplot, which is not made for threads; drawing takes about 2.5 % of the time of the thread that calls `add`.
+    num_epochs: the right end of the axis, which may be set later. title: above the plot. xlabel, ylabel, lines: the
+    words to use when other things than these are plotted; a record is any tuple that begins with x, y of the solid
+    line, y of the dashed line (or None). ylim: what the vertical axis shows at least; it follows the data. log: whether
+    it is logarithmic. floors: y of dashed horizontal lines, in the colours of the curves.
+    The attribute `widget` shows the plot. Curves are told apart by number and line style as well as by colour.
     """
 
-    WIDTH, HEIGHT = 720, 320  # pixels on the page
-    PAUSE = 40  # after drawing for a second, draw nothing for so many
+    HIGH, LOW = 270, 190  # of the area, in pixels: in a lesson, and in the playground, which has to fit a screen
+    MOST_PER_SECOND = 20  # pictures; what comes faster is shown with the next one
 
     def __init__(
         self,
@@ -42,119 +97,202 @@ class LivePlot:
         ylabel="perplexity",
         lines=("training", "held-out"),
         ylim=(0.93, 33),
+        log=True,
+        floors=(),
+        height=HIGH,
     ):
-        self.num_epochs, self.curves, self.due, self.ylim = num_epochs, [], 0.0, ylim
-        self.labels, self.names = [], lines
-        self.figure = Figure(figsize=(self.WIDTH / 80, self.HEIGHT / 80), dpi=110)
-        self.canvas, self.frame, self.background = FigureCanvasAgg(self.figure), None, None
-        self.axes = self.figure.add_axes((0.07, 0.14, 0.71, 0.78), xlabel=xlabel, ylabel=ylabel, title=title)
-        self.axes.set_yscale("log")
-        self.axes.set_yticks([0.01, 0.03, 0.1, 0.3, 1, 2, 3, 5, 10, 20, 30, 50, 100, 300, 1000])
-        self.axes.minorticks_off()
-        self.axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        self.axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        self.axes.grid(True, linewidth=0.5, alpha=0.6)
-        for dash, name in zip(("-", "--"), lines, strict=True):
-            self.axes.plot([], [], dash, color="0.4", label=name)
-        self.image, self.words = W.Image(format="png", width=self.WIDTH, height=self.HEIGHT), hidden_words()
-        self.image.add_class("book-figure")
-        self.widget = W.Box([self.image, self.words])
+        self.num_epochs, self.title, self.note, self.height = num_epochs, title, title, height
+        self.xlabel, self.ylabel, self.lines = xlabel, ylabel, lines
+        self.ylim, self.log, self.floors = ylim, log, [float(y) for y in floors]
+        self.most = 1000 if log else math.inf  # the axis never reaches further: what runs away leaves the frame
+        self.curves, self.due, self.frame = [], 0.0, (None, "")
+        self.widget = W.HTML(layout={"width": "100%"})
+        self.widget.add_class("book-live")
         self.draw()
 
     def start(self, label, linewidth=1.5):
         """Begin a new curve, numbered from 1 and named in the legend; `add` extends it."""
-        colour = PALETTE[len(self.curves) % len(PALETTE)]
-        number = len(self.curves) + 1
-        style = {"color": colour, "linewidth": linewidth}
-        self.axes.plot([], [], "-", label=f"{number}  {label}", **style)  # for the legend: it has no marker
-        lines = [self.axes.plot([], [], dash, **style)[0] for dash in ("-", "--")]
-        ends = [self.axes.text(1, 1, "", color=colour, va="center", clip_on=True) for _ in range(2)]
-        self.curves.append(([], lines, ends))
-        self.labels.append(f"{number} {label}")
-        self.due = 0.0
+        self.curves.append(_Curve(label, PALETTE[len(self.curves) % len(PALETTE)], linewidth))
+        self.draw()
 
     def add(self, record, curve=-1):
-        """Add an EpochRecord to a curve (the newest); redraw unless that would take too much of the time.
-
-        Returns whether it was redrawn.
-        """
-        records, lines, ends = self.curves[curve]
-        number = range(1, len(self.curves) + 1)[curve]
+        """Add an EpochRecord to a curve (the newest), and draw it."""
+        records = self.curves[curve].records
         records.append(record)
-        x, self.num_epochs = [r[0] for r in records], max(self.num_epochs, record[0])
-        for i, (line, end) in enumerate(zip(lines, ends, strict=True), start=1):
-            y = [r[i] for r in records]
-            if y[0] is not None:
-                line.set_data(x, y)
-                line.set_marker("o" if len(y) == 1 else "")
-                end.set_text(f" {number}")
+        self.num_epochs = max(self.num_epochs, record[0])
+        for y in record[1:3]:
+            if y is not None and math.isfinite(y) and (y > 0 or not self.log):
+                if len(records) == 1 and self.log:  # ten times what an untrained network has, such as its vocabulary
+                    self.most = max(self.most, min(10 * y, 1e6))
                 low, high = self.ylim
-                self.ylim = (y[-1] / 1.5 if 0 < y[-1] < low else low, max(high, 1.1 * min(y[-1], 1000)))
-        due = time.monotonic() >= self.due
-        if due:
+                if self.log:
+                    self.ylim = y / 1.5 if y < low else low, max(high, min(1.1 * y, self.most))
+                elif not low <= y <= high:
+                    self.ylim = min(low, y - 0.1 * (high - low)), max(high, y + 0.1 * (high - low))
+        if time.monotonic() >= self.due:
             self.draw()
-        return due
 
-    def draw(self):
-        """Draw everything now and put it into the image widget."""
-        started = time.perf_counter()
-        moving = [artist for _, lines, ends in self.curves for artist in (*lines, *ends)] + [self.axes.title]
+    def draw(self, finished=False):
+        """Show everything now. finished: with the exact values under the pointer, which would cost too much before."""
         frame = (self.num_epochs, self.ylim, len(self.curves))
-        if frame != self.frame:  # axes, grid and legend are drawn anew only when they change: that is most of the work
-            self.axes.set(xlim=(0, self.num_epochs * 1.03), ylim=self.ylim)
-            self.axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), fontsize="small", frameon=False)
-            for artist in moving:
-                artist.set_animated(True)  # not part of the background
-            self.canvas.draw()
-            self.frame, self.background = frame, self.canvas.copy_from_bbox(self.figure.bbox)
-        self._number_the_ends()
-        self.canvas.restore_region(self.background)
-        for artist in moving:
-            self.axes.draw_artist(artist)
-        self.image.value = compress(self.canvas)
-        self.words.value = html.escape(self.describe())
-        self.due = time.monotonic() + max(0.3, self.PAUSE * (time.perf_counter() - started))
-
-    def rest(self, seconds):
-        """Count seconds that were spent on something else to show as if they had been spent on drawing."""
-        self.due += self.PAUSE * seconds
-
-    def picture(self):
-        """Return the plot as it was last drawn: the bytes of a PNG, and in words."""
-        return self.image.value, self.describe()
+        if frame != self.frame[0]:
+            self.frame = frame, self._area()
+        curves, ends = "".join(map(self._paths, self.curves)), "".join(map(self._number, self._ends()))
+        values = "".join(self._values()) if finished else ""
+        alt, note = html.escape(self.describe()), html.escape(self.note)
+        grid, texts, legend = self.frame[1]
+        self.widget.value = (
+            f'{_STYLE}<div class="book-plot" role="img" aria-label="{alt}">'
+            f'<div class="area" style="height: {self.height}px">'
+            f'<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">{grid}{curves}</svg>'
+            f'<span class="note">{note}</span>{texts}{ends}{values}</div>{legend}</div>'
+        )
+        self.due = time.monotonic() + 1 / self.MOST_PER_SECOND
 
     def send_again(self):
         """Send the plot to the page once more, from the thread that calls this."""
-        self.image.send_state()
-        self.words.send_state()
+        self.widget.send_state()
 
-    def _number_the_ends(self):
-        """Put each curve's number at its end, a line of text above another one that would be covered."""
-        to_pixels, taken = self.axes.transData, []
-        ends = [
-            pair for _, lines, ends in self.curves for pair in zip(lines, ends, strict=True) if len(pair[0].get_xdata())
-        ]
-        for line, end in sorted(ends, key=lambda pair: pair[0].get_ydata()[-1]):
-            x, y = to_pixels.transform([values[-1] for values in line.get_data()])
-            y = max([y, *(below + 15 for left, below in taken if abs(left - x) < 20)])
+    # ---- from numbers to places: shares of the area, from its left and from its bottom
+
+    def _x(self, x):
+        return x / (1.04 * self.num_epochs)
+
+    def _y(self, y):
+        low, high = self.ylim
+        if not self.log:
+            return (y - low) / (high - low)
+        y = min(max(y, low / 1000), high * 1000)  # infinity, and 0
+        return math.log(y / low) / math.log(high / low)
+
+    def _ticks(self):
+        """Return round numbers for both axes."""
+        x = MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]).tick_values(0, self.num_epochs)
+        low, high = self.ylim
+        if not self.log:
+            y = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high)
+        else:
+            decades = math.log10(high / low)
+            between = (1, 2, 3, 5) if decades < 2 else (1, 3) if decades < 4 else (1,)
+            y = [m * 10.0**k for k in range(-9, 8) for m in between]
+        return [t for t in x if 0 <= t <= self.num_epochs], [t for t in y if low <= t <= high]
+
+    # ---- the parts of the picture
+
+    def _area(self):
+        """Return what changes rarely: the grid, the texts at its edges, and the legend."""
+        x_ticks, y_ticks = self._ticks()
+        grid = "".join(f"M0 {1000 - 1000 * self._y(y):.0f}H1000" for y in y_ticks)
+        grid += "".join(f"M{1000 * self._x(x):.0f} 0V1000" for x in x_ticks)
+        grid = f'<path d="{grid}" opacity=".15"/>'
+        for colour, y in zip(itertools.cycle(PALETTE), self.floors, strict=False):
+            grid += _line(f"M0 {1000 - 1000 * self._y(y):.1f}H1000", colour, 1.5, _DASHES[1])
+        texts = [f'<span class="x" style="left: {100 * self._x(x):.2f}%">{x:g}</span>' for x in x_ticks]
+        texts += [f'<span class="y" style="bottom: {100 * self._y(y):.2f}%">{y:g}</span>' for y in y_ticks]
+        for name in ("xlabel", "ylabel"):
+            texts.append(f'<span class="{name}">{html.escape(getattr(self, name))}</span>')
+        names = [(name, "", 1.5, dash) for name, dash in zip(self.lines, _DASHES, strict=True) if name]
+        names += [(f"{n} {c.label}", c.colour, c.linewidth, "") for n, c in enumerate(self.curves, start=1)]
+        legend = "".join(
+            f'<div><svg width="26" height="8" aria-hidden="true">{_line("M1 4H25", *style)}</svg> '
+            f"{html.escape(name).replace(chr(10), '<br>')}</div>"
+            for name, *style in names
+        )
+        return grid, "".join(texts), f'<div class="legend">{legend}</div>'
+
+    def _paths(self, curve):
+        """Return a curve's two lines; a point that has a place already is not written again."""
+        scale = (self.num_epochs, self.ylim)
+        if scale != curve.scale:
+            curve.scale, curve.points = scale, ([], [])
+        drawn = []
+        for i, (points, dash) in enumerate(zip(curve.points, _DASHES, strict=True)):
+            places = curve.line(i)[len(points) :]
+            points += [f"{1000 * self._x(x):.1f} {1000 - 1000 * self._y(y):.1f}" for x, y in places]
+            if points:  # a line to where it is: one point alone is a dot
+                width = curve.linewidth if len(points) > 1 else 3 * curve.linewidth
+                drawn.append(_line(f"M{points[0]}L{' '.join(points[1:] or points)}", curve.colour, width, dash))
+        return "".join(drawn)
+
+    def _ends(self):
+        """Return (text, x, y) of each line's number at its end; one that would cover another stands above it."""
+        ends, taken = [], []
+        for number, curve in enumerate(self.curves, start=1):
+            for x, y in (line[-1] for line in (curve.line(0), curve.line(1)) if line):
+                above = y > self.ylim[1]
+                text = f"{number} ▲ {shorten(y)}" if above else str(number)
+                ends.append((text, self._x(x), 0.9 if above else self._y(y)))
+        for text, x, y in sorted(ends, key=lambda end: end[2]):
+            y = max([y, *(below + 14 / self.height for left, below in taken if abs(left - x) < 0.025)])
             taken.append((x, y))
-            end.set_position(to_pixels.inverted().transform((x, y)))
+            yield text, x, y
+
+    def _number(self, end):
+        text, x, y = end
+        return f'<span class="end" style="left: {100 * x:.2f}%; bottom: {100 * y:.2f}%">{text}</span>'
+
+    def _values(self):
+        """Yield what the pointer shows at each x, of 200 at most: the values of all curves there."""
+        rows = {}
+        for number, curve in enumerate(self.curves, start=1):
+            for r in curve.records:
+                ends = [f"{name} {y:.4g}" for name, y in self._named(r)]
+                rows.setdefault(r[0], []).append(f"{number} {', '.join(ends)}")
+        places = sorted(rows)[:: -(len(rows) // 200 + 1)][::-1]  # the last one is among them
+        for x, before, after in zip(places, [0, *places], [*places[1:], self.num_epochs], strict=False):
+            left, width = 100 * self._x((before + x) / 2), 100 * self._x((after - before) / 2)
+            text = html.escape("\n".join([f"{self.xlabel} {x:g}", *rows[x]]))
+            side = "at right" if self._x(x) > 0.5 else "at"
+            yield f'<div class="{side}" style="left: {left:.2f}%; width: {width:.2f}%"><span>{text}</span></div>'
+
+    def _named(self, record):
+        """Return the (name, y) of a record's lines that are there."""
+        return [(name, y) for name, y in zip(self.lines, record[1:3], strict=True) if y is not None]
 
     def describe(self):
         """Return in words what the plot shows: for each curve its newest point."""
-        words = [self.axes.get_title(), f"{self.axes.get_ylabel()} over {self.axes.get_xlabel()}"]
-        for label, (records, *_) in zip(self.labels, self.curves, strict=True):
-            if records:
-                x, *values = records[-1][:3]
-                ends = [f"{name} {y:.3g}" for name, y in zip(self.names, values, strict=True) if y is not None]
-                words.append(f"{label}: {', '.join(ends)} at {x:.3g}")
+        words = [self.title, f"{self.ylabel} over {self.xlabel}"]
+        for number, curve in enumerate(self.curves, start=1):
+            if curve.records:
+                last = curve.records[-1]
+                ends = [f"{name} {y:.3g}{' (above the frame)' * (y > self.ylim[1])}" for name, y in self._named(last)]
+                words.append(f"{number} {curve.label}: {', '.join(ends)} at {last[0]:.3g}")
         return ". ".join(filter(None, words)).replace("\n", ", ")
+
+    def picture(self):
+        """Return the plot as it is now, for pages that are stored: the bytes of a PNG, and in words."""
+        figure = Figure(figsize=(9, 4), dpi=110)
+        axes = figure.add_axes((0.07, 0.14, 0.71, 0.78), xlabel=self.xlabel, ylabel=self.ylabel, title=self.title)
+        axes.set(xlim=(0, 1.04 * self.num_epochs), yscale="log" if self.log else "linear", ylim=self.ylim)
+        for name, dash in zip(self.lines, ("-", "--"), strict=True):
+            axes.plot([], [], dash, color="0.4", label=name)
+        for number, curve in enumerate(self.curves, start=1):
+            style = {"color": curve.colour, "linewidth": curve.linewidth}
+            label = f"{number}  {curve.label}".replace("$", r"\$")  # no formula
+            axes.plot([], [], "-", label=label, **style)  # for the legend: it has no marker
+            for line, dash in ((curve.line(0), "-"), (curve.line(1), "--")):
+                axes.plot(*zip(*line, strict=True), dash, marker="o" if len(line) == 1 else "", **style) if line else ()
+        for colour, y in zip(itertools.cycle(PALETTE), self.floors, strict=False):
+            axes.axhline(y, color=colour, linestyle="--")
+        for text, x, y in self._ends():
+            axes.text(x, y, f" {text}", va="center", transform=axes.transAxes)
+        x_ticks, y_ticks = self._ticks()
+        axes.set_xticks(x_ticks)
+        axes.set_yticks(y_ticks, [f"{y:g}" for y in y_ticks])
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.grid(True, linewidth=0.5, alpha=0.6)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), fontsize="small", frameon=False)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        return compress(canvas), self.describe()
+
+    # ---- trainings that a cell runs
 
     def follow(self, records, label):
         """Show the plot, draw the records of `fit` (or of a Run) as they come, and return them as a list.
 
-        The title tells how far the training is. At the end a plain picture takes the live one's place, so that it
-        is still there when the notebook is saved and opened again. Interrupting the kernel keeps the curve.
+        The line above the plot tells how far the training is. At the end a picture is shown too, which stays when the
+        notebook is saved. Interrupting the kernel keeps the curve. Outside a notebook, the end is printed in words.
         """
         return self.race({label: records})[label]
 
@@ -163,24 +301,32 @@ class LivePlot:
 
         linewidths: one for each curve, such as (5, 1.5) where they may lie on each other.
         """
-        title, first = self.axes.get_title(), len(self.curves)
-        handle = show(self.widget, *self.picture())
+        first, left, seen = len(self.curves), TimeLeft(), {label: [] for label in trainings}
         for label, linewidth in itertools.zip_longest(trainings, linewidths, fillvalue=1.5):
             self.start(label, linewidth)
-        seen, started = {label: [] for label in trainings}, time.monotonic()
+        self._tell(f"{self.xlabel} 1 of {self.num_epochs}")
+        self.draw()
+        show(self.widget, self.describe())
         try:
             for turn in itertools.zip_longest(*trainings.values()):
                 for curve, (label, record) in enumerate(zip(trainings, turn, strict=True), start=first):
                     if record is not None:  # None: this one has ended before the others
                         seen[label].append(record)
-                        name = f"{self.axes.get_xlabel()} {record[0]} of {self.num_epochs}"
-                        left = seconds_left(started, record[0] / self.num_epochs)
-                        self.axes.set_title(f"{name}, {left:.0f} s left")
+                        time_left = left.after(record[0] / self.num_epochs)
+                        self._tell(f"{self.xlabel} {record[0]} of {self.num_epochs}{time_left}")
                         self.add(record, curve)
         finally:
-            self.axes.set_title(title)
-            self.draw()
-            if handle is not None:  # None outside a notebook
-                data, metadata = picture(*self.picture())
-                handle.update(data, metadata=metadata, raw=True)
+            self.note = self.title
+            self.draw(finished=True)
+            keep_picture(*self.picture())
         return seen
+
+    def _tell(self, how_far):
+        self.note = f"{self.title} · {how_far}" if self.title else how_far
+
+
+def _line(d, colour, width, dash):
+    """Return the SVG path d as a line; what is black on paper has the page's own colour."""
+    stroke = "" if colour in ("", BLACK) else f' stroke="{colour}"'
+    dashes = f' stroke-dasharray="{dash}"' if dash else ""
+    return f'<path d="{d}"{stroke} stroke-width="{width:g}"{dashes}/>'

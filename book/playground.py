@@ -1,53 +1,37 @@
 """The playground: a widget that trains recurrent language models in the background, for lessons 3 and 6.
 
-Slider values are read when Train is clicked; the training thread writes output widgets only; every message is shown as
-text. See `Playground`.
+Control values are read when Train is clicked; the training thread (book/training.py) writes output widgets only; every
+message is shown as text. See `Playground`.
 """
 
 import contextvars
 import html
-import statistics
 import sys
 import threading
 import time
 import traceback
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, fields
 
 import ipywidgets as W
 from IPython import get_ipython
 
 import utils
 from book import require
-from book.display import bundle, show
-from book.live_plot import seconds_left
-from book.settings import CELLS, LABELS, RANGES, Settings
+from book.display import keep_picture, show
+from book.live_plot import TimeLeft
+from book.models import load_model, save_model
+from book.panel import TYPED, Panel, code, note, table_of, uploaded, warning
+from book.settings import LABELS, Settings, read
+from book.training import Training, require_enough
 from utils import RECIPES, torch
 
-NUM_STEPS = 35
 
-
-@dataclass
-class Training:
-    """One run: its settings, what it has measured so far, the event that stops it and the one that tells its end."""
-
-    settings: Settings
-    model: torch.nn.Module
-    status: str = "running"
-    records: list = field(default_factory=list)
-    stop: threading.Event = field(default_factory=threading.Event)
-    ended: threading.Event = field(default_factory=threading.Event)
-    seconds: float = 0.0
-
-
-class _Stopped(Exception):
-    """Raised inside the model's forward or backward pass when Stop was pressed."""
-
-
-class Playground:
+class Playground(Panel):
     """Sliders for layers and hidden units, a live perplexity plot, and a table of the runs so far.
 
-    corpus: a Corpus of load_corpus, None for The Time Machine. bidirectional: offer that switch (lesson 6).
-    name: playgrounds of the same name end each other's training, so that running the cell again leaves no thread.
+    corpus: a Corpus of load_corpus, None for The Time Machine; ValueError for one that is too short to train on.
+    bidirectional: offer that switch (lesson 6). name: playgrounds of the same name end each other's training, so that
+    running the cell again leaves no thread.
 
         playground = Playground()
         playground.show()
@@ -60,65 +44,14 @@ class Playground:
             if thread.name == self.thread_name:
                 thread.training.stop.set()
                 thread.training.ended.wait(10)
-        self.corpus = corpus or utils.load_corpus()
-        self.prefix = "time traveller"
-        if any(c not in self.corpus.vocab.token_to_idx for c in self.prefix):  # a reader's own text
-            self.prefix = "".join(self.corpus.vocab.to_tokens(self.corpus.held_out[:12].tolist()))
-        self.lock, self.current, self.error, self.handle = threading.Lock(), None, None, None
-        self.trainings, self.model, self.plot = [], None, None
-        self.offers_bidirectional = bidirectional
-        self._build_controls()
-        self._build_outputs()
+        self.lock, self.current, self.handle, self.draws = threading.RLock(), None, None, 0
+        self.trainings, self.model, self.vocab, self.plot = [], None, None, None
+        super().__init__(bidirectional)
         self._connect()
-        self._lay_out()
-        self.reset()
+        self.read_text(corpus or utils.load_corpus())
         kernel = getattr(get_ipython(), "kernel", None)
         if hasattr(kernel, "saved_sigint_handler"):  # what ipykernel does on an interrupt while no cell is running
             kernel.saved_sigint_handler = lambda *_: self.current and self.current.stop.set()
-
-    # ---- what a reader sees
-
-    def _build_controls(self):
-        d, wide = Settings(), {"style": {"description_width": "95px"}, "layout": {"width": "320px"}}
-        recipes = [(recipe.label, name) for name, recipe in RECIPES.items()]
-
-        def narrow(width):
-            return {"style": {"description_width": "initial"}, "layout": {"width": width}}
-
-        def slider(name, step):
-            low, high = RANGES[name]
-            return W.IntSlider(getattr(d, name), min=low, max=high, step=step, description=LABELS[name], **wide)
-
-        self.controls = {
-            "layers": slider("layers", 1),
-            "hidden_units": slider("hidden_units", 16),
-            "cell": W.Dropdown(options=list(CELLS), value=d.cell, description=LABELS["cell"], **narrow("130px")),
-            "recipe": W.Dropdown(options=recipes, value=d.recipe, description=LABELS["recipe"], **narrow("190px")),
-            "lr": W.FloatText(d.lr, description=LABELS["lr"], **narrow("165px")),
-            "epochs": W.IntText(d.epochs, description=LABELS["epochs"], **narrow("125px")),
-            "seed": W.IntText(d.seed, description=LABELS["seed"], **narrow("120px")),
-            "bidirectional": W.Checkbox(d.bidirectional, description=LABELS["bidirectional"], indent=False),
-        }
-        self.defaults = {name: control.value for name, control in self.controls.items()}
-        self.settings_text = W.Text(
-            description=LABELS["settings"], continuous_update=False, layout={"width": "740px"}, style=wide["style"]
-        )
-        self.prefix_text = W.Text(self.prefix, description=LABELS["prefix"], **wide)
-        self.temperature = W.FloatSlider(0, min=0, max=2, step=0.1, description=LABELS["temperature"], **wide)
-        self.train_button = W.Button(description=LABELS["train"], button_style="primary")
-        self.stop_button = W.Button(description=LABELS["stop"], disabled=True)
-        self.reset_button = W.Button(description=LABELS["reset"])
-        self.generate_button = W.Button(description=LABELS["generate"])
-
-    def _build_outputs(self):
-        room = {"height": "20px", "width": "0", "overflow": "visible"}  # a message moves nothing when it appears
-        self.warnings = {name: W.HTML(layout=room) for name in [*self.controls, "settings", "prefix"]}
-        self.bar = W.FloatProgress(0, min=0, max=1, layout={"width": "200px"})
-        self.status = W.HTML()
-        self.sample = W.HTML(layout={"min_height": "32px"})
-        self.figure = W.Box(layout={"height": f"{utils.LivePlot.HEIGHT + 10}px", "overflow": "hidden"})
-        self.table, self.traceback = W.HTML(), W.HTML()
-        self.generated = W.HTML(layout={"min_height": "32px"})
 
     def _connect(self):
         """Say what each control does."""
@@ -129,38 +62,22 @@ class Playground:
         self.stop_button.on_click(lambda _: self.stop())
         self.reset_button.on_click(lambda _: self.reset())
         self.generate_button.on_click(lambda _: self._try(self.generate))
-
-    def _lay_out(self):
-        wrap = {"flex_flow": "row wrap", "overflow": "visible"}
-
-        def row(*names):
-            around = {"margin": "0 14px 0 0", "overflow": "visible"}
-            return W.HBox([W.VBox([self.controls[n], self.warnings[n]], layout=around) for n in names], layout=wrap)
-
-        buttons = [self.train_button, self.stop_button, self.reset_button, self.bar]
-        writing = [self.prefix_text, self.temperature, self.generate_button]
-        rows = [
-            row("layers", "hidden_units", *(["bidirectional"] if self.offers_bidirectional else [])),
-            row("cell", "recipe", "lr", "epochs", "seed"),
-            W.HBox(buttons, layout={"flex_flow": "row wrap"}),
-            *(self.status, self.figure, self.sample, self.traceback, self.table),
-            W.HBox(writing, layout={"flex_flow": "row wrap"}),
-            *(self.warnings["prefix"], self.generated, self.settings_text, self.warnings["settings"]),
-        ]
+        self.save_button.on_click(lambda _: self._try(self.save))
+        self.text_typed.observe(lambda change: change["new"] and self._text_given(change["new"].encode()), "value")
+        self.text_file.observe(lambda change: change["new"] and self._text_given(*uploaded(change["new"])), "value")
+        self.model_file.observe(lambda change: change["new"] and self._model_given(*uploaded(change["new"])), "value")
         self.heartbeat = None
         if "google.colab" in sys.modules:  # which may not show what a thread sends (colabtools issue 3373)
             self.heartbeat = W.Play(interval=500, max=10**9, layout={"display": "none"})
             self.heartbeat.observe(self._send_again, "value")
-            rows.append(self.heartbeat)
-        self.box = W.VBox(rows)
-        self.box.add_class("book-playground")
+            self.box.children += (self.heartbeat,)
 
     def _send_again(self, _=None):
         """Send what the training thread has written once more, from the thread that handles the reader's clicks."""
         training = self.is_training  # asked first: what it writes last is sent too
         self.plot.send_again()
-        outputs = (self.bar, self.status, self.sample, self.traceback, self.table)
-        for widget in (*outputs, self.stop_button, self.generate_button):
+        outputs = (self.bar, self.status, self.message, self.sample, self.traceback, self.table)
+        for widget in (*outputs, self.train_button, self.stop_button, self.generate_button, self.save_button):
             widget.send_state()
         self._beat(training)
 
@@ -169,29 +86,36 @@ class Playground:
             setattr(self.heartbeat, "playing" if hasattr(W.Play, "playing") else "_playing", on)  # ipywidgets 8, 7
 
     def show(self):
-        """Display the playground."""
-        self.handle = show(*self._picture())
+        """Display the playground, and warm up meanwhile: torch takes a second to make its first Adam."""
+        show(self.box, self._describe())
+        self.handle = keep_picture(*self._picture())
+        threading.Thread(target=torch.optim.Adam, args=([torch.zeros(1, requires_grad=True)],), daemon=True).start()
 
     def _picture(self):
-        png, words = self.plot.picture()
-        return self.box, png, f"RNN playground: {words}"
+        return self.plot.picture()[0], self._describe()
+
+    def _describe(self):
+        return f"RNN playground: {self.plot.describe()}"
 
     # ---- what the controls do
 
-    def _read_controls(self):
-        return Settings(**{name: control.value for name, control in self.controls.items()})
+    def _read_controls(self, **changes):
+        """Return the Settings that the controls show, changed as given; ValueError for one that is wrong."""
+        values = {name: control.value for name, control in self.controls.items()}
+        values |= {name: read(name, values[name].strip()) for name in TYPED}
+        if changes.get("recipe") in RECIPES:
+            values["lr"] = RECIPES[changes["recipe"]].lr
+        return Settings(**values | changes)
 
     def _try(self, action):
-        """Do what a control asks for; show a ValueError beside the control that it is about."""
-        for warning in self.warnings.values():
-            warning.value = ""
+        """Do what a control asks for; say below the controls what it cannot do."""
+        self.message.value = ""
         try:
             action()
         except ValueError as error:
-            about = getattr(error, "name", "settings")
-            self.warnings.get(about, self.warnings["settings"]).value = _warning(error)
+            self.message.value = warning(error)
         except Exception:
-            self.traceback.value = _warning(traceback.format_exc())
+            self.traceback.value = warning(traceback.format_exc())
 
     def _settings_changed(self, _):
         def show_settings():
@@ -200,7 +124,7 @@ class Playground:
         self._try(show_settings)
 
     def _recipe_changed(self, change):
-        self.controls["lr"].value = RECIPES[change["new"]].lr
+        self.controls["lr"].value = str(RECIPES[change["new"]].lr)
         self._settings_changed(change)
 
     def _settings_pasted(self, change):
@@ -208,13 +132,30 @@ class Playground:
             settings = Settings.parse(change["new"])
             offered = self.offers_bidirectional or not settings.bidirectional
             require(offered, "settings", change["new"], "without bidirectional=True (lesson 6 has that switch)")
+            before = {name: str(control.value) for name, control in self.controls.items()}
             self._set_controls(asdict(settings))
+            changed = [
+                f"{LABELS[name]} {before[name]} → {value}"
+                for name, value in asdict(settings).items()
+                if str(value) != before[name]
+            ]
+            self.settings_text.value = str(settings)
+            if changed:
+                self.message.value = note(f"set: {', '.join(changed)}")
 
-        self._try(apply)
+        if change["new"] != self._settings_shown():
+            self._try(apply)
+
+    def _settings_shown(self):
+        """Return the settings string of the controls, "" while one of them is wrong."""
+        try:
+            return str(self._read_controls())
+        except ValueError:
+            return ""
 
     def _set_controls(self, values):
         for name in [f.name for f in fields(Settings) if f.name in values]:  # recipe before lr: it proposes one
-            self.controls[name].value = values[name]
+            self.controls[name].value = str(values[name]) if name in TYPED else values[name]
 
     def start(self, **changes):
         """Train in the background with what the controls say, changed as given: start(layers=2, epochs=20).
@@ -222,22 +163,26 @@ class Playground:
         A run that is still going is stopped first and keeps its curve. Raises ValueError for a bad setting.
         """
         with self.lock:  # two callbacks may come at once, on kernel subshells
-            Settings(**{**asdict(self._read_controls()), **changes})  # refuses a bad value, which a slider would clamp
-            self._set_controls(changes)
-            settings, before = self._read_controls(), self.current
+            settings, before = self._read_controls(**changes), self.current
+            self._set_controls(asdict(settings))
             if before is not None:
                 before.stop.set()
-            self.current = training = Training(settings, settings.build(len(self.corpus.vocab)))
-            self.error = None
+            training = Training(settings, settings.build(len(self.corpus.vocab)))
+            self.current = training
             work = contextvars.copy_context().run  # ipykernel 7.0 looks up in it where a widget's messages belong
             thread = threading.Thread(
                 target=work, args=(self._work, training, before), name=self.thread_name, daemon=True
             )
             thread.training = training
-            self.stop_button.disabled, self.generate_button.disabled = False, True
+            self._enable(training=True)
             self._say("starting")
             thread.start()
             self._beat(True)
+
+    def _enable(self, training):
+        """Let those buttons be pressed that make sense."""
+        self.train_button.disabled, self.stop_button.disabled = training, not training
+        self.generate_button.disabled = self.save_button.disabled = training or self.model is None
 
     @property
     def is_training(self):
@@ -259,11 +204,8 @@ class Playground:
             self.stop()
             self.current.ended.wait(10)
             raise
-        if self.handle is not None:  # the picture that is stored; not after each Train, because it redraws the controls
-            data, metadata = bundle(*self._picture())
-            self.handle.update(data, metadata=metadata, raw=True)
-        if self.error is not None:
-            raise self.error
+        if self.current is not None and self.current.error is not None:
+            raise self.current.error
 
     def reset(self):
         """Stop, forget every run, and put the controls back to where they were."""
@@ -271,22 +213,89 @@ class Playground:
             self.stop()
             if self.current is not None:
                 self.current.ended.wait(10)
-            self.current, self.error, self.model, self.trainings = None, None, None, []
-            self.plot = utils.LivePlot(self.defaults["epochs"])
+            self.current, self.model, self.trainings, self.draws = None, None, [], 0
+            self.plot = utils.LivePlot(Settings().epochs, height=utils.LivePlot.LOW)
             self.figure.children = (self.plot.widget,)
             for name, value in self.defaults.items():
                 self.controls[name].value = value
             self.settings_text.value = str(self._read_controls())
-            self.sample.value = self.generated.value = self.traceback.value = self.table.value = ""
-            self.generate_button.disabled, self.bar.value = True, 0
+            for output in (self.message, self.sample, self.generated, self.traceback, self.table):
+                output.value = ""
+            self.bar.value = 0
+            self._enable(training=False)
             self._say("ready: press Train")
 
     def generate(self):
-        """Let the model trained last write on from the prefix, at the temperature of the slider."""
-        generator = torch.Generator().manual_seed(self.controls["seed"].value)
-        options = {"temperature": self.temperature.value, "generator": generator}
-        text = utils.generate(self.model, self.corpus.vocab, self.prefix_text.value, 80, **options)
-        self.generated.value = _code(text)
+        """Let the model trained last write on from the prefix, at the temperature of the slider, anew at each call."""
+        require(self.model is not None, "model", None, "trained first: press Train")
+        prefix, notes = self.prefix_text.value, []
+        if prefix != prefix.lower() and not set(prefix) <= self.vocab.token_to_idx.keys():
+            prefix = self.prefix_text.value = prefix.lower()
+            notes.append("prefix in lower case")
+        seed = self._read_controls().seed + self.draws
+        options = {"temperature": self.temperature.value, "generator": torch.Generator().manual_seed(seed)}
+        text = utils.generate(self.model, self.vocab, prefix, 80, **options)
+        if self.temperature.value > 0:
+            notes.append(f"drawn with seed {seed}")
+            self.draws += 1
+        self.generated.value = code(text) + html.escape(f" ({', '.join(notes)})" if notes else "")
+
+    # ---- own texts and models
+
+    def read_text(self, corpus):
+        """Train on another Corpus from now on; forgets every run, for perplexities of two texts cannot be compared.
+
+        Raises ValueError for a text that is too short.
+        """
+        require_enough(corpus)
+        self.corpus = corpus
+        self.prefix = "time traveller"
+        if any(c not in corpus.vocab.token_to_idx for c in self.prefix):
+            self.prefix = "".join(corpus.vocab.to_tokens(corpus.held_out[:12].tolist()))
+        self.reset()
+        self.prefix_text.value = self.prefix
+        size = (
+            f"{len(corpus.train):,} to train on and {len(corpus.held_out):,} held out, {len(corpus.vocab):,} different"
+        )
+        name = "The Time Machine" if corpus.source == "embedded" else corpus.source
+        self.text_name.value = html.escape(f"text: {name}; characters: {size}")
+
+    def _text_given(self, data, name="typed"):
+        def use():
+            letters, encoding = utils.letters_of(data)
+            train, held_out = min(10_000, 2 * len(letters) // 3), min(5_000, len(letters) // 3)
+            require(train, "text", name, "a text with letters")
+            corpus = utils.load_corpus(data, max_tokens=train, held_out_tokens=held_out)
+            self.read_text(corpus._replace(source=f"{name} ({encoding})"))
+            self.message.value = note("another text: the runs so far are gone")
+
+        self._try(use)
+
+    def _model_given(self, data, name):
+        self._try(lambda: self.load(data))
+
+    def save(self, path=None):
+        """Write the model trained last, with its settings and vocabulary, to a file; return its path.
+
+        path: where to; None for the notebook's folder and a name that tells the settings.
+        """
+        require(self.model is not None, "model", None, "trained first: press Train")
+        path = save_model(path, self.model, self.model_settings, self.vocab)
+        self.message.value = note(f"saved as {path}")
+        return path
+
+    def load(self, file):
+        """Take a model that `save` has written, to let it generate; the controls show its settings.
+
+        file: a path, or the file's bytes. Raises ValueError for anything else than such a file.
+        """
+        self.model, self.model_settings, self.vocab = load_model(file)
+        offered = {
+            k: v for k, v in asdict(self.model_settings).items() if self.offers_bidirectional or k != "bidirectional"
+        }
+        self._set_controls(offered)
+        self._enable(training=self.is_training)
+        self.message.value = note(f"loaded {self.model_settings.label}: press {LABELS['generate']}")
 
     # ---- the training thread
 
@@ -294,88 +303,58 @@ class Playground:
         if before is not None:
             before.ended.wait()
         try:
-            if not training.stop.is_set():
+            if training.stop.is_set():  # before it began
+                training.status = "stopped"
+            else:
                 self._train(training)
             if self.current is training:  # no later Train is waiting for this one to end
-                self.stop_button.disabled, self.generate_button.disabled = True, self.model is None
-                if training.status == "running":  # stopped before it began
-                    self._say("stopped")
+                self._say(f"{training.status} · {_progress(training)}" if training.records else training.status)
+                self._enable(training=False)
         except BaseException as error:  # a widget that cannot be written to; `wait` raises it
-            self.error = error
+            training.status, training.error = "failed", error
         finally:
             training.ended.set()
 
     def _train(self, training):
-        settings, started = training.settings, time.monotonic()
-        num_epochs, recipe = utils.epochs(settings.epochs), RECIPES[settings.recipe]
-        batches = utils.Batches(self.corpus.train, num_steps=NUM_STEPS, seed=settings.seed)
         self.trainings.append(training)
-        self.plot.num_epochs = max([settings.epochs, *(len(t.records) for t in self.trainings)])
-        self.plot.start(settings.label)
-        self.traceback.value = ""
-        training.model.to(utils.d2l.try_gpu())
-        hooks = self._hook(training, num_epochs * len(batches))
-        options = {"lr": settings.lr, "num_epochs": num_epochs, "optimizer": recipe.optimizer}
-        try:
-            for record in utils.fit(training.model, batches, held_out=self.corpus.held_out, **options):
-                training.records.append(record)
-                if self.plot.add(record):
-                    self._write_sample(training.model)
-            training.status = "done"
-        except _Stopped:
-            training.status = "stopped"
-        except FloatingPointError as error:
-            training.status, self.traceback.value = "diverged", _warning(error)
-        except BaseException as error:
-            training.status, self.error = "failed", error
-            self.traceback.value = _warning("".join(traceback.format_exception(error)))
-        finally:
-            for hook in hooks:
-                hook.remove()
-        training.seconds = time.monotonic() - started
-        self._finish(training)
+        self.plot.num_epochs = max([training.settings.epochs, *(len(t.records) for t in self.trainings)])
+        self.plot.start(training.settings.label)
+        self.traceback.value, self.bar.value = "", 0
+        self.table.value = table_of(self.trainings)
+        left, started, due, spent = TimeLeft(), time.monotonic(), 0.0, 0.0
 
-    def _hook(self, training, num_minibatches):
-        """Hook into the model's passes, to stop within one and to move the bar; return the hooks, to be removed."""
-        started, done, due = time.monotonic(), 0.0, 0.0
+        def progress(share, epoch, loss):
+            nonlocal due
+            if time.monotonic() >= due:
+                self.bar.value = share
+                now = f"epoch {epoch}: training {utils.shorten(utils.perplexity_of(loss))}"
+                self._say(f"{now}{left.after(share)}")
+                due = time.monotonic() + 0.1
 
-        def stop_here(_=None):
-            """After each layer's gradient: a step of 4 x 512 takes half a second, most of it backward."""
-            if training.stop.is_set():
-                raise _Stopped
+        def record(each):
+            nonlocal spent
+            self.plot.add(each)
+            began = time.monotonic()
+            if spent <= 0.05 * (began - started):  # of the time, but no drawn epoch
+                self._write_sample(training.model)
+                spent += time.monotonic() - began
 
-        def watch(model, *_):
-            """Before and after each forward pass: stop here if asked to, and move the bar four times a second."""
-            nonlocal done, due
-            stop_here()
-            done += model.training / 2
-            if done >= 1 and time.monotonic() >= due:
-                self.bar.value = min(1, done / num_minibatches)
-                self._say(f"{_progress(training)} · {seconds_left(started, self.bar.value):.0f} s left")
-                due = time.monotonic() + 0.25
-
-        hooks = [training.model.register_forward_pre_hook(watch), training.model.register_forward_hook(watch)]
-        return hooks + [
-            weights.register_post_accumulate_grad_hook(stop_here) for weights in training.model.parameters()
-        ]
-
-    def _finish(self, training):
-        """Show how a run ended, and keep its model if it is one to write with."""
-        self._say(f"{training.status} · {_progress(training)}")
+        training.run(self.corpus, progress, record)
+        self.traceback.value = warning(training.problem) if training.problem else ""
         if training.status in ("done", "stopped"):
-            self.model = training.model
+            self.model, self.model_settings, self.vocab = training.model, training.settings, self.corpus.vocab
         if training.status == "done":
             self.bar.value = 1
             self._write_sample(training.model)
         self.plot.num_epochs = max([1, *(len(t.records) for t in self.trainings)])
-        self.plot.draw()
-        self.table.value = _table(self.trainings)
+        self.plot.draw(finished=True)
+        self.table.value = table_of(self.trainings)
+        if self.handle is not None:
+            keep_picture(*self._picture(), self.handle)
 
     def _write_sample(self, model):
-        """Show what the model writes now; the time that takes counts as drawing."""
-        started = time.perf_counter()
-        self.sample.value = "the model writes: " + _code(utils.generate(model, self.corpus.vocab, self.prefix, 50))
-        self.plot.rest(time.perf_counter() - started)
+        """Show what the model writes now."""
+        self.sample.value = "the model writes: " + code(utils.generate(model, self.corpus.vocab, self.prefix, 40))
 
     def _say(self, text):
         self.status.value = html.escape(text)
@@ -386,33 +365,3 @@ def _progress(training):
         return "epoch 1"
     last = training.records[-1]
     return f"epoch {last.epoch}: training {utils.shorten(last.perplexity)}, held-out {utils.shorten(last.held_out)}"
-
-
-def _warning(error):
-    style = "white-space: pre-wrap; line-height: 1.3; width: max-content; max-width: 900px"
-    style += "; color: var(--jp-error-color1, #b00020)"
-    return f'<div role="alert" style="{style}">⚠ {html.escape(str(error))}</div>'
-
-
-def _code(text):
-    return f'<code style="white-space: pre-wrap">{html.escape(text)}</code>'
-
-
-def _table(trainings):
-    """Return the table of runs as HTML, one row per run; the numbers in the first column are those on the curves."""
-    head = ["run", "network", "recipe", "lr", "seed", "parameters", "epochs", "training", "held-out"]
-    head += ["best held-out", "tokens/s", "seconds", "status"]
-    rows = []
-    for number, t in enumerate(trainings, start=1):
-        row = [number, t.settings.label, t.settings.recipe, f"{t.settings.lr:g}", t.settings.seed]
-        row += [f"{sum(p.numel() for p in t.model.parameters()):,}", len(t.records)]
-        if t.records:
-            last, best = t.records[-1], utils.best(t.records)
-            row += [utils.shorten(last.perplexity), utils.shorten(last.held_out)]
-            row += [f"{utils.shorten(best.held_out)} (epoch {best.epoch})"]
-            row += [f"{statistics.median(r.tokens_per_sec for r in t.records):,.0f}"]
-        else:
-            row += ["", "", "", ""]
-        rows.append([*row, f"{t.seconds:.1f}", t.status])
-    narrow = "<style>.book-playground .book-table :is(th, td) { padding: 0 4px }</style>"  # it fits a laptop's window
-    return narrow + utils.table(head, rows).data

@@ -1,13 +1,15 @@
 """What can be set in the playground: the settings of a run, their ranges, and the words on the controls."""
 
 import json
+import re
 from dataclasses import asdict, dataclass
 
 from book import ROOT, is_number, is_whole, require
 from utils import RECIPES, d2l, enlarge_weights, torch
 
 CELLS = {"RNN": torch.nn.RNN, "GRU": torch.nn.GRU, "LSTM": torch.nn.LSTM}
-RANGES = {"layers": (1, 4), "hidden_units": (16, 512), "epochs": (1, 2000), "seed": (0, 2**32)}  # whole numbers
+# whole numbers: the lowest, the highest, and the step between them
+RANGES = {"layers": (1, 4, 1), "hidden_units": (16, 512, 16), "epochs": (1, 2000, 1), "seed": (0, 2**32, 1)}
 LABELS = json.loads((ROOT / "book" / "words" / "labels.json").read_text(encoding="utf-8"))
 
 
@@ -28,10 +30,10 @@ class Settings:
     bidirectional: bool = False
 
     def __post_init__(self):
-        for name, (low, high) in RANGES.items():
-            value = getattr(self, name)
-            fits = is_whole(value, least=low) and value <= high
-            require(fits, name, value, f"a whole number from {low} to {high}")
+        for name, (low, high, step) in RANGES.items():
+            value, kind = getattr(self, name), "whole number" if step == 1 else f"multiple of {step}"
+            fits = is_whole(value, least=low) and value <= high and value % step == 0
+            require(fits, name, value, f"a {kind} from {low} to {high}")
         require(self.cell in CELLS, "cell", self.cell, f"one of {', '.join(CELLS)}")
         require(self.recipe in RECIPES, "recipe", self.recipe, f"one of {', '.join(RECIPES)}")
         require(is_number(self.lr) and 0 < self.lr <= 100, "lr", self.lr, "a number above 0, at most 100")
@@ -42,15 +44,18 @@ class Settings:
 
     @classmethod
     def parse(cls, text):
-        """Return the Settings that a string such as "layers=2 epochs=20" describes; what it leaves out is default."""
+        """Return the Settings that a string such as "layers=2, epochs=20" describes; what it leaves out is default.
+
+        Commas, semicolons and spaces around = may be there. A recipe brings its own learning rate.
+        """
         defaults, values = asdict(cls()), {}
-        for word in text.split():
-            name, _, value = word.partition("=")
-            require(name in defaults, "settings", word, f"name=value pairs, names being {', '.join(defaults)}")
-            try:
-                values[name] = _read(value, defaults[name])
-            except (ValueError, KeyError):
-                require(False, name, word, f"written as {name}={defaults[name]}")
+        for word in re.sub(r"\s*=\s*", "=", re.sub("[,;，；、]", " ", text)).split():
+            name, equals, value = word.partition("=")
+            known = name in defaults and equals
+            require(known, "settings", word, f"name=value pairs, names being {', '.join(defaults)}")
+            values[name] = read(name, value)
+        if values.get("recipe") in RECIPES:
+            values = {"lr": RECIPES[values["recipe"]].lr} | values
         return cls(**values)
 
     @property
@@ -67,6 +72,10 @@ class Settings:
             return enlarge_weights(model) if RECIPES[self.recipe].enlarge else model
 
 
-def _read(text, default):
-    """Return a setting's text as a value of the kind of its default."""
-    return {"True": True, "False": False}[text] if isinstance(default, bool) else type(default)(text)
+def read(name, text):
+    """Return a setting's text as a value of its kind, or as the text that it is: then Settings refuses it."""
+    kind = type(getattr(Settings, name))
+    try:
+        return {"True": True, "False": False}[text] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        return text

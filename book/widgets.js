@@ -1,6 +1,8 @@
 // What ipywidgets leaves without a name for screen readers: the handles of sliders, the buttons of Play, and images
 // (their words stand in a hidden element beside them). Its focus is hard to see. And Notebook 7 takes the arrow keys,
-// Enter and Space away from a widget for its own shortcuts, unless told not to. Sent with each widget; acts once a page.
+// Enter and Space away from a widget for its own shortcuts, unless told not to. A widget without its kernel says what to
+// do, instead of "Error displaying widget" or a broken chain on each control; the picture that is stored with it is
+// hidden while the widget lives. Sent with each widget; acts once a page.
 if (!window.nameBookWidgets) {
   window.nameBookWidgets = () => {
     for (const handle of document.querySelectorAll(".widget-slider .noUi-handle:not([aria-label])")) {
@@ -12,14 +14,23 @@ if (!window.nameBookWidgets) {
         button.setAttribute("aria-label", ["Play or pause", "Back to the start", "Repeat"][i]));
     for (const words of document.querySelectorAll(".book-words"))
       for (const image of words.parentElement.querySelectorAll("img")) image.alt = words.textContent.trim();
+    for (const still of document.querySelectorAll(".book-still"))
+      for (const dead of still.closest(".jp-OutputArea")?.querySelectorAll(".jupyter-widgets:not(:has(*))") ?? [])
+        if (dead.textContent.startsWith("Error displaying widget")) dead.textContent = "{{reopened}}";
   };
   new MutationObserver(window.nameBookWidgets).observe(document.body, {childList: true, subtree: true});
   window.addEventListener("keydown", event => {
     const ours = /^(Arrow.*|Enter| )$/.test(event.key) && !event.shiftKey && !event.ctrlKey;
     if (event.target.closest?.(".jupyter-widgets")) event.target.toggleAttribute("data-lm-suppress-shortcuts", ours);
   }, true);
-  const widgets = ":is(#stronger-than-a-class, .jupyter-widgets)";
-  document.head.insertAdjacentHTML("beforeend",
-    `<style>${widgets} :focus-visible { outline: 3px solid {{blue}} !important; outline-offset: 1px }</style>`);
+  const widgets = ":is(#stronger-than-a-class, .jupyter-widgets)", output = "body:has(.jp-OutputArea) .jp-OutputArea";
+  document.head.insertAdjacentHTML("beforeend", `<style>
+    ${widgets} :focus-visible { outline: 3px solid {{blue}} !important; outline-offset: 1px }
+    ${output}:has(.book-live) .book-still, body:not(:has(.jp-OutputArea)):has(.book-live) .book-still { display: none }
+    .jupyter-widgets-disconnected .jupyter-widgets-disconnected::before { display: none }
+    .book-live.jupyter-widgets-disconnected { opacity: 0.8 }
+    .book-live.jupyter-widgets-disconnected::before { content: "{{restarted}}" !important; display: block;
+      position: static !important; width: auto; font: bold 13px/1.4 sans-serif; padding: 4px 0 }
+    </style>`);
 }
 window.nameBookWidgets();

@@ -1,0 +1,76 @@
+"""Trainings that were run in full and kept: assets/runs/<name>.json. Recorded numbers are always labelled so."""
+
+import json
+import time
+from typing import NamedTuple
+
+from book import ROOT, require
+from book.environment import RECORD, about_this_machine
+
+
+class EpochRecord(NamedTuple):
+    """What `fit` yields after every epoch: training and held-out perplexity (None without held-out text), and speed."""
+
+    epoch: int
+    perplexity: float
+    held_out: float | None
+    tokens_per_sec: float
+    seconds: float  # of training, without the scoring of held-out text
+
+
+def best(records):
+    """Return the record with the lowest held-out perplexity, the first of them; ValueError without any."""
+    scored = [r for r in records if r.held_out is not None]
+    require(scored, "records", records, "at least one record with a held-out perplexity")
+    return min(scored, key=lambda r: r.held_out)
+
+
+class Run(NamedTuple):
+    """A training that was run in full and kept: one EpochRecord per epoch, what the model wrote, and where it ran."""
+
+    records: list
+    generated: list
+    about: dict  # origin ("recorded run" or "this run"), seed, seconds, device, machine, versions
+
+    def __str__(self):
+        last, about = self.records[-1], self.about
+        where = f"{about['machine']}, {about['versions']}, seed {about['seed']}"
+        speed = f"perplexity {last.perplexity:.1f}, {last.tokens_per_sec:,.0f} tokens/sec on {about['device']}"
+        head = f"{about['origin']}: {last.epoch} epochs in {about['seconds']:.0f} s ({where})"
+        return "\n".join([head, speed, *self.generated])
+
+
+def keep(name, run):
+    """Write a run to assets/runs/<name>.json if FULL=1 was set; a GPU alone overwrites nothing."""
+    if RECORD:
+        text = json.dumps(run | {"about": run["about"] | {"origin": "recorded run"}})
+        (ROOT / "assets" / "runs" / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _read_run(name):
+    path = ROOT / "assets" / "runs" / f"{name}.json"
+    require(path.exists(), "name", name, f"one of {sorted(p.stem for p in path.parent.glob('*.json'))}")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def load_run(name):
+    """Return the Run kept under assets/runs/<name>.json; ValueError if there is none."""
+    run = _read_run(name)
+    rows = zip(*(run[key] for key in EpochRecord._fields), strict=True)
+    return Run([EpochRecord(int(epoch), *rest) for epoch, *rest in rows], run["generated"], run["about"])
+
+
+def recorded(name, compute):
+    """Return what a sweep found when it was recorded; with FULL=1 in the environment run it, and record it anew.
+
+    name: the result is kept in assets/runs/<name>.json; compute: a function that returns a list of rows of numbers.
+    Returns (rows, about), where about["origin"] is "this run" or "recorded run". A GPU alone runs nothing here: a
+    sweep takes minutes there as well.
+    """
+    if not RECORD:
+        run = _read_run(name)
+        return run["rows"], run["about"]
+    started, rows = time.perf_counter(), [list(row) for row in compute()]
+    about = {"origin": "this run", "seconds": round(time.perf_counter() - started, 1)} | about_this_machine()
+    keep(name, {"about": about, "rows": rows})
+    return rows, about

@@ -1,0 +1,95 @@
+"""A training that runs in a thread of its own while a notebook stays usable; the playground starts and shows it."""
+
+import threading
+import time
+import traceback
+from dataclasses import dataclass, field
+
+import utils
+from book import require
+from book.settings import Settings
+from utils import RECIPES, torch
+
+BATCH_SIZE, NUM_STEPS = 32, 35
+
+
+class _Stopped(Exception):
+    """Raised between two minibatches, or inside a forward or backward pass, when Stop was pressed."""
+
+
+def require_enough(corpus):
+    """Raise ValueError for a text that is too short to train on, or to be scored."""
+    for part, needed in (("train", (BATCH_SIZE + 1) * NUM_STEPS + 1), ("held_out", NUM_STEPS + 1)):
+        found = len(getattr(corpus, part))
+        require(found >= needed, "text", f"{found:,}", f"longer: its part {part} needs {needed:,} characters")
+
+
+@dataclass
+class Training:
+    """One run: its settings, what it has measured so far, the event that stops it and the one that tells its end.
+
+    status: "running", then "done", "stopped", "diverged" (it ended worse than blind guessing, or its loss was no number
+    any more) or "failed"; problem: what to know then, a text. error: what was raised when it failed.
+    """
+
+    settings: Settings
+    model: torch.nn.Module
+    status: str = "running"
+    problem: str = ""
+    error: BaseException | None = None
+    records: list = field(default_factory=list)
+    stop: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+    seconds: float = 0.0
+
+    def run(self, corpus, progress, record):
+        """Train to the end; whatever happens is told by `status` and `problem`, nothing is raised.
+
+        progress: a function told after each minibatch (share of the whole training, epoch, loss so far in nats).
+        record: a function told each EpochRecord.
+        """
+        started = time.monotonic()
+        try:
+            self._train(corpus, progress, record)
+            self.status = "done"
+            if self.records and self.records[-1].perplexity > len(corpus.vocab):
+                self.status = "diverged"
+                self.problem = f"It ended worse than blind guessing ({len(corpus.vocab)}): lower the learning rate."
+        except _Stopped:
+            self.status = "stopped"
+        except FloatingPointError as error:
+            self.status, self.problem = "diverged", str(error)
+        except BaseException as error:
+            self.status, self.error = "failed", error
+            self.problem = "".join(traceback.format_exception(error))
+        self.seconds = time.monotonic() - started
+
+    def _train(self, corpus, progress, record):
+        settings, recipe = self.settings, RECIPES[self.settings.recipe]
+        batches, num_epochs = utils.Batches(corpus.train, BATCH_SIZE, NUM_STEPS, settings.seed), settings.epochs
+        epoch_tokens, whole = len(batches) * BATCH_SIZE * NUM_STEPS, utils.epochs(num_epochs)
+        self.model.to(utils.d2l.try_gpu())
+
+        def watch(epoch, tokens, loss):
+            progress(min(1, (epoch - 1 + tokens / epoch_tokens) / whole), epoch, loss)
+
+        options = {"lr": settings.lr, "num_epochs": num_epochs, "optimizer": recipe.optimizer, "watch": watch}
+        hooks = self._hook_stop()
+        try:
+            for each in utils.fit(self.model, batches, held_out=corpus.held_out, **options):
+                self.records.append(each)
+                record(each)
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _hook_stop(self):
+        """Hook into the model's passes; a step of 4 x 512 takes half a second, most of it backward."""
+
+        def stop_here(*_):
+            if self.stop.is_set():
+                raise _Stopped
+
+        model, before = self.model, self.model.register_forward_pre_hook(stop_here)
+        after = model.register_forward_hook(stop_here)
+        return [before, after, *(weights.register_hook(stop_here) for weights in model.parameters())]

@@ -453,7 +453,7 @@ utils.explore(
 #
 # Three things to find out. **Predict** first; then paste a line into **{{label settings}}**, press **{{label train}}**, wait for its end, and paste the next. The answers are folded away. They hold for five random starts each: add `seed=1` to a line, and see whether they hold for yours.
 #
-# **1. Deeper.** Which network reaches a training perplexity of 2 after the fewest epochs, which in the fewest seconds (the table has both), and which has the best held-out value?
+# **1. Deeper.** Which network reaches a training perplexity of 2 after the fewest epochs (read them off the plot), which in the fewest seconds (the table says how long all 40 took), and which has the best held-out value?
 #
 # ```
 # layers=1 hidden_units=128 epochs=40
@@ -491,7 +491,7 @@ utils.explore(
 #
 # 请弄清三件事。先**猜一猜**，再把一行设置粘贴到 **{{label settings}}**，按 **{{label train}}**，等它训练完，再粘贴下一行。答案折叠在题目下面，对五个随机起点都成立：在一行末尾加上 `seed=1`，看看你的结果是否也符合。
 #
-# **1. 加深。** 要把训练困惑度降到 2，哪个网络用的迭代周期最少？哪个用的秒数最少（两者都可以从表中算出）？哪个的留出困惑度最好？
+# **1. 加深。** 要把训练困惑度降到 2，哪个网络用的迭代周期最少（从图上读出）？哪个用的秒数最少（表中有 40 个迭代周期的总秒数）？哪个的留出困惑度最好？
 #
 # ```
 # layers=1 hidden_units=128 epochs=40

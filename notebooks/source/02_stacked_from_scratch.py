@@ -424,6 +424,7 @@ def largest_difference(Cell, their_class, L, h, d, n, T):
     return max((a - b).abs().max().item() for a, b in pairs)
 
 # %% id="check-equal"
+utils.seed_everything(0)
 for Cell, their_class in ((RNNCell, nn.RNN), (GRUCell, nn.GRU), (LSTMCell, nn.LSTM)):
     difference = largest_difference(Cell, their_class, L=3, h=8, d=5, n=4, T=10)
     print(f"{their_class.__name__:<5} three layers: largest difference {difference:.0e}")
@@ -463,9 +464,10 @@ class LanguageModel(nn.Module):
 
 corpus = utils.load_corpus()  # The Time Machine: 10,000 characters to train on, 5,000 held out
 vocab_size = len(corpus.vocab)
-batches = utils.Batches(corpus.train, batch_size=32, num_steps=35)
+batches = list(utils.Batches(corpus.train, batch_size=32, num_steps=35))
+utils.seed_everything(0)
 model = LanguageModel(DeepRNN(LSTMCell, vocab_size, 64, num_layers=2), 64, vocab_size)
-X, Y = next(iter(batches))  # (n, T), (n, T); Y is X one step later
+X, Y = batches[0]  # (n, T), (n, T); Y is X one step later
 O, state = model(X)
 print("O", tuple(O.shape), "  state", [tuple(s.shape) for s in state])
 perplexity = F.cross_entropy(O, Y.T.flatten()).exp()
@@ -536,21 +538,29 @@ for detach in (False, True):
     print(f"detach={detach!s:<5}  loss {loss:.6f}, largest gradient per minibatch: {largest}")
 
 # %% id="draw-reach"
+import itertools
+
 CELLS = {"RNN": RNNCell, "GRU": GRUCell, "LSTM": LSTMCell}
+choices = itertools.product(CELLS, (1, 2, 3, 4), (True, False))  # all that the controls can ask for
+norms_of = {choice: reach(CELLS[choice[0]], *choice[1:])[1] for choice in choices}  # (2 T,) each
 
 def draw_reach(cell, layers, detach):
     """How much the loss at the last step depends on each step's input; squares: exactly zero."""
-    _, norms = reach(CELLS[cell], layers, detach)
+    norms = norms_of[cell, layers, detach]
     steps, is_zero, lowest = torch.arange(-14, 16), norms == 0, 1e-12
     fig, ax = utils.new_figure(8, 3)
-    ax.semilogy(steps[~is_zero], norms[~is_zero], "o-", color=utils.BLUE, markersize=4)
+    ax.set_position((0.09, 0.17, 0.89, 0.72))
+    style = {"color": utils.BLUE, "markersize": 4, "label": "gradient"}
+    ax.semilogy(steps[~is_zero], norms[~is_zero], "o-", **style)
     if is_zero.any():
         zeros = torch.full_like(norms, lowest)[is_zero]
         ax.plot(steps[is_zero], zeros, "s", color=utils.VERMILION, markersize=5)
         ax.text(-7, 3 * lowest, "exactly 0", ha="center", color=utils.VERMILION)
     ax.axvline(0.5, color="0.3", linestyle="--")
-    ax.set(ylim=(lowest / 5, 1), xlabel="t   (t ≤ 0: previous minibatch)")
-    ax.set_ylabel(r"$\Vert \partial \ell / \partial \mathbf{X}_t \Vert$", fontsize=12)
+    ax.set_yticks([1, 1e-4, 1e-8, 1e-12], ["1", "10⁻⁴", "10⁻⁸", "10⁻¹²"])
+    ax.set_yticks([], minor=True)
+    ax.set(ylim=(lowest / 5, 1), ylabel="‖∂ℓ / ∂Xₜ‖", xticks=range(-10, 16, 5))
+    ax.set_xlabel("t   (t ≤ 0: previous minibatch)")
     ax.set_title(f"{cell}, layers: {layers}, detach={detach}")
     return fig
 
@@ -600,8 +610,9 @@ def clip_gradients(parameters, theta):
             g *= theta / before
     return before, norm()
 
-model(X)[0].square().sum().backward()  # some large gradients
 parameters = list(model.parameters())
+model.zero_grad()
+model(batches[0][0])[0].square().sum().backward()  # some large gradients
 gradients = [p.grad.clone() for p in parameters]
 before, after = clip_gradients(parameters, theta=1.0)
 print(f"norm before {before:.1f}, after {after:.1f}")
@@ -668,7 +679,7 @@ for theta, values in losses.items():
     print(f"theta = {theta}: perplexity {first} at first, {last} at the end")
 
 # %% id="saturated"
-X, _ = next(iter(batches))
+X, _ = batches[0]
 for theta, network in networks.items():
     H, _ = network.rnn(F.one_hot(X.T, vocab_size).float())  # (T, n, h)
     print(f"theta = {theta}: {(H.abs() > 0.99).float().mean():.0%} of the states are beyond ±0.99")

@@ -19,7 +19,6 @@ from nbconvert import SlidesExporter
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = {
-    "mathjax": ("sphinx-mathjax-offline", "sphinx-mathjax-offline/static/mathjax/tex-svg-full.js"),
     "reveal": ("sphinx-revealjs", "sphinx_revealjs/_static/revealjs/dist/reveal.js"),
     "reveal_css": ("sphinx-revealjs", "sphinx_revealjs/_static/revealjs/dist/reveal.css"),
 }
@@ -75,6 +74,7 @@ def make_slides(path, folder):
     }
     exporter = SlidesExporter(
         template_file=str(Path(__file__).with_name("slides.html.j2")),
+        extra_template_basedirs=[str(ROOT)],  # lab/ holds what pages and slides share
         language_code=language,
         exclude_anchor_links=True,
         exclude_input_prompt=True,

@@ -62,7 +62,7 @@
 # ## The lessons as slides
 #
 # ```sh
-# .venv/bin/pip install sphinx-revealjs==3.2.1 sphinx-mathjax-offline==0.0.2 && .venv/bin/python tools/make_slides.py
+# .venv/bin/pip install sphinx-revealjs==3.2.1 && .venv/bin/python tools/make_slides.py
 # ```
 #
 # This writes a file for each lesson and language into `slides/`, about 3 MB each. A file holds everything (figures, formulas, scripts), so it opens in any browser without a network, from a USB stick as well. Slides show the code and the stored outputs; nothing runs.
@@ -72,7 +72,7 @@
 # ## 把课程做成幻灯片
 #
 # ```sh
-# .venv/bin/pip install sphinx-revealjs==3.2.1 sphinx-mathjax-offline==0.0.2 && .venv/bin/python tools/make_slides.py
+# .venv/bin/pip install sphinx-revealjs==3.2.1 && .venv/bin/python tools/make_slides.py
 # ```
 #
 # 这条命令为每一课、每种语言在 `slides/` 里各写一个文件，每个约 3 MB。一个文件包含全部内容（图、公式、脚本），不联网也能在任何浏览器中打开，拷在 U 盘里也行。幻灯片显示代码和保存的输出，不会运行。

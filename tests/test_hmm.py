@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.colors import to_rgba
 
 from tests.support.lesson_code import run_cells
 from tests.support.stored import rows_of, stored
@@ -29,7 +30,7 @@ def lesson():
     """The names of the lesson's cells but for the training of its two networks."""
     cells = ("tables", "sample", "brute-force", "forward-loop", "forward", "backward", "sum-terms", "sum-table")
     cells += ("draw-edges", "draw-lattice", "count-products", "fill-in", "draw-blank", "underflow", "scaled", "exact")
-    cells += ("draw-cost", "draw-underflow")
+    cells += ("count-both", "draw-cost", "draw-underflow")
     return run_cells(NAME, *cells, "network", "train")
 
 
@@ -163,13 +164,12 @@ def check_lattice(lesson, figure, table, recursion, step, expected):
     """The figure marks what is computed and what is reused for it; the table has the factors under their names."""
     t, h, known, terms = expected
     (ax,) = figure.axes
-    fills = {
-        (line.get_xdata()[0], line.get_ydata()[0]): line.get_markerfacecolor()
-        for line in ax.lines
-        if line.get_marker() == "o"
-    }
-    assert {node for node, fill in fills.items() if fill == "peachpuff"} == {(before, i) for before, i, *_ in terms}
-    assert sum(fill != "white" for fill in fills.values()) == step, "one more is known at every step"
+    circles, ring = ax.collections
+    places = [tuple(map(round, place)) for place in circles.get_offsets().tolist()]
+    fills = dict(zip(places, map(tuple, circles.get_facecolors()), strict=True))
+    assert {node for node, fill in fills.items() if fill == to_rgba("peachpuff")} == {term[:2] for term in terms}
+    assert sum(fill != to_rgba("white") for fill in fills.values()) == step, "one more is known at every step"
+    assert ring.get_offsets().tolist() == [[t, h]]
     values = {text.get_position(): text.get_text() for text in ax.texts}
     assert values[t, h] == f"{known[t, h]:.4f}"
     if not terms:
@@ -211,7 +211,13 @@ def test_blank_picture_has_both_distributions_in_their_places(lesson):
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["left: ka_", "both: ka_ta"]
 
 
-@pytest.mark.parametrize("text", ["", "kata", "k_t_a", "ka_b", "KA_TA"])
+@pytest.mark.parametrize("text", [" ka_ta", "ka_ta.", "KA_ta ", "ka_ta. "])
+def test_blank_takes_no_offence_at_what_is_typed_beside_the_letters(lesson, text):
+    (ax,) = lesson.draw_blank(text).axes
+    assert [name.get_text() for name in ax.get_legend().get_texts()] == ["left: ka_", "both: ka_ta"]
+
+
+@pytest.mark.parametrize("text", ["", "kata", "k_t_a", "ka_b"])
 def test_blank_refuses_other_texts(lesson, text):
     with pytest.raises(ValueError, match="text must be"):
         lesson.draw_blank(text)

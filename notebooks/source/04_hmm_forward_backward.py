@@ -110,8 +110,7 @@ def sample(hmm, n, T, generator):
 def spell(x):
     return "".join(letters[i] for i in x)
 
-generator = torch.Generator().manual_seed(0)
-H, X = sample(hmm, 4, 30, generator)  # (T, n) each
+H, X = sample(hmm, 4, 30, torch.Generator().manual_seed(0))  # (T, n) each
 for path, x in zip(H.T, X.T):
     print("we see", spell(x), "  hidden", "".join(str(int(i) + 1) for i in path))
 
@@ -262,7 +261,7 @@ torch.testing.assert_close(P, torch.full_like(P, brute_force(lists, word)))
 # ## 网格图
 #
 # 把所有路径画在一起就是下面的样子：每列是一个时间步，每行是一个状态，一条路径在每一列各取一个节点。图中每走一步，就算出一个节点。**粗边**是**相加**的各项，它们的和就是粗圈节点的值；粗边另一端的**橙色节点**存着前面算好的和，直接**重复使用**，不必再算；**加粗的字母**是这一步读入的字母。蓝色节点也已算好，白色的还没有轮到。
-# 下面的表列出了这个和的具体数值。请留意标题：这一个数代表了多少条路径？
+# 表中列出了这个和的具体数值。请留意标题：这一个数代表了多少条路径？
 
 # %% id="sum-terms"
 def sum_terms(recursion, step):
@@ -309,9 +308,11 @@ def draw_edges():
     """Draw all edges between neighbouring columns, and the rows' names; return figure and axes."""
     fig, ax = utils.new_figure(8.6, 3.4, bare=True)
     ax.set(xlim=(-0.95, T_word - 0.45), ylim=(k, -1))
-    for i, j in itertools.product(range(k), repeat=2):
-        x = [c for left in range(T_word - 1) for c in (left, left + 1, None)]
-        ax.plot(x, (T_word - 1) * [i, j, None], color="0.85", linewidth=1, zorder=1)
+    x, y = [], []
+    for left, i, j in itertools.product(range(T_word - 1), range(k), range(k)):
+        x += [left, left + 1, None]  # None: the pen is lifted
+        y += [i, j, None]
+    ax.plot(x, y, color="0.85", linewidth=1, zorder=1)
     for i in range(k):
         ax.text(-0.85, i, f"state {i + 1}", va="center", fontsize=10)
     return fig, ax
@@ -324,14 +325,15 @@ def draw_lattice(recursion, step):
     for before, i, *_ in terms:
         ax.plot([before, t], [i, h], color=utils.VERMILION, linewidth=4, zorder=2)
     columns = range(T_word) if recursion == "pi" else reversed(range(T_word))
-    for number, (column, i) in enumerate(itertools.product(columns, range(k)), start=1):
-        reused = (column, i) in [term[:2] for term in terms]
-        fill = "peachpuff" if reused else "lightblue" if number <= step else "white"
-        ring = {"mec": "black", "mew": 3} if number == step else {"mec": "0.5", "mew": 1}
-        ax.plot(column, i, "o", markersize=36, markerfacecolor=fill, zorder=3, **ring)
-        if number <= step:
-            value = f"{values[column, i]:.4f}"
-            ax.text(column, i, value, ha="center", va="center", fontsize=8.5, zorder=4)
+    nodes = list(itertools.product(columns, range(k)))  # in the order in which they are computed
+    reused = [term[:2] for term in terms]
+    known = ["peachpuff" if node in reused else "lightblue" for node in nodes[:step]]
+    fills = known + ["white"] * (len(nodes) - step)
+    ax.scatter(*zip(*nodes), s=1300, c=fills, edgecolors="0.5", zorder=3)
+    ax.scatter(t, h, s=1300, facecolors="none", edgecolors="black", linewidths=3, zorder=3)
+    for node in nodes[:step]:
+        value = f"{values[node]:.4f}"
+        ax.text(*node, value, ha="center", va="center", fontsize=8.5, zorder=4)
     for c, i in enumerate(word):
         style = {"color": utils.VERMILION, "weight": "bold"} if terms and c == terms[0][0] else {}
         letter = f"x{SUBSCRIPTS[c]} = {letters[i]}"
@@ -391,22 +393,33 @@ for T in (2, 4, 6, 8):
     print(f"T = {T}: brute force {brute:>7,}   recursion {recursion:>3}")
     assert brute == (2 * T - 1) * k**T and recursion == (T - 1) * (k**2 + k) + k
 
+# %% id="count-both"
+Ts = range(1, 41)
+
+def count_both(k):
+    """The products of both ways for k states, {T: products}: counted, not by the formulas."""
+    short_Ts = [T for T in Ts if (2 * T - 1) * k**T < 20_000]  # where brute force is quick
+    brute = {T: count(brute_force, k, T) for T in short_Ts}
+    return brute, {T: count(probability, k, T) for T in Ts[::3]}
+
+counted = {number: count_both(number) for number in range(2, 11)}  # all k of the slider below
+
 # %% id="draw-cost"
 def draw_cost(k):
     """Draw how many products both ways take: by the formula, and counted where that is quick."""
-    Ts = range(1, 41)
+    brute, recursion = counted[k]
+    fig, ax = utils.new_figure(8.4, 3.4)
+    ax.set_position((0.08, 0.15, 0.62, 0.82))
+    ax.set(yscale="log", ylim=(1, 1e20), xlabel="T, letters", ylabel="products")
     paths = [(2 * T - 1) * k**T for T in Ts]
     steps = [(T - 1) * (k**2 + k) + k for T in Ts]
-    short_Ts = [T for T, products in zip(Ts, paths) if products < 20_000]
-    brute = [count(brute_force, k, T) for T in short_Ts]
-    recursion = [count(probability, k, T) for T in Ts[::3]]
-    fig, ax = utils.new_figure(8.4, 3.6)
-    ax.plot(Ts, paths, "--", color=utils.VERMILION, label=f"$(2T-1)\\,k^T$, k = {k}")
-    ax.plot(short_Ts, brute, "s", color=utils.VERMILION, label="brute force: counted")
-    ax.plot(Ts, steps, "-", color=utils.BLUE, label=f"$(T-1)(k^2+k)+k$, k = {k}")
-    ax.plot(Ts[::3], recursion, "o", color=utils.BLUE, label="recursion: counted")
-    ax.plot(Ts, [k * T for T in Ts], ":", color="0.4", label="$k\\,T$: too few")
-    ax.set(yscale="log", ylim=(1, 1e20), xlabel="T, letters", ylabel="products")
+    ax.plot(Ts, paths, "--", color=utils.VERMILION, label=f"(2T − 1) kᵀ, k = {k}")
+    ax.plot(*zip(*brute.items()), "s", color=utils.VERMILION, label="brute force: counted")
+    ax.plot(Ts, steps, "-", color=utils.BLUE, label=f"(T − 1)(k² + k) + k, k = {k}")
+    ax.plot(*zip(*recursion.items()), "o", color=utils.BLUE, label="recursion: counted")
+    ax.plot(Ts, [k * T for T in Ts], ":", color="0.4", label="k T: too few")
+    ax.set_yticks([1, 1e5, 1e10, 1e15, 1e20], ["1", "10⁵", "10¹⁰", "10¹⁵", "10²⁰"])
+    ax.set_yticks([], minor=True)
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return fig
 
@@ -457,19 +470,22 @@ print("  ".join(f"{letter} {P:.3f}" for letter, P in zip(letters, both)))
 # %% id="draw-blank"
 def draw_blank(text):
     """What the left side, and both sides, say about the letter missing in a text such as ka_nta."""
+    text = text.lower().strip(" .")
     utils.require(text.count("_") == 1, "text", text, "a text with exactly one _")
     allowed = {*letters, "_"}
     utils.require(set(text) <= allowed, "text", text, f"made of the letters {letters} and one _")
     x, j = [max(letters.find(c), 0) for c in text], text.index("_")  # x[j] is never looked at
     left, both = fill_in(hmm, x, j)
     fig, ax = utils.new_figure(7.6, 2.8)
+    ax.set_position((0.09, 0.18, 0.9, 0.8))
     style = {"width": 0.4, "edgecolor": "white"}
     at_left, at_right = ([i + shift for i in range(m)] for shift in (-0.2, 0.2))
     plain = ax.bar(at_left, left.tolist(), color=utils.BLUE, **style)
     hatched = ax.bar(at_right, both.tolist(), color=utils.VERMILION, hatch="//", **style)
     ax.set_xticks(range(m), list(letters))
-    ax.set(ylim=(0, 1), xlabel="letter", ylabel="P( missing letter )")
-    ax.legend([plain, hatched], [f"left: {text[:j]}_", f"both: {text}"], frameon=False)
+    ax.set(ylim=(0, 1), yticks=(0, 0.5, 1), xlabel="letter", ylabel="P( missing letter )")
+    names = [f"left: {text[:j]}_", f"both: {text}"]
+    ax.legend([plain, hatched], names, loc="upper right", frameon=False)
     return fig
 
 draw_blank("ka_ta")
@@ -500,7 +516,8 @@ utils.explore(draw_blank, text=widgets.Text("ka_aka", description="text"))
 # **猜一猜：** 多少个字母之后会下溢？
 
 # %% id="underflow"
-long_word = sample(hmm, 1, 1000, generator)[1][:, 0].tolist()
+_, X = sample(hmm, 1, 1000, torch.Generator().manual_seed(1))  # (T, 1)
+long_word = X[:, 0].tolist()
 single = HMM(*(table.float() for table in hmm))
 for name, tables in (("float32", single), ("float64", hmm)):
     last = (forward(tables, long_word).sum(-1) > 0).sum()  # pi_t as a whole is zero from then on
@@ -631,7 +648,8 @@ def cross_entropy(P, X):
     """-ln P(x_j) at every place, (T, n), in nats; P: (T, n, m)."""
     return -P.gather(-1, X[..., None])[..., 0].log()
 
-_, fresh = sample(hmm, 8000, 20, generator)  # (T, n); the networks will never be trained on these
+# (T, n); the networks will never be trained on these
+_, fresh = sample(hmm, 8000, 20, torch.Generator().manual_seed(2))
 for one, many in zip(fill_in(hmm, fresh[:, 5].tolist(), j=7), exact(hmm, fresh)):
     torch.testing.assert_close(many[7, 5], one)
 left, both = exact(hmm, fresh)

@@ -138,6 +138,6 @@ def table_of(trainings):
         else:
             row += ["", "", "", ""]
         rows.append([*row, t.status])
-    narrow = ".book-playground .book-table :is(th, td) { padding: 0 3px; font-size: 11px }"  # it fits a laptop's window
+    narrow = ".book-playground .book-table :is(th, td) { padding: 0 2px; font-size: 11px }"  # it fits a laptop's window
     narrow += ".book-playground .book-table th { white-space: normal; vertical-align: bottom }"
     return f"<style>{narrow}</style>{utils.table([*head, 'tokens/s', 'status'], rows).data}"

@@ -34,9 +34,11 @@ class Settings:
             value, kind = getattr(self, name), "whole number" if step == 1 else f"multiple of {step}"
             fits = is_whole(value, least=low) and value <= high and value % step == 0
             require(fits, name, value, f"a {kind} from {low} to {high}")
+            object.__setattr__(self, name, int(value))  # it may be numpy's
         require(self.cell in CELLS, "cell", self.cell, f"one of {', '.join(CELLS)}")
         require(self.recipe in RECIPES, "recipe", self.recipe, f"one of {', '.join(RECIPES)}")
         require(is_number(self.lr) and 0 < self.lr <= 100, "lr", self.lr, "a number above 0, at most 100")
+        object.__setattr__(self, "lr", float(self.lr))
         require(isinstance(self.bidirectional, bool), "bidirectional", self.bidirectional, "True or False")
 
     def __str__(self):

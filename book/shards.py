@@ -69,7 +69,7 @@ class Shards:
 
         X, Y: (n, T) on the model's device; state: as the model's begin_state(n) returns it.
         """
-        count = min(self._next_count(), len(X))
+        count = self._next_count() if len(X) >= self.most else 1
         started = time.perf_counter()
         if count == 1:
             loss, after = self._loss(X, Y, state)
@@ -119,6 +119,7 @@ class Shards:
         if all(len(each) == 2 for each in self.seconds.values()):
             helps = min(self.seconds[self.most]) < min(self.seconds[1]) and self.free >= FREE
             self.count = self.most if helps else 1
+        if count > 1:
             self.again = time.monotonic() + TRY_AGAIN
 
 

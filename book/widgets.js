@@ -27,10 +27,10 @@ if (!window.nameBookWidgets) {
   document.head.insertAdjacentHTML("beforeend", `<style>
     ${widgets} :focus-visible { outline: 3px solid {{blue}} !important; outline-offset: 1px }
     ${output}:has(.book-live) .book-still, body:not(:has(.jp-OutputArea)):has(.book-live) .book-still { display: none }
-    .jupyter-widgets-disconnected .jupyter-widgets-disconnected::before { display: none }
+    .jupyter-widgets-disconnected::before { display: none }
     .book-live.jupyter-widgets-disconnected { opacity: 0.8 }
-    .book-live.jupyter-widgets-disconnected::before { content: "{{restarted}}" !important; display: block;
-      position: static !important; width: auto; font: bold 13px/1.4 sans-serif; padding: 4px 0 }
+    .widget-vbox.book-live.jupyter-widgets-disconnected::before { content: "{{restarted}}" !important; display: block;
+      position: static !important; width: auto; color: inherit; font: bold 13px/1.4 sans-serif; padding: 4px 0 }
     </style>`);
 }
 window.nameBookWidgets();

@@ -6,6 +6,7 @@ The corpus: D2L's cleaning, disjoint held-out text, checksums, and errors that s
 import hashlib
 import http.server
 import threading
+import unicodedata
 
 import pytest
 import torch
@@ -44,14 +45,44 @@ def test_own_text_in_any_script(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "text, letters",
+    [
+        ("नदी के किनारे।", "नदी के किनारे"),  # Hindi: vowel signs stay with their consonant
+        ("ภาษาไทย 123 ที่", "ภาษาไทย ที่"),  # Thai
+        ("مَرْحَبًا، بك!", "مَرْحَبًا بك"),  # Arabic with its vowel marks
+        ("שָׁלוֹם — עולם", "שָׁלוֹם עולם"),  # Hebrew
+        ("می‌خواهم", "می‌خواهم"),  # Persian: a joiner within the word
+        ("Tiê\u0301ng Viê\u0323t", "tiếng việt"),  # decomposed Vietnamese
+        ("\u0301 e\u0301 7\u0301", "é"),  # a mark without a letter is none
+        ("Ünï-Cödé 2", "ünï cödé"),
+    ],
+)
+def test_letters_of_every_script_keep_their_marks(text, letters):
+    found, encoding = utils.letters_of(text.encode("utf-8"))
+    assert (unicodedata.normalize("NFC", found), encoding) == (unicodedata.normalize("NFC", letters), "UTF-8")
+
+
+def test_gbk_is_recognised_and_named(tmp_path):
+    text = "床前明月光，疑是地上霜。\n举头望明月，低头思故乡。\n" * 10
+    assert utils.letters_of(text.encode("gbk")) == (utils.letters_of(text.encode())[0], "GBK")
+    file = tmp_path / "poem.txt"
+    file.write_bytes(text.encode("gbk"))
+    own, same = (utils.load_corpus(s, max_tokens=100, held_out_tokens=50) for s in (file, text.encode("gbk")))
+    assert own.train.equal(same.train) and "月" in own.vocab.token_to_idx and same.source == "text in GBK"
+
+
+@pytest.mark.parametrize(
     "content, message",
     [
         (b"", "= 60 letters and spaces, not 0"),
         (b"too short", "not 9"),
         (b"1234567890" * 50, "not 0"),
-        ("naïve".encode("latin-1") * 50, "UTF-8 text, but .*own.txt is not"),
+        ("naïve".encode("latin-1") * 50, "text in UTF-8 .*this is neither"),
+        ("l'été à la mer, déjà ".encode("latin-1") * 50, "text in UTF-8 .*this is neither"),
+        ("some text".encode("utf-16") * 50, "text"),
+        (b"some\0text" * 50, "is this UTF-16"),
     ],
-    ids=["empty", "short", "no letters", "latin-1"],
+    ids=["empty", "short", "no letters", "latin-1", "latin-1 that could be GBK", "UTF-16", "NUL"],
 )
 def test_unusable_own_text(tmp_path, content, message):
     file = tmp_path / "own.txt"

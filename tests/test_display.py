@@ -1,12 +1,13 @@
 """If this fails, a picture, its words or an exercise's verdict is not what a reader should see.
 
-Plots that are redrawn in place, figures that follow a slider, and the exercises' checks.
+Figures, also those that follow a slider, and the exercises' checks.
 """
 
 import base64
 import gc
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import ipywidgets as W
 import nbformat
@@ -15,161 +16,7 @@ from ipywidgets.widgets.widget_link import Link
 from nbclient import NotebookClient
 
 import book.display
-import book.live_plot
 import utils
-from utils import EpochRecord
-
-RECORDS = [
-    EpochRecord(epoch, training, held_out, tokens_per_sec=1e4, seconds=0.9)
-    for epoch, training, held_out in ((1, 20.0, 18.0), (2, 9.0, 10.0), (3, 4.0, 11.0))
-]
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    """What is displayed and what later takes its place, as the notebook is told."""
-    told = []
-
-    class Handle:
-        def update(self, data, **options):
-            told.append((data, options))
-
-    def display(data, **options):
-        told.append((data, options))
-        return Handle()
-
-    monkeypatch.setattr(book.display, "display", display)
-    return told
-
-
-def lines(plot):
-    """The curves of the plot, as (linestyle, epochs, perplexities)."""
-    return [(line.get_linestyle(), *map(list, line.get_data())) for line in plot.axes.lines if len(line.get_xdata())]
-
-
-def test_live_plot_draws_training_solid_and_held_out_dashed():
-    plot = utils.LivePlot(3)
-    plot.start("LSTM")
-    for record in RECORDS:
-        plot.add(record)
-    assert lines(plot) == [("-", [1, 2, 3], [20, 9, 4]), ("--", [1, 2, 3], [18, 10, 11])]
-    plot.start("without held-out")
-    plot.add(RECORDS[0]._replace(held_out=None))
-    assert lines(plot)[2:] == [("-", [1], [20])]
-    plot.draw()
-    assert "2  without held-out" in [text.get_text() for text in plot.axes.get_legend().get_texts()]
-
-
-def test_live_plot_rests_after_drawing():
-    plot = utils.LivePlot(3)
-    plot.start("LSTM")
-    picture = plot.image.value
-    assert plot.add(RECORDS[0]) and plot.image.value != picture, "the first point is drawn at once"
-    picture = plot.image.value
-    assert not plot.add(RECORDS[1]) and plot.image.value == picture
-    plot.due = 0
-    assert plot.add(RECORDS[2]) and plot.image.value != picture
-
-
-def test_runaway_perplexity_does_not_squeeze_the_plot():
-    plot = utils.LivePlot(3)
-    plot.start("RNN")
-    for perplexity in (20.0, 1e30, float("inf")):
-        plot.add(RECORDS[0]._replace(perplexity=perplexity))
-    plot.draw()
-    assert plot.axes.get_ylim()[1] <= 1100
-
-
-def test_follow_returns_the_records_and_leaves_a_plain_picture(shown):
-    plot = utils.LivePlot(3, title="recorded run")
-    assert plot.follow(iter(RECORDS), "LSTM\nSGD") == RECORDS
-    live, (final, options) = shown[-2][0], shown[-1]
-    assert "application/vnd.jupyter.widget-view+json" in live
-    words = "recorded run. perplexity over epoch. 1 LSTM, SGD: training 4, held-out 11 at 3"
-    assert final["text/plain"] == plot.words.value == words and f'alt="{words}"' in final["text/html"]
-    assert set(final) == {"text/html", "image/png", "text/plain"} and final["image/png"] != live["image/png"]
-    assert options["metadata"]["image/png"] == {"width": 720, "height": 320, "alt": words}
-    assert plot.axes.get_title() == "recorded run"
-
-
-def test_title_tells_how_far_it_is_and_how_long_it_will_still_take(shown, monkeypatch):
-    """Three of four epochs took 6 s: 2 s are left; and at the end the title is the plot's own again."""
-    clock, titles, plot = [100.0], [], utils.LivePlot(4, title="LSTM")
-    monkeypatch.setattr(book.live_plot.time, "monotonic", lambda: clock[0])
-
-    def training():
-        for record in RECORDS:
-            clock[0] += 2
-            yield record
-            titles.append(plot.axes.get_title())
-
-    plot.follow(training(), "LSTM")
-    assert titles == ["epoch 1 of 4, 6 s left", "epoch 2 of 4, 4 s left", "epoch 3 of 4, 2 s left"]
-    assert plot.axes.get_title() == "LSTM"
-
-
-def test_what_a_plot_says_is_text_and_never_html(shown):
-    plot = utils.LivePlot(3, title="<b>title</b>")
-    plot.follow(RECORDS, "<img src=x onerror=alert(1)>")
-    assert "&lt;img" in plot.words.value and "<img" not in plot.words.value and "<b>" not in plot.words.value
-    final = shown[-1][0]["text/html"]
-    assert final.count("<img") == 1 and "<b>" not in final, "one picture, and the label is in its alt text"
-
-
-def test_race_draws_several_trainings_an_epoch_of_each_in_turn(shown):
-    order, plot = [], utils.LivePlot(3)
-
-    def training(name, records):
-        for record in records:
-            order.append(name)
-            yield record
-
-    records = {"one": RECORDS, "two": RECORDS[:2], "three": []}
-    trainings = {name: training(name, rs) for name, rs in records.items()}
-    assert plot.race(trainings, linewidths=(5, 1)) == records
-    assert order == ["one", "two", "one", "two", "one"]
-    assert lines(plot) == [
-        ("-", [1, 2, 3], [20, 9, 4]),
-        ("--", [1, 2, 3], [18, 10, 11]),
-        ("-", [1, 2], [20, 9]),
-        ("--", [1, 2], [18, 10]),
-    ]
-    assert [line.get_linewidth() for line in plot.axes.lines if len(line.get_xdata())] == [5, 5, 1, 1]
-    assert sum("widget-view" in mime for data, _ in shown for mime in data) == 1, "one plot for all"
-
-
-def test_live_plot_draws_other_quantities_than_perplexity():
-    plot = utils.LivePlot(2, xlabel="minibatch", ylabel="norm", lines=("before", "after"), ylim=(0.1, 3))
-    plot.start("RNN")
-    for record in ((1, 5.0, 0.5), (2, 0.01, 0.01)):
-        plot.add(record)
-    plot.draw()
-    low, high = plot.axes.get_ylim()
-    assert low < 0.01 and high > 5 and plot.axes.get_ylabel() == "norm"
-    assert {"before", "after"} <= {text.get_text() for text in plot.axes.get_legend().get_texts()}
-
-
-def test_numbers_at_the_ends_of_curves_do_not_cover_each_other():
-    plot = utils.LivePlot(3)
-    for _ in range(3):
-        plot.start("same")
-        for record in RECORDS:
-            plot.add(record)
-    plot.draw()
-    heights = sorted(plot.axes.transData.transform(end.get_position())[1] for _, _, ends in plot.curves for end in ends)
-    assert len(heights) == 6 and min(b - a for a, b in zip(heights, heights[1:], strict=False)) > 14
-
-
-def test_interrupted_follow_keeps_the_curve(shown):
-    def interrupted():
-        yield from RECORDS[:2]
-        raise KeyboardInterrupt
-
-    plot = utils.LivePlot(3)
-    with pytest.raises(KeyboardInterrupt):
-        plot.follow(interrupted(), "LSTM")
-    assert lines(plot)[0] == ("-", [1, 2], [20, 9])
-    assert set(shown[-1][0]) == {"text/html", "image/png", "text/plain"}
 
 
 def test_a_cell_shows_a_figure_as_one_small_picture_of_its_size():
@@ -190,52 +37,108 @@ def test_a_cell_shows_a_figure_as_one_small_picture_of_its_size():
     assert 'alt="nats over t. &lt;W&gt;: 3 at 1, 4 at 2"' in output.data["text/html"]
 
 
-def test_explore_redraws_and_survives_a_bad_value(monkeypatch):
-    seen = []
+@pytest.fixture
+def explored(monkeypatch):
+    """A function that calls explore and returns its parts: row (of controls), message, above, image, words, picture."""
+    told = {}
+    monkeypatch.setattr(book.display, "show", lambda widget, text: told.update(box=widget))
+    monkeypatch.setattr(book.display, "keep_picture", lambda png, text: told.update(picture=(png, text)))
 
-    def draw(x):
-        seen.append(x)
-        if x == 2:
-            raise ValueError("x must not be 2")
-        figure, axes = utils.new_figure(3, 2)
-        axes.bar([0], [x])
-        axes.set(title=f"x = {x}", xlabel="bar", ylabel="height")
-        return figure
+    def explore(draw, **options):
+        utils.explore(draw, **options)
+        row, message, above, picture = told["box"].children
+        return SimpleNamespace(
+            row=row.children,
+            message=message,
+            above=above,
+            image=picture.children[0],
+            words=picture.children[1],
+            picture=told["picture"],
+        )
 
-    draw.__doc__ = "Draw x as the bar's height.\n\nNot this."
+    return explore
 
-    slider, boxes = W.IntSlider(1, min=0, max=5), []
-    monkeypatch.setattr(book.display, "show", lambda widget, png, text: boxes.append(widget))
-    utils.explore(draw, x=slider)
-    _, message, picture, _ = boxes[0].children
-    image, words = picture.children
-    first, described = image.value, words.value
-    slider.value = 2
-    assert message.value == "ValueError: x must not be 2" and image.value == first
+
+def draw_bar(x):
+    """Draw x as the bar's height.
+
+    Not this.
+    """
+    figure, axes = utils.new_figure(3, 2)
+    axes.bar([0], [x])
+    axes.set(title=f"x = {x}", xlabel="bar", ylabel="height")
+    return figure
+
+
+def test_explore_redraws_in_place_and_in_words(explored):
+    slider = W.IntSlider(1, min=0, max=5)
+    shown = explored(draw_bar, x=slider)
+    first, described = shown.image.value, shown.words.value
+    assert shown.picture == (first, "Draw x as the bar's height. x = 1. height over bar"), "what a stored page shows"
     slider.value = 3
-    assert message.value == "" and image.value != first
-    assert words.value != described and "the bar&#x27;s height. x = 3. height over bar" in words.value
-    assert seen == [1, 2, 3] and (image.width, image.height) == ("240", "160")
+    assert shown.message.value == "" and shown.image.value != first
+    assert shown.words.value != described and "the bar&#x27;s height. x = 3. height over bar" in shown.words.value
+    assert (shown.image.width, shown.image.height) == ("240", "160")
 
 
-def test_explore_shows_a_table_and_plays_a_slider(monkeypatch):
-    boxes = []
-    monkeypatch.setattr(book.display, "show", lambda widget, png, text: boxes.append(widget))
+def spoil_title(figure):
+    figure.axes[0].set_title(r"$\frac{1$")
+    return figure
 
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda x: utils.require(False, "x", x, "another"), "x must be another, got 2"),  # no class name before it
+        (lambda x: 1 / 0, "ZeroDivisionError: division by zero"),
+        (lambda x: None, "what draw returns must be a Figure, or a Figure and a table, got None"),
+        (lambda x: spoil_title(draw_bar(x)), r"\frac{1"),  # fails only when it is rendered
+    ],
+)
+def test_explore_says_what_fails_and_keeps_the_last_good_figure(explored, spoil, message):
+    slider = W.IntSlider(1, min=0, max=5)
+    shown = explored(lambda x: spoil(x) if x == 2 else draw_bar(x), x=slider)
+    first, described = shown.image.value, shown.words.value
+    slider.value = 2
+    assert message in shown.message.value and "Traceback" not in shown.message.value
+    assert (shown.image.value, shown.words.value) == (first, described)
+    slider.value = 3
+    assert shown.message.value == "" and shown.image.value != first
+
+
+def test_explore_whose_first_figure_fails_shows_its_controls_and_why(explored):
+    slider = W.IntSlider(1, min=0, max=5)
+    shown = explored(lambda x: 1 / 0 if x == 1 else draw_bar(x), x=slider)
+    assert "division by zero" in shown.message.value and shown.picture[0][:4] == b"\x89PNG"
+    slider.value = 2
+    assert shown.message.value == "" and (shown.image.width, shown.image.height) == ("240", "160")
+
+
+def test_explore_shows_a_table_above_the_figure_and_plays_a_slider(explored):
     def draw(x, word):
         return utils.new_figure(3, 2, bare=True)[0], utils.table(["x"], [[x], [word]])
 
-    utils.explore(draw, play="x", word=W.Text("<b>"), x=W.IntSlider(1, min=1, max=5))
-    row, _, _, below = boxes[0].children
-    assert [type(w) for w in row.children] == [W.Text, W.Play, W.IntSlider]
-    _, player, slider = row.children
+    shown = explored(draw, play="x", word=W.Text("<b>"), x=W.IntSlider(1, min=1, max=5))
+    assert [type(w) for w in shown.row] == [W.Text, W.Play, W.IntSlider]
+    _, player, slider = shown.row
     links = [link for link in gc.get_objects() if type(link) is Link and link.source[0] is player]
     linked = sorted((link.source[1], link.target[1]) for link in links if link.target[0] is slider)
     assert linked == [("max", "max"), ("value", "value")], "Play ends where its slider ends"
-    play, slider = row.children[1:]
-    assert (play.min, play.max, play.value) == (1, 5, 1)
+    assert (player.min, player.max, player.value) == (1, 5, 1)
     slider.value = 4
-    assert "<td>4</td>" in below.value and "&lt;b&gt;" in below.value and "<b>" not in below.value
+    assert "<td>4</td>" in shown.above.value and "&lt;b&gt;" in shown.above.value and "<b>" not in shown.above.value
+
+
+def test_a_stored_page_shows_the_picture_of_a_live_widget_beside_it(monkeypatch):
+    """Two outputs: a page that has lost its kernel keeps the second. On a live page, a style hides it."""
+    told = []
+    monkeypatch.setattr(book.display, "display", lambda data, **options: told.append(data))
+    monkeypatch.setattr(book.display, "_in_notebook", lambda: True)
+    utils.explore(draw_bar, x=W.IntSlider(1))
+    script, live, picture = told
+    assert set(live) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
+    assert set(picture) == {"text/html", "image/png", "text/plain"} and "book-still" in picture["text/html"]
+    assert ".book-still" in script["application/javascript"] and "{{" not in script["application/javascript"]
 
 
 @pytest.mark.parametrize("answer", [0.75, 0.7501, utils.torch.tensor(0.75), utils.torch.tensor([[0.75]])])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import utils
-from book import environment
+from book import environment, runs
 from book.settings import Settings
 from tests.support.lab import server
 from tests.support.lesson_code import run_cells
@@ -217,12 +217,12 @@ def test_recorded_sweep_of_the_long_text_says_what_the_lesson_says(lesson):
 
 def test_recorded_computes_and_keeps_only_what_full_asks_for(monkeypatch, tmp_path):
     (tmp_path / "assets" / "runs").mkdir(parents=True)
-    monkeypatch.setattr(utils, "ROOT", tmp_path)
-    monkeypatch.setattr(utils, "RECORD", True)
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    monkeypatch.setattr(runs, "RECORD", True)
     rows, about = utils.recorded("tiny", lambda: [(1, 2.5)])
     assert rows == [[1, 2.5]] and about["origin"] == "this run"
-    monkeypatch.setattr(utils, "RECORD", False)
-    monkeypatch.setattr(utils, "FULL", True)  # as on a GPU
+    monkeypatch.setattr(runs, "RECORD", False)
+    monkeypatch.setattr(runs, "FULL", True)  # as on a GPU
     rows, about = utils.recorded("tiny", None)
     assert rows == [[1, 2.5]] and about["origin"] == "recorded run"
     with pytest.raises(ValueError, match="name must be one of \\['tiny'\\], got 'none'"):

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+import book.runs
 import utils
 from utils import d2l
 
@@ -220,11 +221,11 @@ def test_no_minibatch(small_model):
 
 def test_recorded_run_is_written_by_full_only_and_read_back(monkeypatch, tmp_path, small_model, capsys):
     (tmp_path / "assets" / "runs").mkdir(parents=True)
-    monkeypatch.setattr(utils, "ROOT", tmp_path)
+    monkeypatch.setattr(book.runs, "ROOT", tmp_path)
     train_iter, vocab = d2l.load_data_time_machine(32, 35)
     held_out = utils.load_corpus().held_out
     for full in (False, True):
-        monkeypatch.setattr(utils, "RECORD", full)
+        monkeypatch.setattr(book.runs, "RECORD", full)
         with utils.recording("tiny", held_out) as run:
             d2l.train_ch8(small_model(), train_iter, vocab, 1.0, 11, torch.device("cpu"))
         assert (tmp_path / "assets" / "runs" / "tiny.json").exists() == full

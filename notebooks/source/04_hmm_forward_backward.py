@@ -736,10 +736,10 @@ utils.seed_everything(0)
 networks = {"left only": FillIn(32, both=False), "both sides": FillIn(32, both=True)}
 num_steps = 50 * utils.epochs(13)
 labels = {"xlabel": "minibatch", "ylabel": "nats", "lines": ("network", "exact optimum")}
-plot = utils.LivePlot(num_steps, "cross-entropy on fresh sequences", ylim=(1.3, 1.8), **labels)
-plot.axes.set_yscale("linear")
-for losses, colour in zip(floors.values(), utils.PALETTE):
-    plot.axes.axhline(losses.mean(), color=colour, linestyle="--")
+optima = [losses.mean() for losses in floors.values()]
+plot = utils.LivePlot(
+    num_steps, "cross-entropy on fresh sequences", ylim=(1.3, 1.8), log=False, floors=optima, **labels
+)
 trainings = {name: train(network, num_steps, seed=1) for name, network in networks.items()}
 records = plot.race(trainings)
 

@@ -451,7 +451,7 @@ utils.explore(
 # model, and **{{label reset}}** clears everything. Every run stays in the plot (solid: training, dashed: held-out; the number at a curve's end is its row in the table), so you can compare.
 # Copy the line **{{label settings}}** to let your neighbour repeat your run. The recipe *fast* is Adam with enlarged weights, as above.
 #
-# Three things to find out. **Predict** first; then paste a line into **{{label settings}}**, press **{{label train}}**, wait for its end, and paste the next. The answers are folded away. They hold for five random starts each: add `seed=1` to a line, and see whether they hold for yours.
+# Three things to find out. **Predict** first; then paste a line into **{{label settings}}**, press **{{label train}}**, wait for its end, and paste the next. The answers are folded away. They hold for seven random starts each, seeds 0 to 6: add `seed=7` to a line, and see whether they hold for yours.
 #
 # **1. Deeper.** Which network reaches a training perplexity of 2 after the fewest epochs (read them off the plot), which in the fewest seconds (the table says how long all 40 took), and which has the best held-out value?
 #
@@ -461,7 +461,7 @@ utils.explore(
 # layers=3 hidden_units=128 epochs=40
 # ```
 #
-# <details><summary>Answer 1</summary>In epochs, two and three layers come first: they need 16 to 18, one layer 25 to 27. In seconds, one layer does: an epoch of two layers took us about 2.5 times as long, one of three almost 4 times. Best held-out value: 6.6 to 6.9 with one layer, 6.6 to 6.9 with two, so these runs cannot tell them apart; three layers are a little worse, 6.9 to 7.3. The deeper the network, the sooner it has learnt the text by heart: after 40 epochs the held-out perplexity is 12 to 15, 25 to 29 and 31 to 34.</details>
+# <details><summary>Answer 1</summary>In epochs, two and three layers come first: they need 16 to 18, one layer 25 to 27. In seconds, one layer does: an epoch of two layers took us about 2.5 times as long, one of three almost 4 times. Best held-out value: 6.6 to 6.9 with one layer, 6.6 to 6.9 with two, so these runs cannot tell them apart; three layers are a little worse, 6.9 to 7.3. The deeper the network, the sooner it has learnt the text by heart: after 40 epochs the held-out perplexity is 12 to 15, 25 to 29 and 31 to 36.</details>
 #
 # **2. Wider.** Which network learns by heart, which cannot in 40 epochs, and which of the two would you rather give a new text to read?
 #
@@ -480,7 +480,7 @@ utils.explore(
 # layers=2 hidden_units=128 recipe=D2L lr=20 epochs=40
 # ```
 #
-# <details><summary>Answer 3</summary>From epoch 3 to epoch 31 the training perplexity lies between 17 and 18: the frequencies of the letters alone, the plateau of the first plot (exercise 2). Five times as large steps do help: 7.0 to 7.7 at the end instead of 15.3 to 16.1. With <code>lr=20</code> the steps are too large: in every run the perplexity jumped above 300 on the way, and no run ended below 17. The recipe <code>fast</code> reaches 1.0 to 1.2 in the same 40 epochs, see question 1: what was missing was not so much larger steps as weights that let the characters be heard.</details>
+# <details><summary>Answer 3</summary>From epoch 3 to epoch 31 the training perplexity lies between 17 and 18: the frequencies of the letters alone, the plateau of the first plot (exercise 2). Five times as large steps do help: 7.0 to 8.1 at the end instead of 15.3 to 16.1. With <code>lr=20</code> the steps are too large: in every run the perplexity jumped above 300 on the way, and no run ended below 17. The recipe <code>fast</code> reaches 1.0 to 1.2 in the same 40 epochs, see question 1: what was missing was not so much larger steps as weights that let the characters be heard.</details>
 
 # %% [markdown] lang="zh" id="playground"
 # ## 游乐场
@@ -489,7 +489,7 @@ utils.explore(
 # **{{label reset}}** 则全部清空。每次训练的曲线都会留在图上（实线为训练，虚线为留出；曲线末端的数字就是表中的行号），便于比较。
 # 把 **{{label settings}}** 那一行复制给同学，对方就能重现你的这次训练。训练方案 *fast* 就是上面用的 Adam 加放大的权重。
 #
-# 请弄清三件事。先**猜一猜**，再把一行设置粘贴到 **{{label settings}}**，按 **{{label train}}**，等它训练完，再粘贴下一行。答案折叠在题目下面，对五个随机起点都成立：在一行末尾加上 `seed=1`，看看你的结果是否也符合。
+# 请弄清三件事。先**猜一猜**，再把一行设置粘贴到 **{{label settings}}**，按 **{{label train}}**，等它训练完，再粘贴下一行。答案折叠在题目下面，对七个随机起点（随机种子 0 到 6）都成立：在一行末尾加上 `seed=7`，看看你的结果是否也符合。
 #
 # **1. 加深。** 要把训练困惑度降到 2，哪个网络用的迭代周期最少（从图上读出）？哪个用的秒数最少（表中有 40 个迭代周期的总秒数）？哪个的留出困惑度最好？
 #
@@ -499,7 +499,7 @@ utils.explore(
 # layers=3 hidden_units=128 epochs=40
 # ```
 #
-# <details><summary>答案 1</summary>论迭代周期，两层和三层领先：只要 16 到 18 个，单层要 25 到 27 个。论秒数，单层最快：在我们的机器上，两层的一个迭代周期约为单层的 2.5 倍，三层的接近 4 倍。最好的留出困惑度：单层 6.6 到 6.9，两层 6.6 到 6.9，凭这些训练分不出高下；三层略差，为 6.9 到 7.3。网络越深，越快把原文背下来：40 个迭代周期之后，留出困惑度依次为 12 到 15、25 到 29、31 到 34。</details>
+# <details><summary>答案 1</summary>论迭代周期，两层和三层领先：只要 16 到 18 个，单层要 25 到 27 个。论秒数，单层最快：在我们的机器上，两层的一个迭代周期约为单层的 2.5 倍，三层的接近 4 倍。最好的留出困惑度：单层 6.6 到 6.9，两层 6.6 到 6.9，凭这些训练分不出高下；三层略差，为 6.9 到 7.3。网络越深，越快把原文背下来：40 个迭代周期之后，留出困惑度依次为 12 到 15、25 到 29、31 到 36。</details>
 #
 # **2. 加宽。** 哪个网络能死记硬背？哪个在 40 个迭代周期里做不到？如果要读新的文本，你宁愿用哪一个？
 #
@@ -518,7 +518,7 @@ utils.explore(
 # layers=2 hidden_units=128 recipe=D2L lr=20 epochs=40
 # ```
 #
-# <details><summary>答案 3</summary>从第 3 到第 31 个迭代周期，训练困惑度一直在 17 和 18 之间：这是只靠字符频率就能达到的水平，也就是第一幅图中的平台期（见练习 2）。步长放大到五倍确有改善：最后为 7.0 到 7.7，而不是 15.3 到 16.1。取 <code>lr=20</code>，步子就太大了：每次训练的困惑度都曾蹿到 300 以上，最后没有一次低于 17。同样 40 个迭代周期，<code>fast</code> 方案能降到 1.0 到 1.2（见第 1 题）：缺的主要不是更大的步长，而是能让字符被“听清”的权重。</details>
+# <details><summary>答案 3</summary>从第 3 到第 31 个迭代周期，训练困惑度一直在 17 和 18 之间：这是只靠字符频率就能达到的水平，也就是第一幅图中的平台期（见练习 2）。步长放大到五倍确有改善：最后为 7.0 到 8.1，而不是 15.3 到 16.1。取 <code>lr=20</code>，步子就太大了：每次训练的困惑度都曾蹿到 300 以上，最后没有一次低于 17。同样 40 个迭代周期，<code>fast</code> 方案能降到 1.0 到 1.2（见第 1 题）：缺的主要不是更大的步长，而是能让字符被“听清”的权重。</details>
 
 # %% id="show-playground-again"
 playground.show()

@@ -6,6 +6,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.colors import to_hex
 
 import utils
 from tests.support.lesson_code import run_cells, spoiled_copies
@@ -20,12 +21,13 @@ small = st.integers(1, 6)
 def lesson():
     """The names of the lesson's cells, with small untrained networks in its pictures, not trained ones."""
     cells = ("directions", "backward-loop", "flip", "check-flip", "bug", "bi-rnn", "copy-weights", "run-both")
-    cells += ("largest-difference", "draw-layout", "cost-tools", "bytes-kept", "chain", "draw-chains", "fill-data")
-    cells += ("fill-in", "centre-scores", "train-fill-in", "tag-data", "check-tags", "tagger", "tag-scores")
+    cells += ("largest-difference", "draw-direction", "draw-layout", "cost-tools", "bytes-kept", "chain")
+    cells += ("draw-chains", "fill-data", "fill-in", "centre-scores", "train-fill-in", "tag-data", "check-tags")
+    cells += ("tagger", "tag-scores")
     lesson = run_cells(NAME, *cells, "encode-tools")
     lesson.fillers = {name: lesson.FillIn(4, name == "bidirectional") for name in ("unidirectional", "bidirectional")}
     lesson.taggers = {name: lesson.Tagger(4, name == "bidirectional") for name in lesson.fillers}
-    return run_cells(NAME, "draw-blank", "wrong-in-windows", "train-tagger", "draw-ends", into=lesson)
+    return run_cells(NAME, "draw-bars", "draw-blank", "wrong-in-windows", "train-tagger", "draw-ends", into=lesson)
 
 
 @pytest.fixture(scope="module", params=["RNN", "GRU", "LSTM"])
@@ -151,16 +153,19 @@ def test_layout_of_output_and_final_states(Cell, their_class, L, h, n, T):
 def test_layout_picture_fills_the_slice_that_it_names(lesson):
     for layers, layer, direction in ((1, 1, "forward"), (3, 2, "backward"), (3, 3, "backward"), (2, 2, "forward")):
         (ax,) = lesson.draw_layout(layers, layer, direction).axes
-        boxes = [text for text in ax.texts if text.get_bbox_patch() is not None]
-        (filled,) = [text for text in boxes if text.get_color() == "white"]
-        assert filled.get_position()[0] == (6 if direction == "forward" else 1)
-        assert filled.get_text() == "6", "a final state has made all T steps"
-        assert len(boxes) == 2 * layers * 6
+        places = [tuple(place) for row in ax.collections for place in row.get_offsets().tolist()]
+        fills = [to_hex(colour) for row in ax.collections for colour in row.get_facecolors()]
+        steps = {text.get_position(): text.get_text() for text in ax.texts}
+        ((place, fill),) = [pair for pair in zip(places, fills, strict=True) if pair[1] != "#ffffff"]
+        assert fill == lesson.DIRECTIONS[direction]
+        assert place[0] == (6 if direction == "forward" else 1)
+        assert steps[place] == "6", "a final state has made all T steps"
+        assert len(places) == 2 * layers * 6 and all("1" <= steps[place] <= "6" for place in places)
         index = 2 * (layer - 1) + (direction == "backward")
         title = ax.texts[-1].get_text()
         assert title.startswith(f"h_n[{index}]") and ("not in output" in title) == (layer < layers)
-    with pytest.raises(ValueError, match="layer must be"):
-        lesson.draw_layout(1, 2, "forward")
+    titles = [lesson.draw_layout(2, layer, "forward").axes[0].texts[-1].get_text() for layer in (2, 3)]
+    assert titles[0] == titles[1], "a layer above the last one is the last one"
 
 
 # ------------------------------------------------------------------------------------------------------------- cost
@@ -327,6 +332,16 @@ def test_box_refuses_with_a_message(lesson, sentence, message):
         lesson.draw_blank(sentence)
 
 
+def heights_of(bars):
+    return [path.vertices[:, 1].max() for path in bars.get_paths()]
+
+
+def test_box_reads_punctuation_as_the_book_was_read(lesson):
+    for model in lesson.fillers.values():
+        cleaned = lesson.fill_blank(model, "he said that _e was ")
+        assert torch.equal(lesson.fill_blank(model, "He said, that _e was."), cleaned)
+
+
 def test_box_lowers_capitals_and_draws_both_distributions(lesson):
     for sentence in ("The _ime", "_ime", "the tim_", "a_b"):
         for model in lesson.fillers.values():
@@ -334,10 +349,12 @@ def test_box_lowers_capitals_and_draws_both_distributions(lesson):
             assert P.shape == (27,) and math.isclose(P.sum().item(), 1, rel_tol=1e-5)
             assert torch.equal(P, lesson.fill_blank(model, sentence.lower()))
         (ax,) = lesson.draw_blank(sentence).axes
-        for bars, (name, model) in zip(ax.containers, lesson.fillers.items(), strict=True):
+        assert [text.get_text() for text in ax.texts] == ["␣", *lesson.characters[1:]]
+        assert [text.xy[0] for text in ax.texts] == list(range(27))
+        for bars, (name, model) in zip(ax.collections, lesson.fillers.items(), strict=True):
             P = lesson.fill_blank(model, sentence)
-            assert [bar.get_height() for bar in bars] == P.tolist()
-            assert [round(bar.get_x() + bar.get_width() / 2) for bar in bars] == list(range(27))
+            assert heights_of(bars) == P.tolist()
+            assert [round(path.vertices[:, 0].mean()) for path in bars.get_paths()] == list(range(27))
             best = lesson.characters[P.argmax()].replace(" ", "␣")
             assert bars.get_label() == f"{name}: {best}, {P.max():.2f}"
     one, both = lesson.fillers.values()
@@ -399,12 +416,12 @@ def test_a_tagger_learns_and_is_scored_on_text_it_has_not_seen(lesson):
 
 
 def test_picture_of_word_ends_has_a_bar_for_every_letter_of_both_networks(lesson):
-    (ax,) = lesson.draw_ends("The re w").axes
-    for bars, (name, model) in zip(ax.containers, lesson.taggers.items(), strict=True):
+    (ax,) = lesson.draw_ends("The re w. ").axes
+    for bars, (name, model) in zip(ax.collections, lesson.taggers.items(), strict=True):
         P = model(lesson.without_spaces("therew")[0][:, None])[:, 0].softmax(dim=1)[:, 1]
         assert bars.get_label() == name
-        assert [bar.get_height() for bar in bars] == pytest.approx(P.tolist())
-    assert [label.get_text() for label in ax.get_xticklabels()] == list("therew")
+        assert heights_of(bars) == pytest.approx(P.tolist())
+    assert [text.get_text() for text in ax.texts] == list("therew")
     for letters in ("", "café", "a" * 41):
         with pytest.raises(ValueError, match="letters must be 1 to 40 letters a to z"):
             lesson.draw_ends(letters)

@@ -274,6 +274,7 @@ def largest_difference(Cell, their_class, L, h, d, n, T):
     return max((a - b).abs().max().item() for a, b in pairs)
 
 # %% id="check-equal"
+utils.seed_everything(0)
 for Cell, their_class in ((nn.RNNCell, nn.RNN), (nn.GRUCell, nn.GRU), (nn.LSTMCell, nn.LSTM)):
     differences = [largest_difference(Cell, their_class, L, h=4, d=3, n=2, T=6) for L in (1, 2, 3)]
     numbers = " ".join(f"{x:.0e}" for x in differences)
@@ -364,25 +365,35 @@ print("all inputs but the last replaced: backward half of output[-1] unchanged?"
 #
 # 在下图中对照一下：方框里的数，是该方向算出这个隐状态时已经走过的步数；粗框是最终状态，选中的那个涂了颜色。虚线框是 `output[-1]`：前向一半走完了全部六步，反向一半只走了一步。（LSTM 的 `c_n`，下标规则相同。）
 
-# %% id="draw-layout"
+# %% id="draw-direction"
 DIRECTIONS = {"forward": utils.VERMILION, "backward": utils.GREEN}
+
+def draw_direction(ax, l, direction, chosen, T):
+    """Draw the states of layer l in one direction, numbered by step; chosen: the last is filled."""
+    k, colour = list(DIRECTIONS).index(direction), DIRECTIONS[direction]
+    y, ts = l - 0.45 * k, range(1, T + 1)
+    ax.plot([1, T], [y, y], "--" if k == 0 else ":", color=colour, zorder=0)
+    ax.text(-0.4, y, f"layer {l}, {direction} {'→←'[k]}", ha="right", va="center")
+    x, ha = (T + 0.45, "left") if k == 0 else (0.55, "right")  # beside the final state
+    ax.text(x, y, f"h_n[{2 * (l - 1) + k}]", ha=ha, va="center", family="monospace")
+    steps = ts if k == 0 else ts[::-1]
+    fills = [colour if chosen and step == T else "white" for step in steps]
+    widths = [2.5 if step == T else 0.7 for step in steps]
+    style = {"marker": "s", "s": 330, "c": fills, "edgecolors": colour, "linewidths": widths}
+    ax.scatter(ts, T * [y], **style)
+    for t, step, fill in zip(ts, steps, fills):
+        ink = "white" if fill == colour else "black"
+        ax.text(t, y, step, ha="center", va="center", color=ink)
+
+# %% id="draw-layout"
+import itertools
 
 def draw_layout(layers, layer, direction, T=6):
     """Draw all states of a bidirectional network, and which of them is a slice of h_n."""
-    utils.require(layer <= layers, "layer", layer, f"at most the number of layers, {layers}")
+    layer = min(layer, layers)
     fig, ax = utils.new_figure(8.4, 3.8, bare=True)
-    for l in range(1, layers + 1):
-        for k, (name, colour) in enumerate(DIRECTIONS.items()):
-            y, chosen = l - 0.45 * k, (l, name) == (layer, direction)
-            ax.plot([1, T], [y, y], "--" if k == 0 else ":", color=colour, zorder=0)
-            ax.text(-0.4, y, f"layer {l}, {name} {'→←'[k]}", ha="right", va="center")
-            x, ha = (T + 0.45, "left") if k == 0 else (0.55, "right")  # beside the final state
-            ax.text(x, y, f"h_n[{2 * (l - 1) + k}]", ha=ha, va="center", family="monospace")
-            order = range(1, T + 1) if k == 0 else range(T, 0, -1)
-            for step, t in enumerate(order, start=1):
-                inside, ink = (colour, "white") if chosen and step == T else ("white", "black")
-                box = dict(boxstyle="square", ec=colour, fc=inside, lw=2.5 if step == T else 0.7)
-                ax.text(t, y, step, ha="center", va="center", color=ink, bbox=box)
+    for l, name in itertools.product(range(1, layers + 1), DIRECTIONS):
+        draw_direction(ax, l, name, (l, name) == (layer, direction), T)
     for t in range(1, T + 1):
         ax.text(t, 0.15, f"t = {t}", ha="center")
     ax.bar(T, 0.98, 0.76, layers - 0.7, fill=False, linestyle="--")  # a frame: output[-1]
@@ -535,13 +546,14 @@ for bidirectional in (False, True):
 def draw_chains(L, T):
     """Draw the longest chain that leads to the output of each time step."""
     fig, ax = utils.new_figure(7.5, 2.8)
+    ax.set_position((0.08, 0.18, 0.56, 0.7))
     styles = {"bidirectional": ("s--", utils.VERMILION), "unidirectional": ("o-", utils.BLUE)}
     for name, (style, colour) in styles.items():
         length = chains(L, T, name == "bidirectional")
         label = f"{name}: at most {int(length.max())}"
         ax.plot(range(1, T + 1), length, style, color=colour, markersize=3, label=label)
-    ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.set_title(f"longest chain that leads to $O_t$   (L = {L}, T = {T})")
+    ax.xaxis.get_major_locator().set_params(integer=True, nbins=6)
+    ax.set_title(f"longest chain that leads to Oₜ   (L = {L}, T = {T})")
     ax.set(xlabel="time step t", ylabel="steps", ylim=(0, None))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return fig
@@ -702,10 +714,29 @@ utils.table(head, rows)
 # 下一幅图问的是 `the _ime traveller`：每个字符一对柱子，素色的是单向网络，带斜线的是双向网络（`␣` 表示空格）。`the ` 后面可以接许多字母，所以前者的猜测很分散；与后文也相合的却没有几个，所以后者相当肯定是 `t`。
 # 在图的下面，可以输入自己的文字，缺的那个字符写成 `_`（只能有一个）。先**猜一猜**：对 `i could see the d_stance`、`he _ooked at us`、`in the t_me machine`、`he said that _e was`，两个网络各会怎么填？
 
+# %% id="draw-bars"
+from matplotlib.collections import PolyCollection
+
+def draw_bars(letters, heights):
+    """Draw bars of several heights {name: (letters,)} above each letter, few things in all."""
+    fig, ax = utils.new_figure(8.4, 2.8)
+    ax.set_position((0.07, 0.2, 0.92, 0.7))
+    for i, (name, P) in enumerate(heights.items()):
+        sides = [(k + 0.4 * i - 0.4, k + 0.4 * i, y) for k, y in enumerate(P.tolist())]
+        corners = [[(a, 0), (a, y), (b, y), (b, 0)] for a, b, y in sides]
+        style = {"facecolor": utils.PALETTE[i], "hatch": "//" * i, "edgecolor": "white"}
+        ax.add_collection(PolyCollection(corners, label=name, **style))
+    ax.set(xlim=(-0.5, len(letters) - 0.5), xticks=[], yticks=(0, 0.5, 1))
+    for k, letter in enumerate(letters):  # in place of ticks, which are slow
+        ax.annotate(letter, (k, 0), (0, -12), textcoords="offset points", ha="center")
+    return fig, ax
+
 # %% id="draw-blank"
+import re
+
 def fill_blank(model, sentence):
     """P(character at the blank | the rest), (q,), for a text with one _ in it."""
-    sentence = sentence.lower()
+    sentence = re.sub(r"[^\w]+", " ", sentence.lower())  # as in the book: only letters and spaces
     utils.require(sentence.count("_") == 1, "sentence", sentence, "text with exactly one blank, _")
     utils.require(len(sentence) > 1, "sentence", sentence, "more than the blank alone")
     unknown = sorted(set(sentence) - set(characters) - {"_"})
@@ -717,16 +748,14 @@ def fill_blank(model, sentence):
 
 def draw_blank(sentence):
     """Draw what both networks think of the blank."""
-    fig, ax = utils.new_figure(8.4, 2.8)
-    for i, (name, model) in enumerate(fillers.items()):
+    shown, heights = ["␣", *characters[1:]], {}
+    for name, model in fillers.items():
         P = fill_blank(model, sentence)
-        best = characters[P.argmax()].replace(" ", "␣")
-        places = [k + 0.4 * i - 0.2 for k in range(q)]
-        style = {"color": utils.PALETTE[i], "hatch": "//" * i, "edgecolor": "white"}
-        ax.bar(places, P.tolist(), 0.4, label=f"{name}: {best}, {P.max():.2f}", **style)
-    ax.set(ylim=(0, 1), xlabel="character", ylabel="P", title=f"P( _ | {sentence.lower()!r} )")
-    ax.set_xticks(range(q), [c.replace(" ", "␣") for c in characters])
-    ax.legend(frameon=False)
+        heights[f"{name}: {shown[P.argmax()]}, {P.max():.2f}"] = P
+    fig, ax = draw_bars(shown, heights)
+    ax.set(ylim=(0, 1), ylabel="P", title=f"P( _ | {sentence.lower()!r} )")
+    ax.set_xlabel("character", labelpad=18)
+    ax.legend(loc="upper right", frameon=False)
     return fig
 
 draw_blank("the _ime traveller")
@@ -874,19 +903,16 @@ utils.table(head, rows)
 # %% id="draw-ends"
 def draw_ends(letters):
     """Draw, for every letter of an unspaced text, the probability that a word ends there."""
-    letters = letters.lower().replace(" ", "")
+    letters = re.sub(r"[\W_]+", "", letters.lower())
     allowed = 0 < len(letters) <= 40 and set(letters) <= set(characters)
     utils.require(allowed, "letters", letters, "1 to 40 letters a to z")
-    fig, ax = utils.new_figure(8.4, 2.8)
-    for i, (name, model) in enumerate(taggers.items()):
-        with torch.no_grad():
-            P = torch.softmax(model(without_spaces(letters)[0][:, None])[:, 0], dim=1)[:, 1]  # (T,)
-        places = [k + 0.4 * i - 0.2 for k in range(len(letters))]
-        style = {"color": utils.PALETTE[i], "hatch": "//" * i, "edgecolor": "white"}
-        ax.bar(places, P.tolist(), 0.4, label=name, **style)
+    X = without_spaces(letters)[0][:, None]  # (T, 1)
+    with torch.no_grad():  # (T, 1, 2) -> (T,)
+        heights = {name: model(X)[:, 0].softmax(dim=1)[:, 1] for name, model in taggers.items()}
+    fig, ax = draw_bars(letters, heights)
     ax.axhline(0.5, color="0.3", linestyle=":")
-    ax.set(ylim=(0, 1.3), xlabel="letter", ylabel="P(a word ends here)", yticks=(0, 0.5, 1))
-    ax.set_xticks(range(len(letters)), letters)
+    ax.set(ylim=(0, 1.3), ylabel="P(a word ends here)")
+    ax.set_xlabel("letter", labelpad=18)
     ax.legend(loc="upper right", ncols=2, frameon=False)
     return fig
 

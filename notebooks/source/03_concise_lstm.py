@@ -461,7 +461,7 @@ utils.explore(
 # layers=3 hidden_units=128 epochs=40
 # ```
 #
-# <details><summary>Answer 1</summary>In epochs, two and three layers come first: they need 16 to 18, one layer 25 to 27. In seconds, one layer does: an epoch of two layers took us about 2.5 times as long, one of three almost 4 times. Best held-out value: 6.6 to 6.9 with one layer, 6.6 to 6.9 with two, so these runs cannot tell them apart; three layers are a little worse, 6.9 to 7.3. The deeper the network, the sooner it has learnt the text by heart: after 40 epochs the held-out perplexity is 12 to 15, 25 to 29 and 31 to 36.</details>
+# <details><summary>Answer 1</summary>In epochs, two and three layers come first: they need 16 to 18, one layer 25 to 27. In seconds, one layer does: on one core, an epoch of two layers took us about 2.5 times as long, one of three almost 4 times. Best held-out value: 6.6 to 6.9 with one layer, 6.6 to 6.9 with two, so these runs cannot tell them apart; three layers are a little worse, 6.9 to 7.3. The deeper the network, the sooner it has learnt the text by heart: after 40 epochs the held-out perplexity is 12 to 15, 25 to 29 and 31 to 36.</details>
 #
 # **2. Wider.** Which network learns by heart, which cannot in 40 epochs, and which of the two would you rather give a new text to read?
 #
@@ -499,7 +499,7 @@ utils.explore(
 # layers=3 hidden_units=128 epochs=40
 # ```
 #
-# <details><summary>答案 1</summary>论迭代周期，两层和三层领先：只要 16 到 18 个，单层要 25 到 27 个。论秒数，单层最快：在我们的机器上，两层的一个迭代周期约为单层的 2.5 倍，三层的接近 4 倍。最好的留出困惑度：单层 6.6 到 6.9，两层 6.6 到 6.9，凭这些训练分不出高下；三层略差，为 6.9 到 7.3。网络越深，越快把原文背下来：40 个迭代周期之后，留出困惑度依次为 12 到 15、25 到 29、31 到 36。</details>
+# <details><summary>答案 1</summary>论迭代周期，两层和三层领先：只要 16 到 18 个，单层要 25 到 27 个。论秒数，单层最快：在我们的机器上只用一个核时，两层的一个迭代周期约为单层的 2.5 倍，三层的接近 4 倍。最好的留出困惑度：单层 6.6 到 6.9，两层 6.6 到 6.9，凭这些训练分不出高下；三层略差，为 6.9 到 7.3。网络越深，越快把原文背下来：40 个迭代周期之后，留出困惑度依次为 12 到 15、25 到 29、31 到 36。</details>
 #
 # **2. 加宽。** 哪个网络能死记硬背？哪个在 40 个迭代周期里做不到？如果要读新的文本，你宁愿用哪一个？
 #

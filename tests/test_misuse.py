@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import itertools
 import json
 import re
 import statistics
@@ -25,11 +26,14 @@ both = pytest.mark.parametrize("name", ["uni", "bi"])
 @pytest.fixture(scope="module")
 def lesson():
     """The names of the lesson's cells but for its trainings: `uni` and `bi` are untrained, `windows` is (n, T)."""
-    cells = ("load-data", "suspects", "by-position", "predict", "gradient-norms", "read", "initial-states")
+    lesson = run_cells(NAME, "load-data", "suspects")
+    lesson.uni, lesson.bi = (lesson.language_model(bidirectional) for bidirectional in (False, True))
+    lesson.suspects = {"unidirectional": lesson.uni, "bidirectional": lesson.bi}
+    cells = ("by-position", "draw-by-position", "predict", "bars", "gradient-norms", "read", "initial-states")
     cells += ("draw-gradient", "draw-initial-states", "ocr", "tagger", "train-tagger", "vowels", "lineup")
-    lesson = run_cells(NAME, *cells)
+    run_cells(NAME, *cells, into=lesson)
     lesson.widgets, lesson.scores = ipywidgets, {"unidirectional": (3.0, 4.0), "bidirectional": (1.0, 9.0)}
-    return run_cells(NAME, "draw-scores", "explore-future", into=lesson)
+    return run_cells(NAME, "draw-scores", "draw-future", into=lesson)
 
 
 @settings(deadline=None, max_examples=25)
@@ -150,10 +154,10 @@ def test_initial_states_cost_what_reading_the_text_before_or_after_in_one_piece_
 
 
 def test_pictures_show_the_numbers_that_they_name(lesson):
-    (ax,) = lesson.draw_by_position(9).axes
+    (ax,) = lesson.draw_by_position(10).axes
     for line, (name, model) in zip(ax.lines, lesson.suspects.items(), strict=True):
-        assert line.get_label() == name and list(line.get_xdata()) == list(range(1, 10))
-        p = utils.perplexity_by_position(model, lesson.pages, 9)
+        assert line.get_label() == name and list(line.get_xdata()) == list(range(1, 11))
+        p = utils.perplexity_by_position(model, lesson.pages, 10)
         assert list(line.get_ydata()) == pytest.approx(p.tolist())
     (ax,) = lesson.draw_scores(lesson.scores).axes
     heights = {bars.get_label(): [bar.get_height() for bar in bars] for bars in ax.containers}
@@ -176,16 +180,22 @@ def test_picture_of_the_future_has_both_predictions_and_both_characters(lesson, 
     X, changed = lesson.windows[3:4], lesson.other_future(lesson.windows, t, 2)[3:4]
     figure = lesson.draw_future(3, t, 2)
     texts = ["".join(lesson.vocab.to_tokens(x[0].tolist())) for x in (X, changed)]
-    assert figure.get_suptitle() == "\n".join(
+    (ax,) = figure.axes
+    assert ax.get_title() == "\n".join(
         f"{name} {text[:t]}|{text[t:]}" for name, text in zip(("book: ", "other:"), texts, strict=True)
     )
-    for ax, model in zip(figure.axes, lesson.suspects.values(), strict=True):
-        for bars, marker, x in zip(ax.containers, ax.lines, (X, changed), strict=True):
-            P = lesson.predict(model, x)[t - 1, 0, 1:]
-            assert [bar.get_height() for bar in bars] == P.tolist()
-            label = ax.get_xticklabels()[int(marker.get_xdata()[0])].get_text()
-            assert label.replace("␣", " ") == lesson.vocab.to_tokens(int(x[0, t]))
-        assert (ax.containers[0].get_label(), ax.containers[1].get_label()) == ("book's future", "other future")
+    letters = {text.xy[0]: text.get_text().replace("␣", " ") for text in ax.texts if hasattr(text, "xy")}
+    drawn = zip(ax.collections, ax.lines, itertools.product(lesson.suspects.values(), (X, changed)), strict=True)
+    for bars, marker, (model, x) in drawn:
+        P, corners = lesson.predict(model, x)[t - 1, 0, 1:], [path.vertices for path in bars.get_paths()]
+        floor = corners[0][0, 1]
+        assert [bar[:, 1].max() - floor for bar in corners] == pytest.approx(P.tolist())
+        assert [round(bar[:, 0].mean()) for bar in corners] == list(letters) == list(range(27))
+        assert letters[int(marker.get_xdata()[0])] == lesson.vocab.to_tokens(int(x[0, t]))
+    assert [bars.get_label() for bars in ax.collections] == 2 * ["book's future", "other future"]
+    named = [text.get_text() for text in ax.texts if not hasattr(text, "xy")]
+    moves = [(lesson.predict(m, X) - lesson.predict(m, changed))[t - 1].abs().max() for m in lesson.suspects.values()]
+    assert named == [f"{name}: P moves by {move:.2g}" for name, move in zip(lesson.suspects, moves, strict=True)]
 
 
 @given(rate=st.floats(0, 1), seed=st.integers(0, 1000))

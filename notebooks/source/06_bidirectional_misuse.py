@@ -124,15 +124,14 @@ def language_model(bidirectional):
     utils.seed_everything(0)
     return d2l.RNNModel(nn.LSTM(len(vocab), 64, bidirectional=bidirectional), len(vocab))
 
-uni, bi = language_model(bidirectional=False), language_model(bidirectional=True)
-suspects = {"unidirectional": uni, "bidirectional": bi}
-
 # %% id="race"
 def training(model):
     """Records of its training on the 10,000 characters, one per epoch."""
     options = {"lr": 0.01, "num_epochs": 14, "optimizer": "adam", "carry": "d2l"}
     return utils.fit(model, utils.Batches(corpus.train), held_out=corpus.held_out, **options)
 
+uni, bi = language_model(bidirectional=False), language_model(bidirectional=True)
+suspects = {"unidirectional": uni, "bidirectional": bi}
 utils.LivePlot(14).race({name: training(suspect) for name, suspect in suspects.items()});
 
 # %% [markdown] lang="en" id="positions"
@@ -155,6 +154,14 @@ utils.LivePlot(14).race({name: training(suspect) for name, suspect in suspects.i
 
 # %% id="by-position"
 pages = utils.load_corpus(held_out_tokens=10_000).held_out  # twice as much as corpus.held_out
+
+def by_position(T):
+    """Held-out perplexity of both networks at each position of windows of T characters, (T,)."""
+    return {name: utils.perplexity_by_position(s, pages, T) for name, s in suspects.items()}
+
+positions = {T: by_position(T) for T in range(5, 61, 5)}  # all that the slider below can ask for
+
+# %% id="draw-by-position"
 STYLES = {
     "unidirectional": {"color": utils.BLUE, "marker": "o", "linestyle": "--", "markersize": 4},
     "bidirectional": {"color": utils.VERMILION, "marker": "s", "linestyle": "-", "markersize": 4},
@@ -163,20 +170,21 @@ STYLES = {
 def draw_by_position(T):
     """Held-out perplexity at each position of windows of T characters."""
     fig, ax = utils.new_figure(7, 2.6)
-    for name, suspect in suspects.items():
-        p = utils.perplexity_by_position(suspect, pages, T)  # (T,)
+    ax.set_position((0.09, 0.19, 0.9, 0.7))
+    for name, p in positions[T].items():
         ax.semilogy(range(1, T + 1), p, label=name, **STYLES[name])
     ax.set(xlabel="position t in the window", ylabel="perplexity", ylim=(0.9, 30))
     ax.set_title(f"held-out, T = {T}")
-    ax.set_yticks([1, 2, 3, 5, 10, 20], ["1", "2", "3", "5", "10", "20"])
+    ax.xaxis.get_major_locator().set_params(integer=True, nbins=7)
+    ax.set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
+    ax.set_yticks([], minor=True)
     ax.legend(loc=(0.03, 0.22))
     return fig
 
 draw_by_position(35)
 
 # %% id="spike"
-for name, suspect in suspects.items():
-    p = utils.perplexity_by_position(suspect, pages)
+for name, p in positions[35].items():
     ends = f"last but one {p[-2]:.2f}  last {p[-1]:.2f}"
     print(f"{name:<14} first {p[0]:.2f}  median {p.median():.2f}  {ends}")
 
@@ -193,7 +201,8 @@ for name, suspect in suspects.items():
 # %% id="explore-by-position"
 import ipywidgets as widgets
 
-utils.explore(draw_by_position, T=widgets.IntSlider(35, min=2, max=60, description="T"))
+T = widgets.IntSlider(35, min=5, max=60, step=5, description="T")
+utils.explore(draw_by_position, T=T)
 
 # %% [markdown] lang="en" id="leak"
 # ## The path of the leak
@@ -326,38 +335,50 @@ utils.table(head, rows)
 # %% [markdown] lang="en" id="future-look"
 # **Evidence (d).** Not one probability of the unidirectional network moves, and the difference is not small but *exactly* 0: the future is not among its inputs. The bidirectional network says, nearly every time, whatever we have put there. It does not predict the next character. It **reads it out**.
 #
-# Look at single cases. Hollow bars: with the book's own future. Filled: with the other one. Triangles mark $x_{t+1}$ in both. In the first case (`in front of the fir`, followed by `e with two legs` or by `this table he p`) the bars of the unidirectional network coincide, and the one tall bar of the bidirectional network moves from `e` to `t`.
+# Look at single cases. Hollow bars: with the book's own future. Filled: with the other one. Triangles mark $x_{t+1}$ in both. In the first case (`in front of the fir`, followed by `e with two legs` or by `this table he p`) the bars of the unidirectional network (at the top) coincide, and the one tall bar of the bidirectional network moves from `e` to `t`.
 
 # %% [markdown] lang="zh" id="future-look"
 # **证据（d）。** 单向网络的概率没有一个发生变化，差别不是很小，而是**恰好**为 0：未来根本不在它的输入里。双向网络呢，几乎每次都是换上什么就说什么。它不是在预测下一个字符，而是把它**念出来**。
 #
-# 来看具体的例子。空心柱：书中原来的未来；实心柱：换上的未来。三角形标出两种情况下的 $x_{t+1}$。在第一个例子里（`in front of the fir` 后面接 `e with two legs` 或 `this table he p`），单向网络的两组柱子完全重合，双向网络唯一的高柱则从 `e` 移到了 `t`。
+# 来看具体的例子。空心柱：书中原来的未来；实心柱：换上的未来。三角形标出两种情况下的 $x_{t+1}$。在第一个例子里（`in front of the fir` 后面接 `e with two legs` 或 `this table he p`），单向网络（上方）的两组柱子完全重合，双向网络唯一的高柱则从 `e` 移到了 `t`。
 
-# %% id="explore-future"
+# %% id="bars"
+from matplotlib.collections import PolyCollection
+
+def bars(P, floor, width, **style):
+    """A bar for each character, (q - 1,), as high as P above the floor; all of them one thing."""
+    sides = [(k - width / 2, k + width / 2, floor + p) for k, p in enumerate(P.tolist())]
+    corners = [[(a, floor), (a, top), (b, top), (b, floor)] for a, b, top in sides]
+    return PolyCollection(corners, **style)
+
+# %% id="draw-future"
 def draw_future(window, t, shift):
     """P(next) at position t, with the book's own future and with that of another window."""
     X = windows[window : window + 1]
     changed = other_future(windows, t, shift)[window : window + 1]
     pieces = X[0, :t], X[0, t:], changed[0, t:]
     kept, own, other = ("".join(vocab.to_tokens(ids.tolist())) for ids in pieces)
-    fig, axes = utils.new_figure(8.5, 3, columns=2)
-    fig.set_layout_engine(None)  # faster: the places are given below
-    fig.suptitle(f"book:  {kept}|{own}\nother: {kept}|{other}", family="monospace", fontsize=10)
-    for ax, (name, suspect) in zip(axes, suspects.items()):
+    fig, ax = utils.new_figure(8.5, 3.4)
+    ax.set_position((0.06, 0.15, 0.93, 0.71))
+    ax.set_title(f"book:  {kept}|{own}\nother: {kept}|{other}", family="monospace", fontsize=10)
+    for floor, (name, suspect) in zip((1.4, 0), suspects.items()):
         before, after = (predict(suspect, x)[t - 1, 0, 1:] for x in (X, changed))  # (q - 1,)
-        places = range(len(before))  # without 0, <unk>
         colour, moved = STYLES[name]["color"], (before - after).abs().max()
-        ax.bar(places, before, width=0.9, fill=False, edgecolor="0.2", label="book's future")
-        ax.bar(places, after, width=0.5, color=colour, label="other future")
-        ax.plot(X[0, t] - 1, 1.12, "v", markerfacecolor="none", color="0.2", markersize=7)
-        ax.plot(changed[0, t] - 1, 1.06, "v", color=colour)
-        ax.set_xticks(places, ["␣", *vocab.idx_to_token[2:]], fontsize=9)
-        ax.set(ylim=(0, 1.18), xlabel="next character", title=f"{name}: P moves by {moved:.2g}")
-    axes[0].set_ylabel("P(next)")
-    axes[0].legend(fontsize=9, loc="center right")
-    fig.subplots_adjust(left=0.07, right=0.99, top=0.76, bottom=0.17, wspace=0.05)
+        hollow = {"facecolor": "none", "edgecolor": "0.2", "label": "book's future"}
+        ax.add_collection(bars(before, floor, width=0.9, **hollow))
+        ax.add_collection(bars(after, floor, width=0.5, color=colour, label="other future"))
+        ax.plot(X[0, t] - 1, floor + 1.2, "v", markerfacecolor="none", color="0.2", markersize=7)
+        ax.plot(changed[0, t] - 1, floor + 1.1, "v", color=colour)
+        ax.text(26.4, floor + 0.9, f"{name}: P moves by {moved:.2g}", ha="right")
+    for k, character in enumerate(["␣", *vocab.idx_to_token[2:]]):  # without 0, <unk>
+        ax.annotate(character, (k, 0), (0, -11), textcoords="offset points", ha="center")
+    ax.set(xlim=(-0.6, 26.6), ylim=(0, 2.7), xticks=[], ylabel="P(next)")
+    ax.set_xlabel("next character", labelpad=16)
+    ax.set_yticks([0, 1, 1.4, 2.4], ["0", "1", "0", "1"])
+    ax.legend(handles=ax.collections[:2], fontsize=9, loc=(0.82, 0.62), frameon=False)
     return fig
 
+# %% id="explore-future"
 utils.explore(
     draw_future,
     window=widgets.IntSlider(0, min=0, max=100, description="window"),

@@ -44,7 +44,7 @@ class Playground(Panel):
             if thread.name == self.thread_name:
                 thread.training.stop.set()
                 thread.training.ended.wait(10)
-        self.lock, self.current, self.handle, self.draws = threading.RLock(), None, None, 0
+        self.lock, self.current, self.handles, self.draws = threading.RLock(), None, [], 0
         self.trainings, self.model, self.vocab, self.plot = [], None, None, None
         super().__init__(bidirectional)
         self._connect()
@@ -86,9 +86,9 @@ class Playground(Panel):
             setattr(self.heartbeat, "playing" if hasattr(W.Play, "playing") else "_playing", on)  # ipywidgets 8, 7
 
     def show(self):
-        """Display the playground, and warm up meanwhile: torch takes a second to make its first Adam."""
+        """Display the playground, again if you like, and warm up: torch takes a second to make its first Adam."""
         show(self.box, self._describe())
-        self.handle = keep_picture(*self._picture())
+        self.handles.append(keep_picture(*self._picture()))
         threading.Thread(target=torch.optim.Adam, args=([torch.zeros(1, requires_grad=True)],), daemon=True).start()
 
     def _picture(self):
@@ -349,8 +349,9 @@ class Playground(Panel):
         self.plot.num_epochs = max([1, *(len(t.records) for t in self.trainings)])
         self.plot.draw(finished=True)
         self.table.value = table_of(self.trainings)
-        if self.handle is not None:
-            keep_picture(*self._picture(), self.handle)
+        picture = self._picture() if any(self.handles) else None
+        for handle in filter(None, self.handles):  # what a stored page shows
+            keep_picture(*picture, handle)
 
     def _write_sample(self, model):
         """Show what the model writes now."""

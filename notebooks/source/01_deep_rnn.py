@@ -249,8 +249,9 @@ def draw_graph(L, T, colour=lambda l, t: "white"):
     """The network unrolled: time runs to the right, depth upwards, from the input (row 0) on."""
     fig, ax = utils.new_figure(9, 4.6, bare=True)
     ax.set(xlim=(-0.5, T + 0.5), ylim=(-0.5, L + 1.8))
-    draw_arrows(ax, [((l, t), (l + 1, t)) for l in range(L + 1) for t in range(1, T + 1)])
-    draw_arrows(ax, [((l, t - 1), (l, t)) for l in range(1, L + 1) for t in range(1, T + 1)])
+    arrows = [((l, t), (l + 1, t)) for l in range(L + 1) for t in range(1, T + 1)]
+    arrows += [((l, t - 1), (l, t)) for l in range(1, L + 1) for t in range(1, T + 1)]
+    draw_arrows(ax, arrows)
     nodes = [(t, l) for l in range(L + 2) for t in range(T + 1) if t > 0 or 0 < l <= L]
     ax.scatter(*zip(*nodes), s=1100, c=[colour(l, t) for t, l in nodes], edgecolors="0.3")
     for t, l in nodes:

@@ -21,7 +21,7 @@ layers, widths = st.integers(1, 4), st.integers(1, 80)
 @pytest.fixture(scope="module")
 def lesson():
     """The names of the lesson's cells that compute and draw."""
-    cells = ("one-layer", "deep-rnn", "check-torch", "draw-graph", "shape-table", "wavefront", "draw-walk")
+    cells = ("one-layer", "deep-rnn", "check-torch", "label", "draw-graph", "shape-table", "wavefront", "draw-walk")
     lesson = run_cells(NAME, *cells)
     lesson.vocab_size = len(utils.load_corpus().vocab)
     return run_cells(NAME, "widths", into=lesson)

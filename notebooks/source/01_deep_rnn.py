@@ -228,13 +228,14 @@ for l in weights:
 #
 # 还是同一幅图，大小随意：竖直箭头（蓝色）自下而上通往下一层，水平箭头（橙色）自左向右通往下一个时间步。先直接调用一次绘图函数，画两层、四个时间步，再把它交给滑块。
 
-# %% id="draw-graph"
+# %% id="label"
 def label(letter, t, l=None):
     """A symbol such as H₁⁽²⁾ in plain characters, which are drawn much faster than a formula."""
     low, high = (str.maketrans("0123456789", digits) for digits in ("₀₁₂₃₄₅₆₇₈₉", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
     text = letter + str(t).translate(low)
     return text if l is None else f"{text}⁽{str(l).translate(high)}⁾"
 
+# %% id="draw-graph"
 def draw_arrows(ax, arrows, width=0.003):
     """Arrows between states ((l, t), (l', t')): blue ones go up a layer, orange ones on in time."""
     across, up = 1 - 22 * ax.viewLim.width / 720, 1 - 22 * ax.viewLim.height / 368  # to the rim

@@ -254,11 +254,9 @@ class Playground(Panel):
             self.prefix = "".join(corpus.vocab.to_tokens(corpus.held_out[:12].tolist()))
         self.reset()
         self.prefix_text.value = self.prefix
-        size = (
-            f"{len(corpus.train):,} to train on and {len(corpus.held_out):,} held out, {len(corpus.vocab):,} different"
-        )
         name = "The Time Machine" if corpus.source == "embedded" else corpus.source
-        self.text_name.value = html.escape(f"text: {name}; characters: {size}")
+        size = f"{len(corpus.train):,} characters to train on, {len(corpus.held_out):,} held out"
+        self.text_name.value = html.escape(f"text: {name}, {size}; vocabulary: {len(corpus.vocab):,}")
 
     def _text_given(self, data, name="typed"):
         def use():

@@ -3,7 +3,7 @@
 import argparse
 import importlib
 
-NAMES = ("training", "recipes", "stacked_lstm", "classroom", "startup", "lessons")
+NAMES = ("live", "training", "recipes", "stacked_lstm", "classroom", "startup", "lessons")
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
 parser.add_argument("names", nargs="*", metavar="name", help=f"only these: {', '.join(NAMES)}")

@@ -1,6 +1,5 @@
 """If this fails, a reader who runs a lesson in JupyterLab, moves its sliders by keyboard or trains is stopped."""
 
-import contextlib
 import json
 import os
 import re
@@ -17,7 +16,17 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from book.settings import LABELS
-from tests.support.lab import begin_run_all, free_port, jupyter_lab, peak_memory, server, wait_for
+from tests.support.lab import (
+    begin_run_all,
+    busy,
+    free_port,
+    jupyter_lab,
+    peak_memory,
+    pictures_seen,
+    server,
+    wait_for,
+    watch_pictures,
+)
 from utils import RECIPES
 
 alone = pytest.mark.alone  # it measures how long something takes
@@ -236,44 +245,9 @@ class PlaygroundOnPage:
         """What is drawn: the lines of all curves."""
         return self.plot.locator(".area svg path[stroke]").evaluate_all("all => all.map(path => path.outerHTML).join()")
 
-    def begin_recording(self):
-        """From now on, note when another picture is seen, and how many curves, bars and words it has."""
-        self.box.evaluate(
-            """box => {
-                box.pictures = [], box.moved = [];
-                let before = "", bar = "";
-                const begun = performance.now(), look = () => {
-                    const lines = [...box.querySelectorAll(".area svg path[stroke]")].map(path => path.outerHTML);
-                    const now = (performance.now() - begun) / 1000, drawn = lines.join();
-                    const width = box.querySelector(".progress-bar").style.width;
-                    if (drawn !== before) box.pictures.push(now);
-                    if (width !== bar) box.moved.push(now);
-                    before = drawn, bar = width;
-                };
-                look();
-                new MutationObserver(look).observe(box, {childList: true, subtree: true, attributes: true});
-            }"""
-        )
-
-    def recorded(self):
-        """Seconds at which another picture was seen, and at which the bar had moved, since begin_recording."""
-        return self.box.evaluate("box => [box.pictures.slice(1), box.moved.slice(1)]")
-
     def wait_for_row(self, number, seconds=90):
         """Wait until a run has ended, so that the next can be started."""
         wait_for(lambda: self.rows.count() == number and not self.train.is_disabled(), seconds)
-
-
-@contextlib.contextmanager
-def busy(processes):
-    """So many other programs that take what they can get of the machine."""
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
-    try:
-        yield
-    finally:
-        for loop in loops:
-            loop.kill()
-            loop.wait()
 
 
 @alone
@@ -286,12 +260,12 @@ def test_every_epoch_is_seen_also_on_a_busy_machine(lesson, others):
         for _ in range(3):
             playground.begin_anew()
             playground.fill("settings", "hidden_units=64 epochs=40")
-            playground.begin_recording()
+            watch_pictures(playground.box)
             started = time.monotonic()
             playground.train.click()
             playground.wait_for_row(1)
             seconds = time.monotonic() - started
-            pictures, moved = playground.recorded()
+            pictures, moved = pictures_seen(playground.box)
             gap = max(b - a for a, b in zip(pictures, pictures[1:], strict=False))
             tries.append((len(pictures), moved[0], gap, seconds))
             print(
@@ -523,10 +497,10 @@ def train_and_watch(page):
     playground.begin_anew()
     playground.press(playground.hidden, "ArrowLeft", "112")
     playground.fill("epochs", "500")
-    playground.begin_recording()
+    watch_pictures(playground.box)
     playground.train.focus()
     page.keyboard.press("Enter")
-    wait_for(lambda: len(playground.recorded()[0]) >= 4, 60)
+    wait_for(lambda: len(pictures_seen(playground.box)[0]) >= 4, 60)
     playground.box.get_by_text("the model writes:").wait_for()
     playground.stop.click()
     playground.box.get_by_text("stopped \u00b7").wait_for(timeout=5000)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -122,3 +123,40 @@ def wait_for(condition, seconds):
     while not condition():
         assert time.monotonic() - started < seconds, "waited too long"
         time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def busy(processes):
+    """Run so many other programs that take what they can get of the machine while the block below it runs."""
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def watch_pictures(box):
+    """From now on note when a playground (a playwright Locator) shows another picture, and when its bar moves."""
+    box.evaluate(
+        """box => {
+            box.pictures = [], box.moved = [];
+            let before = "", bar = "";
+            const begun = performance.now(), look = () => {
+                const lines = [...box.querySelectorAll(".area svg path[stroke]")].map(path => path.outerHTML);
+                const now = (performance.now() - begun) / 1000, drawn = lines.join();
+                const width = box.querySelector(".progress-bar").style.width;
+                if (drawn !== before) box.pictures.push(now);
+                if (width !== bar) box.moved.push(now);
+                before = drawn, bar = width;
+            };
+            look();
+            new MutationObserver(look).observe(box, {childList: true, subtree: true, attributes: true});
+        }"""
+    )
+
+
+def pictures_seen(box):
+    """Return the seconds since watch_pictures at which another picture was seen, and at which the bar had moved."""
+    return box.evaluate("box => [box.pictures.filter(t => t > 0.001), box.moved.slice(1)]")

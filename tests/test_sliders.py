@@ -12,7 +12,7 @@ import utils
 from book.display import to_png
 from tests.support.lesson_code import SOURCES, run_cells
 
-DRAWING, ALL = 1.0, 2.4  # of the plain plot's time: what draw alone may take, and the whole redraw
+DRAWING, ALL = 0.9, 2.4  # of the plain plot's time: what draw alone may take, and the whole redraw
 CELLS = {  # what each lesson's controls need; its networks are small and untrained
     "01_deep_rnn": "one-layer label draw-graph shape-table explore-graph wavefront draw-walk explore-walk",
     "02_stacked_from_scratch": "rnn-cell layer-hoisted lstm-cell gru-cell deep-rnn language-model reach draw-reach "

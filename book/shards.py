@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from book.environment import cpus_allowed, d2l, torch
 
 MOST = 4  # threads; each further one leaves fewer rows to each, and small matrix products are slow
-FEWEST_WEIGHTS = 50_000  # of a network that gains: an LSTM of 1 x 64 has 26,000, one of 1 x 128 has 85,000
+FEWEST_WEIGHTS = 80_000  # of a network that gains, such as an LSTM of 1 x 128; smaller ones are as fast in one thread
 FREE = 0.7  # of the time a thread must have had a core to itself, or the cores are busy with something else
 TRY_AGAIN = 3.0  # seconds until threads that did not help get another chance
 # layers that treat each row for itself, draw no random numbers and keep nothing between two calls

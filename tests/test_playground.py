@@ -12,12 +12,12 @@ import threading
 import time
 from pathlib import Path
 
+import ipywidgets as W
 import numpy as np
 import pytest
 from jupyter_client.manager import start_new_kernel
 
 import utils
-from book.panel import uploaded
 from book.playground import Playground
 from book.settings import Settings, read
 from utils import torch
@@ -43,10 +43,14 @@ def wait_until(condition, seconds=10.0):
     return time.monotonic() - started
 
 
-def upload(name, content):
-    """What ipywidgets 8 says of a file that was picked."""
-    now = datetime.datetime.now(datetime.timezone.utc)
-    return ({"name": name, "type": "", "size": len(content), "content": memoryview(content), "last_modified": now},)
+def pick(upload, name, content):
+    """Pick a file, as ipywidgets 7 or 8 tells of it."""
+    if W.__version__.startswith("7"):
+        upload.set_trait("value", {name: {"metadata": {"name": name}, "content": content}})
+    else:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        file = {"name": name, "type": "", "size": len(content), "content": memoryview(content), "last_modified": now}
+        upload.value = (file,)
 
 
 def rows(playground):
@@ -534,7 +538,7 @@ def test_a_novel_typed_or_picked_as_a_file_is_trained_on(playground, encoding, n
     """The opening of the Dream of the Red Chamber (Cao Xueqin, 18th century, public domain), in either encoding."""
     playground.start(hidden_units=16, epochs=1)
     playground.wait()
-    playground.text_file.value = upload("红楼梦.txt", NOVEL.encode(encoding))
+    pick(playground.text_file, "红楼梦.txt", NOVEL.encode(encoding))
     assert f"红楼梦.txt ({name})" in playground.text_name.value and playground.trainings == []
     assert "石" in playground.corpus.vocab.token_to_idx and "。" not in playground.corpus.vocab.token_to_idx
     playground.start(hidden_units=16, epochs=2)
@@ -546,11 +550,6 @@ def test_a_novel_typed_or_picked_as_a_file_is_trained_on(playground, encoding, n
     assert "typed (UTF-8)" in playground.text_name.value
 
 
-def test_files_of_ipywidgets_7_are_read_too():
-    old = {"a.txt": {"metadata": {"name": "a.txt"}, "content": b"abc"}}
-    assert uploaded(old) == (b"abc", "a.txt")
-
-
 def test_a_saved_model_writes_on_elsewhere(playground, corpus, tmp_path):
     playground.start(hidden_units=32, epochs=4, layers=2)
     playground.wait()
@@ -558,7 +557,7 @@ def test_a_saved_model_writes_on_elsewhere(playground, corpus, tmp_path):
     path = playground.save(tmp_path / "model.pt")
     other = Playground(corpus, name="other")
     assert other.save_button.disabled and other.generate_button.disabled
-    other.model_file.value = upload("model.pt", path.read_bytes())
+    pick(other.model_file, "model.pt", path.read_bytes())
     assert "loaded LSTM 2 x 32" in other.message.value and other._read_controls() == playground._read_controls()
     other.generate_button.click()
     assert other.generated.value == playground.generated.value
@@ -576,6 +575,6 @@ def test_a_file_that_is_no_model_is_refused_and_never_run(playground, tmp_path):
         torch.save(content, tmp_path / f"{number}.pt")
         with pytest.raises(ValueError, match="a file that the playground has saved"):
             playground.load(tmp_path / f"{number}.pt")
-    playground.model_file.value = upload("x.pt", b"no model")
+    pick(playground.model_file, "x.pt", b"no model")
     assert "model must be a file that the playground has saved" in playground.message.value
     assert playground.model is None and not (tmp_path / "harm").exists()

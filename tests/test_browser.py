@@ -311,6 +311,22 @@ def test_the_playground_fits_the_screen(lesson):
 
 
 @alone
+def test_lesson_3_can_be_touched_within_5_seconds_of_run_all(browser, lab):
+    """Importing torch and d2l takes most of them. In one of three openings: a machine may be busy."""
+    taken = []
+    for _ in range(3):
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        started, _ = begin_run_all(page, lab, "notebooks/en/03_concise_lstm.ipynb")
+        page.locator(".book-playground .widget-slider").first.wait_for(timeout=90_000)
+        taken.append(time.monotonic() - started)
+        page.close()
+        end_sessions(lab)
+        if taken[-1] < 5:
+            return
+    pytest.fail(f"the first slider came after {taken} s")
+
+
+@alone
 def test_lesson_3_as_a_reader_tries_it(lesson, lab):
     page = lesson("03_concise_lstm")
     memory = peak_memory(lab, "notebooks/en/03_concise_lstm.ipynb")

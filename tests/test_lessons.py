@@ -25,7 +25,8 @@ EDITIONS = json.loads((ROOT / "notebooks" / "source" / "editions.json").read_tex
 PAGES = sorted((ROOT / "notebooks" / "en").glob("*.ipynb"))  # the start page and others, too
 LESSONS = [path for path in PAGES if re.match(r"\d*[1-9]_", path.name)]
 SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
-SOLUTION = re.compile(r"<details><summary>\S+ (\d)</summary>\n\n```python\n(.+)\n```\n\n</details>", re.DOTALL)
+SOLUTION = re.compile(r"<details><summary>.+? (\d)</summary>\n\n```python\n(.+)\n```\n\n</details>", re.DOTALL)
+TIMES = re.compile("^ms|second|speed|ratio")  # the headings of what is never the same twice
 WRONG_ANSWERS = (0, -1, 1e9, "right", [])
 MISCONCEPTIONS = {  # what a reader answers who has taken the wrong turn
     "01_deep_rnn": {
@@ -125,12 +126,28 @@ def check_exercises(cells, exercises):
         assert len(wrong) > len(WRONG_ANSWERS) and all(line.startswith("not yet") for line in wrong), exercise
 
 
+def said(cell):
+    """What a cell shows, as text: what it prints, the words of its figures, and its tables but for columns of times."""
+    text = text_of(cell)
+    for data in (output.get("data", {}) for output in cell.outputs):
+        if "book-table" in data.get("text/html", ""):
+            rows = re.findall("<tr>(.*?)</tr>", data["text/html"], re.DOTALL)
+            columns = zip(*(re.findall("<t[hd].*?>(.*?)</t[hd]>", row) for row in rows), strict=True)
+            text += "".join(map(str, (column for column in columns if not TIMES.search(column[0]))))
+        else:
+            text += data.get("text/plain", "")
+    return text
+
+
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_lesson_runs_from_top_to_bottom_without_a_network(path, run_notebook):
-    """Then its exercises, then every cell again in the reverse order: none must spoil a name that another one needs."""
+    """Then its exercises, then every cell once more, the last one first. Each says what it said the first time: none
+    spoils a name that another one needs, trains on what is trained already, or draws on where others have drawn.
+    """
     notebook = nbformat.read(path, as_version=4)
     notebook.cells = [unfold(cell) for cell in notebook.cells]
-    again = [new_code_cell(c.source, id=f"{c.id}-again") for c in reversed(notebook.cells) if c.cell_type == "code"]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    again = {cell.id: new_code_cell(cell.source, id=f"{cell.id}-once-more") for cell in reversed(code)}
     exercises = [cell.id for cell in notebook.cells if re.fullmatch(r"exercise-\d+", cell.id)]
     assert set(MISCONCEPTIONS.get(path.stem, {})) <= set(exercises)
     notebook.cells += tries(path.stem, exercises)
@@ -138,11 +155,15 @@ def test_lesson_runs_from_top_to_bottom_without_a_network(path, run_notebook):
         memory = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
         notebook.cells.append(new_code_cell(memory, id="peak-memory"))
     network = "import socket; print([name for _, name in socket.if_nameindex()])"
-    notebook.cells += [new_code_cell(network, id="network"), *again]
+    notebook.cells += [new_code_cell(network, id="network"), *again.values()]
     run_notebook(notebook, path.parent)
     cells = {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
     for cell in cells.values():
         assert not [o for o in cell.outputs if o.get("name") == "stderr"], cell.id
+    for cell_id in again:
+        assert said(cells[f"{cell_id}-once-more"]) == said(cells[cell_id]), (
+            f"{cell_id} says something else when run again"
+        )
     if "peak-memory" in cells:
         assert int(text_of(cells["peak-memory"])) < 1024**2, "a kernel on a shared hub may use 1 GB"
     if os.environ.get("CI"):

@@ -65,6 +65,9 @@ model = model.to(device)
 # %% id="train-notes"
 num_epochs, lr = 500, 1
 if utils.FULL:
+    torch.manual_seed(0)  # the first weights once more, should you run this cell again
+    lstm_layer = nn.LSTM(num_inputs, num_hiddens, num_layers, bidirectional=True)
+    model = d2l.RNNModel(lstm_layer, len(vocab)).to(device)
     with utils.recording("bidirectional_lstm", corpus.held_out) as run:
         d2l.train_ch8(model, train_iter, vocab, lr, num_epochs, device)
 else:

@@ -155,19 +155,21 @@ def test_lesson_runs_from_top_to_bottom_without_a_network(path, run_notebook):
         memory = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
         notebook.cells.append(new_code_cell(memory, id="peak-memory"))
     network = "import socket; print([name for _, name in socket.if_nameindex()])"
-    notebook.cells += [new_code_cell(network, id="network"), *again.values()]
+    notebook.cells += [new_code_cell(network, id="interfaces"), *again.values()]
     run_notebook(notebook, path.parent)
     cells = {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
     for cell in cells.values():
         assert not [o for o in cell.outputs if o.get("name") == "stderr"], cell.id
     for cell_id in again:
+        if cell_id.startswith("show-playground"):
+            continue  # it goes on showing whatever is trained in it
         assert said(cells[f"{cell_id}-once-more"]) == said(cells[cell_id]), (
             f"{cell_id} says something else when run again"
         )
     if "peak-memory" in cells:
         assert int(text_of(cells["peak-memory"])) < 1024**2, "a kernel on a shared hub may use 1 GB"
     if os.environ.get("CI"):
-        assert text_of(cells["network"]).strip() == "['lo']", "the lesson shall run where there is no network"
+        assert text_of(cells["interfaces"]).strip() == "['lo']", "the lesson shall run where there is no network"
     check_exercises(cells, exercises)
 
 

@@ -16,7 +16,7 @@ from book.display import BLACK, PALETTE, compress, keep_picture, shorten, show
 # Texts are measured in pixels, curves in shares of the area: so the plot fits any width, and no text shrinks. Colours
 # of texts and lines are those of JupyterLab's theme, or of the page.
 _STYLE = """<style>
-.book-plot { display: flex; flex-flow: row wrap; max-width: 1400px; font: 12px/1.35 sans-serif;
+.book-plot { display: flex; flex-flow: row wrap; max-width: 1800px; font: 12px/1.35 sans-serif;
   color: var(--jp-content-font-color1, currentColor) }
 .book-plot .area { position: relative; flex: 1 1 300px; min-width: 220px; margin: 18px 24px 34px 52px;
   border: solid; border-width: 0 0 1px 1px }
@@ -143,7 +143,7 @@ class LivePlot:
         grid, texts, legend = self.frame[1]
         self.widget.value = (
             f'{_STYLE}<div class="book-plot" role="img" aria-label="{alt}">'
-            f'<div class="area" style="height: {self.height}px">'
+            f'<div class="area" style="height: max({self.height}px, {self.height / 7.2:.0f}vh)">'
             f'<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">{grid}{curves}</svg>'
             f'<span class="note">{note}</span>{texts}{ends}{values}</div>{legend}</div>'
         )

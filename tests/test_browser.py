@@ -594,20 +594,25 @@ Playground().show()
     train_and_watch(fresh_page("threads"))
 
 
-def test_playground_in_voila_shows_no_code(installed_course, browser, tmp_path):
-    """The instructor's view, as the guide for teachers installs and starts it."""
+def test_playground_in_voila_shows_no_code_and_fills_the_projector(installed_course, browser, tmp_path):
+    """The instructor's view, as the guide for teachers installs and starts it; its links lead on."""
     course, _ = installed_course
     guide = nbformat.read(course / "notebooks/en/teaching.ipynb", as_version=4)
-    (command,) = re.findall(r"^.*&& \.venv/bin/voila .*$", "\n".join(cell.source for cell in guide.cells), re.M)
-    url, log = f"http://127.0.0.1:{(port := free_port())}/", tmp_path / "voila.log"
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    command += f" --no-browser --port {port}"
-    with server(command, course, {}, log, lambda: urllib.request.urlopen(url, timeout=120)):
-        page.goto(url)
+    text = "\n".join(cell.source for cell in guide.cells)
+    (command,) = re.findall(r"^.*&& \.venv/bin/voila .*$", text, re.M)
+    (path,) = re.findall(r"<http://localhost:8866(/voila/.*?)>", text)
+    url, log = f"http://127.0.0.1:{(port := free_port())}", tmp_path / "voila.log"
+    page = browser.new_page(viewport={"width": 1920, "height": 1080})
+    with server(f"{command} --port {port}", course, {}, log, lambda: urllib.request.urlopen(url, timeout=120)):
+        page.goto(url + path)
         page.wait_for_selector(".book-playground", timeout=60_000)
         assert page.locator(".jp-CodeMirrorEditor:visible, .jp-InputArea-prompt:visible, pre:visible code").count() == 0
         assert "import" not in page.locator("body").inner_text()
-        assert page.locator(".book-playground").bounding_box()["width"] > 1200
+        assert page.locator(".book-playground").bounding_box()["width"] > 1850
+        plot = page.locator(".book-plot").bounding_box()
+        assert plot["width"] > 1700 and plot["height"] > 300
         train_and_watch(page)
         page.screenshot(path=ARTIFACTS / "voila.png")
+        page.get_by_role("link", name="中文版").click()
+        page.locator("h1", has_text="游乐场").wait_for(timeout=60_000)
     page.close()

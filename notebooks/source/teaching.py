@@ -38,12 +38,12 @@
 # [Voilà](https://voila.readthedocs.io) shows a notebook without its code, over the full width of the window, and its controls stay alive. In the folder of the book:
 #
 # ```sh
-# .venv/bin/pip install voila==0.5.13 && .venv/bin/voila notebooks/en/try_it.ipynb
+# .venv/bin/pip install voila==0.5.13 && .venv/bin/voila notebooks --no-browser
 # ```
 #
-# The page opens in the browser after a few seconds; enlarge it with `Ctrl` and `+` until the back row can read it. On Windows write `.venv\Scripts\` for `.venv/bin/`.
+# After a few seconds open <http://localhost:8866/voila/render/en/try_it.ipynb> (or click your way there from <http://localhost:8866>; links from the page to lessons work as well). The plot grows with the window; enlarge the page with `Ctrl` and `+` until the back row can read it. On Windows write `.venv\Scripts\` for `.venv/bin/`.
 #
-# The line **{{label settings}}** below the plot holds the whole experiment, seed included. Send it to the class: whoever pastes it into the same line of their own playground and presses **{{label train}}** gets the same curve (to the digit on the same kind of machine; elsewhere it may differ a little).
+# The line **{{label settings}}** below the plot holds the whole experiment, seed included. Send it to the class: whoever pastes it into the same line of their own playground and presses **{{label train}}** gets the same curve (to the digit on the same kind of machine, if the same number of its cores is free; elsewhere it may differ a little).
 
 # %% [markdown] lang="zh" id="voila"
 # ## 把游乐场投到大屏幕上
@@ -51,12 +51,12 @@
 # [Voilà](https://voila.readthedocs.io) 只显示笔记本的内容而不显示代码，占满整个窗口，控件照常可用。在本书的文件夹里运行：
 #
 # ```sh
-# .venv/bin/pip install voila==0.5.13 && .venv/bin/voila notebooks/zh/try_it.ipynb
+# .venv/bin/pip install voila==0.5.13 && .venv/bin/voila notebooks --no-browser
 # ```
 #
-# 几秒钟后，页面会在浏览器中打开；用 `Ctrl` 和 `+` 放大，直到最后一排也看得清。在 Windows 上，把 `.venv/bin/` 写成 `.venv\Scripts\`。
+# 几秒钟后，在浏览器中打开 <http://localhost:8866/voila/render/zh/try_it.ipynb>（也可以从 <http://localhost:8866> 一步步点进去；页面上指向各课的链接同样可用）。图会随窗口变大；还可以用 `Ctrl` 和 `+` 放大，直到最后一排也看得清。在 Windows 上，把 `.venv/bin/` 写成 `.venv\Scripts\`。
 #
-# 图下方的 **{{label settings}}** 一行就是整个实验，包括随机种子。把它发给全班：粘贴到自己游乐场的同一行，按 **{{label train}}**，就会得到同一条曲线（在同类机器上逐位相同，换一种机器可能略有出入）。
+# 图下方的 **{{label settings}}** 一行就是整个实验，包括随机种子。把它发给全班：粘贴到自己游乐场的同一行，按 **{{label train}}**，就会得到同一条曲线（在同类机器上，空闲的核数也相同时，逐位相同；换一种机器可能略有出入）。
 
 # %% [markdown] lang="en" id="slides"
 # ## The lessons as slides

@@ -27,7 +27,7 @@ from book.environment import packages, problems_of_d2l, seconds_each, seed_every
 
 # only now, when the environment has set the threads: numpy too reads how many it may use
 from book.display import BLACK, BLUE, GREEN, HTML, ORANGE, PALETTE, PINK, SKY, VERMILION
-from book.display import check, explore, new_figure, shorten, show_figure, table
+from book.display import check, draw_bars, explore, new_figure, shorten, show_figure, table
 from book.live_plot import LivePlot
 from book.runs import EpochRecord, Run, best, keep, load_run, recorded
 from book.shards import Shards, side_by_side, threads_for

@@ -14,10 +14,10 @@ import numbers
 import re
 
 import ipywidgets as W
-import numpy as np
 from IPython import get_ipython
 from IPython.display import HTML, display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -89,10 +89,15 @@ if get_ipython():
 
 
 def describe(figure):
-    """Return in words what a matplotlib Figure shows: titles, axes, the ends of each named line, and its texts."""
+    """Return in words what a matplotlib Figure shows: titles, axes, the ends of each named line, legend and texts.
+
+    A text with the gid "tick" is left out.
+    """
     words, texts = [], []
     for axes in figure.axes:
-        texts += [text.get_text() for text in axes.texts]
+        legend, named = axes.get_legend(), {line.get_label() for line in axes.lines}
+        entries = [text for text in legend.get_texts() if text.get_text() not in named] if legend else []
+        texts += [text.get_text() for text in (*entries, *axes.texts) if text.get_gid() != "tick"]
         words += [axes.get_title(), " over ".join(filter(None, (axes.get_ylabel(), axes.get_xlabel())))]
         for line in axes.lines:
             x, y = line.get_data()
@@ -103,19 +108,41 @@ def describe(figure):
     return re.sub(r"[$\\{}]", "", ". ".join(filter(None, words))).replace("\n", ", ")
 
 
-def new_figure(width, height, *, columns=1, bare=False):
+def new_figure(width, height, *, columns=1, bare=False, place=None):
     """Return (Figure, Axes) of a size in inches, 80 pixels each on the page; no pyplot, so it may be drawn anywhere.
 
-    columns: for more than one, an array of so many Axes side by side, with one y axis. bare: axes without frame and
-    ticks that fill the figure, for a drawing; it is redrawn in a third of the time.
+    columns: for more than one, an array of so many Axes side by side, with one y axis. What follows a slider is redrawn
+    faster with one of these: bare, axes without frame and ticks that fill the figure, for a drawing; or place, where
+    the axes are, (left, bottom, width, height) as shares of the figure, which need not be found out then.
     """
     if bare:
         figure = _Figure(figsize=(width, height), dpi=80)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
         return figure, axes
+    if place:
+        figure = _Figure(figsize=(width, height), dpi=80)
+        return figure, figure.add_axes(place)
     figure = _Figure(figsize=(width, height), dpi=80, layout="constrained")
     return figure, figure.subplots(1, columns, sharey=True)
+
+
+def draw_bars(letters, heights):
+    """Return (Figure, Axes) with bars above each letter; few things in all, for it follows a slider.
+
+    letters: texts, (q,); heights: {name: numbers between 0 and 1, (q,)}, of which each is drawn in another colour.
+    """
+    figure, axes = new_figure(8.4, 2.8, place=(0.07, 0.2, 0.92, 0.7))
+    for i, (name, ys) in enumerate(heights.items()):
+        left, right = (0.4 * i - 0.4, 0.4 * i) if len(heights) > 1 else (-0.4, 0.4)
+        sides = [(k + left, k + right, float(y)) for k, y in enumerate(ys)]
+        corners = [[(a, 0), (a, y), (b, y), (b, 0)] for a, b, y in sides]
+        style = {"facecolor": PALETTE[i], "hatch": "//" * i, "edgecolor": "white"}
+        axes.add_collection(PolyCollection(corners, label=name, **style))
+    axes.set(xlim=(-0.5, len(letters) - 0.5), xticks=[], yticks=(0, 0.5, 1))
+    for k, letter in enumerate(letters):  # in place of ticks, which are slow
+        axes.annotate(letter, (k, 0), (0, -12), textcoords="offset points", ha="center", gid="tick")
+    return figure, axes
 
 
 def to_png(figure):
@@ -128,7 +155,8 @@ def to_png(figure):
 
 def compress(canvas):
     """Return a drawn canvas as the bytes of a PNG of 64 colours: a third of the size, sent and stored often."""
-    buffer, image = io.BytesIO(), Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    size, pixels = canvas.get_width_height(), canvas.buffer_rgba()
+    buffer, image = io.BytesIO(), Image.frombuffer("RGBA", size, pixels, "raw", "RGBA", 0, 1).convert("RGB")
     image.quantize(64, method=Image.Quantize.FASTOCTREE).save(buffer, "png", compress_level=3)
     return buffer.getvalue()
 

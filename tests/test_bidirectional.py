@@ -27,7 +27,7 @@ def lesson():
     lesson = run_cells(NAME, *cells, "encode-tools")
     lesson.fillers = {name: lesson.FillIn(4, name == "bidirectional") for name in ("unidirectional", "bidirectional")}
     lesson.taggers = {name: lesson.Tagger(4, name == "bidirectional") for name in lesson.fillers}
-    return run_cells(NAME, "draw-bars", "draw-blank", "wrong-in-windows", "train-tagger", "draw-ends", into=lesson)
+    return run_cells(NAME, "draw-blank", "wrong-in-windows", "train-tagger", "draw-ends", into=lesson)
 
 
 @pytest.fixture(scope="module", params=["RNN", "GRU", "LSTM"])

@@ -548,8 +548,7 @@ def draw_reach(cell, layers, detach):
     """How much the loss at the last step depends on each step's input; squares: exactly zero."""
     norms = norms_of[cell, layers, detach]
     steps, is_zero, lowest = torch.arange(-14, 16), norms == 0, 1e-12
-    fig, ax = utils.new_figure(8, 3)
-    ax.set_position((0.09, 0.17, 0.89, 0.72))
+    fig, ax = utils.new_figure(8, 3, place=(0.09, 0.17, 0.89, 0.72))
     style = {"color": utils.BLUE, "markersize": 4, "label": "gradient"}
     ax.semilogy(steps[~is_zero], norms[~is_zero], "o-", **style)
     if is_zero.any():

@@ -417,10 +417,10 @@ def draw_next(prefix, tau):
     with torch.no_grad():
         O, _ = fast(inputs, fast.begin_state(batch_size=1, device=device))  # (T, q)
     P = torch.softmax(O[-1].cpu() / tau, dim=0)  # (q,)
-    fig, ax = utils.new_figure(7, 2.6)
-    ax.bar([c.replace(" ", "␣") for c in vocab.idx_to_token[1:]], P[1:])  # <unk> left out
-    ax.set(xlabel="next character", ylabel="P", ylim=(0, 1))
-    ax.set_title(f"P( next | {prefix!r} ),  $\\tau$ = {tau:g}")
+    letters = ["␣" if c == " " else c for c in vocab.idx_to_token[1:]]  # <unk> left out
+    fig, ax = utils.draw_bars(letters, {"P": P[1:]})
+    ax.set(ylabel="P", ylim=(0, 1), title=f"P( next | {prefix!r} ),  τ = {tau:g}")
+    ax.set_xlabel("next character", labelpad=18)
     return fig
 
 draw_next("the time machi", 1.0)

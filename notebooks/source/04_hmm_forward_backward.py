@@ -408,8 +408,7 @@ counted = {number: count_both(number) for number in range(2, 11)}  # all k of th
 def draw_cost(k):
     """Draw how many products both ways take: by the formula, and counted where that is quick."""
     brute, recursion = counted[k]
-    fig, ax = utils.new_figure(8.4, 3.4)
-    ax.set_position((0.08, 0.15, 0.62, 0.82))
+    fig, ax = utils.new_figure(8.4, 3.4, place=(0.08, 0.15, 0.62, 0.82))
     ax.set(yscale="log", ylim=(1, 1e20), xlabel="T, letters", ylabel="products")
     paths = [(2 * T - 1) * k**T for T in Ts]
     steps = [(T - 1) * (k**2 + k) + k for T in Ts]
@@ -476,8 +475,7 @@ def draw_blank(text):
     utils.require(set(text) <= allowed, "text", text, f"made of the letters {letters} and one _")
     x, j = [max(letters.find(c), 0) for c in text], text.index("_")  # x[j] is never looked at
     left, both = fill_in(hmm, x, j)
-    fig, ax = utils.new_figure(7.6, 2.8)
-    ax.set_position((0.09, 0.18, 0.9, 0.8))
+    fig, ax = utils.new_figure(7.6, 2.8, place=(0.09, 0.18, 0.9, 0.8))
     style = {"width": 0.4, "edgecolor": "white"}
     at_left, at_right = ([i + shift for i in range(m)] for shift in (-0.2, 0.2))
     plain = ax.bar(at_left, left.tolist(), color=utils.BLUE, **style)
@@ -737,9 +735,8 @@ networks = {"left only": FillIn(32, both=False), "both sides": FillIn(32, both=T
 num_steps = 50 * utils.epochs(13)
 labels = {"xlabel": "minibatch", "ylabel": "nats", "lines": ("network", "exact optimum")}
 optima = [losses.mean() for losses in floors.values()]
-plot = utils.LivePlot(
-    num_steps, "cross-entropy on fresh sequences", ylim=(1.3, 1.8), log=False, floors=optima, **labels
-)
+labels |= {"title": "cross-entropy on fresh sequences", "ylim": (1.3, 1.8)}
+plot = utils.LivePlot(num_steps, log=False, floors=optima, **labels)
 trainings = {name: train(network, num_steps, seed=1) for name, network in networks.items()}
 records = plot.race(trainings)
 

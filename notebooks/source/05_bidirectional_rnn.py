@@ -545,8 +545,7 @@ for bidirectional in (False, True):
 # %% id="draw-chains"
 def draw_chains(L, T):
     """Draw the longest chain that leads to the output of each time step."""
-    fig, ax = utils.new_figure(7.5, 2.8)
-    ax.set_position((0.08, 0.18, 0.56, 0.7))
+    fig, ax = utils.new_figure(7.5, 2.8, place=(0.08, 0.18, 0.56, 0.7))
     styles = {"bidirectional": ("s--", utils.VERMILION), "unidirectional": ("o-", utils.BLUE)}
     for name, (style, colour) in styles.items():
         length = chains(L, T, name == "bidirectional")
@@ -714,23 +713,6 @@ utils.table(head, rows)
 # 下一幅图问的是 `the _ime traveller`：每个字符一对柱子，素色的是单向网络，带斜线的是双向网络（`␣` 表示空格）。`the ` 后面可以接许多字母，所以前者的猜测很分散；与后文也相合的却没有几个，所以后者相当肯定是 `t`。
 # 在图的下面，可以输入自己的文字，缺的那个字符写成 `_`（只能有一个）。先**猜一猜**：对 `i could see the d_stance`、`he _ooked at us`、`in the t_me machine`、`he said that _e was`，两个网络各会怎么填？
 
-# %% id="draw-bars"
-from matplotlib.collections import PolyCollection
-
-def draw_bars(letters, heights):
-    """Draw bars of several heights {name: (letters,)} above each letter, few things in all."""
-    fig, ax = utils.new_figure(8.4, 2.8)
-    ax.set_position((0.07, 0.2, 0.92, 0.7))
-    for i, (name, P) in enumerate(heights.items()):
-        sides = [(k + 0.4 * i - 0.4, k + 0.4 * i, y) for k, y in enumerate(P.tolist())]
-        corners = [[(a, 0), (a, y), (b, y), (b, 0)] for a, b, y in sides]
-        style = {"facecolor": utils.PALETTE[i], "hatch": "//" * i, "edgecolor": "white"}
-        ax.add_collection(PolyCollection(corners, label=name, **style))
-    ax.set(xlim=(-0.5, len(letters) - 0.5), xticks=[], yticks=(0, 0.5, 1))
-    for k, letter in enumerate(letters):  # in place of ticks, which are slow
-        ax.annotate(letter, (k, 0), (0, -12), textcoords="offset points", ha="center")
-    return fig, ax
-
 # %% id="draw-blank"
 import re
 
@@ -752,7 +734,7 @@ def draw_blank(sentence):
     for name, model in fillers.items():
         P = fill_blank(model, sentence)
         heights[f"{name}: {shown[P.argmax()]}, {P.max():.2f}"] = P
-    fig, ax = draw_bars(shown, heights)
+    fig, ax = utils.draw_bars(shown, heights)
     ax.set(ylim=(0, 1), ylabel="P", title=f"P( _ | {sentence.lower()!r} )")
     ax.set_xlabel("character", labelpad=18)
     ax.legend(loc="upper right", frameon=False)
@@ -909,7 +891,7 @@ def draw_ends(letters):
     X = without_spaces(letters)[0][:, None]  # (T, 1)
     with torch.no_grad():  # (T, 1, 2) -> (T,)
         heights = {name: model(X)[:, 0].softmax(dim=1)[:, 1] for name, model in taggers.items()}
-    fig, ax = draw_bars(letters, heights)
+    fig, ax = utils.draw_bars(letters, heights)
     ax.axhline(0.5, color="0.3", linestyle=":")
     ax.set(ylim=(0, 1.3), ylabel="P(a word ends here)")
     ax.set_xlabel("letter", labelpad=18)

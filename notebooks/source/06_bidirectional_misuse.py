@@ -172,8 +172,7 @@ STYLES = {
 
 def draw_by_position(T):
     """Held-out perplexity at each position of windows of T characters."""
-    fig, ax = utils.new_figure(7, 2.6)
-    ax.set_position((0.09, 0.19, 0.9, 0.7))
+    fig, ax = utils.new_figure(7, 2.6, place=(0.09, 0.19, 0.9, 0.7))
     for name, p in positions[T].items():
         ax.semilogy(range(1, T + 1), p, label=name, **STYLES[name])
     ax.set(xlabel="position t in the window", ylabel="perplexity", ylim=(0.9, 30))
@@ -361,8 +360,7 @@ def draw_future(window, t, shift):
     changed = other_future(windows, t, shift)[window : window + 1]
     pieces = X[0, :t], X[0, t:], changed[0, t:]
     kept, own, other = ("".join(vocab.to_tokens(ids.tolist())) for ids in pieces)
-    fig, ax = utils.new_figure(8.5, 3.4)
-    ax.set_position((0.06, 0.15, 0.93, 0.71))
+    fig, ax = utils.new_figure(8.5, 3.4, place=(0.06, 0.15, 0.93, 0.71))
     ax.set_title(f"book:  {kept}|{own}\nother: {kept}|{other}", family="monospace", fontsize=10)
     for floor, (name, suspect) in zip((1.4, 0), suspects.items()):
         before, after = (predict(suspect, x)[t - 1, 0, 1:] for x in (X, changed))  # (q - 1,)

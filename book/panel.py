@@ -130,9 +130,9 @@ def table_of(trainings):
     for number, t in enumerate(trainings, start=1):
         row = [number, t.settings.label, f"{t.settings.recipe} {t.settings.lr:g}", t.settings.seed]
         row += [f"{sum(p.numel() for p in t.model.parameters()):,}", f"{len(t.records)} ({t.seconds:.1f} s)"]
-        if t.records:
+        if t.last_scored:
             last, best = t.records[-1], utils.best(t.records)
-            row += [utils.shorten(last.perplexity), utils.shorten(last.held_out)]
+            row += [utils.shorten(last.perplexity), utils.shorten(t.last_scored.held_out)]
             row += [f"{utils.shorten(best.held_out)} ({best.epoch})"]
             row += [f"{statistics.median(r.tokens_per_sec for r in t.records):,.0f}"]
         else:

@@ -298,20 +298,29 @@ class Playground(Panel):
     # ---- the training thread
 
     def _work(self, training, before):
-        if before is not None:
-            before.ended.wait()
         try:
+            if before is not None:
+                before.ended.wait()
             if training.stop.is_set():  # before it began
                 training.status = "stopped"
             else:
                 self._train(training)
-            if self.current is training:  # no later Train is waiting for this one to end
-                self._say(f"{training.status} · {_progress(training)}" if training.records else training.status)
-                self._enable(training=False)
+        except BaseException as error:
+            training.fail(error)
+        try:
+            self._show_end(training)
         except BaseException as error:  # a widget that cannot be written to; `wait` raises it
-            training.status, training.error = "failed", error
+            training.fail(error)
         finally:
             training.ended.set()
+
+    def _show_end(self, training):
+        """Say how a run ended, and what is to know about it."""
+        self.traceback.value = warning(training.problem) if training.problem else ""
+        self.table.value = table_of(self.trainings) if self.trainings else ""
+        if self.current is training:  # no later Train is waiting for this one to end
+            self._say(f"{training.status} · {_progress(training)}" if training.records else training.status)
+            self._enable(training=False)
 
     def _train(self, training):
         self.trainings.append(training)
@@ -319,7 +328,7 @@ class Playground(Panel):
         self.plot.start(training.settings.label)
         self.traceback.value, self.bar.value = "", 0
         self.table.value = table_of(self.trainings)
-        left, started, due, spent = TimeLeft(), time.monotonic(), 0.0, 0.0
+        left, started, due, trained = TimeLeft(), time.monotonic(), 0.0, 0.0
 
         def progress(share, epoch, loss):
             nonlocal due
@@ -330,15 +339,13 @@ class Playground(Panel):
                 due = time.monotonic() + 0.1
 
         def record(each):
-            nonlocal spent
+            nonlocal trained
             self.plot.add(each)
-            began = time.monotonic()
-            if spent <= 0.05 * (began - started):  # of the time, but no drawn epoch
+            trained += each.seconds
+            if trained >= 0.92 * (time.monotonic() - started):  # all that is not training may take a tenth
                 self._write_sample(training.model)
-                spent += time.monotonic() - began
 
         training.run(self.corpus, progress, record)
-        self.traceback.value = warning(training.problem) if training.problem else ""
         if training.status in ("done", "stopped"):
             self.model, self.model_settings, self.vocab = training.model, training.settings, self.corpus.vocab
         if training.status == "done":
@@ -346,7 +353,6 @@ class Playground(Panel):
             self._write_sample(training.model)
         self.plot.num_epochs = max([1, *(len(t.records) for t in self.trainings)])
         self.plot.draw(finished=True)
-        self.table.value = table_of(self.trainings)
         picture = self._picture() if any(self.handles) else None
         for handle in filter(None, self.handles):  # what a stored page shows
             keep_picture(*picture, handle)
@@ -362,5 +368,6 @@ class Playground(Panel):
 def _progress(training):
     if not training.records:
         return "epoch 1"
-    last = training.records[-1]
-    return f"epoch {last.epoch}: training {utils.shorten(last.perplexity)}, held-out {utils.shorten(last.held_out)}"
+    last, scored = training.records[-1], training.last_scored
+    held_out = f", held-out {utils.shorten(scored.held_out)}" if scored else ""
+    return f"epoch {last.epoch}: training {utils.shorten(last.perplexity)}{held_out}"

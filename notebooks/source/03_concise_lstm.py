@@ -79,7 +79,7 @@ assert torch.equal(X[:, 1:], Y[:, :-1])  # Y is X, one step later
 #
 # 这里就有一个做这项任务的网络，先不讲它的原理。按下 **{{label train}}**（训练），它就一遍又一遍地读那 10,000 个字符；图的下方是它此刻从 `time traveller` 接着写出的文字。先**猜一猜**，再按：它最先写出的英语单词会是哪一个？
 #
-# 图上画的是困惑度，也就是说，它的预测和在多少个字符中盲猜一样差。实线是它读的文本，一路下降；虚线是它从不读的另外 5,000 个字符，过一阵子就掉头向上。**这**意味着什么，正是本课要讲的故事。等你弄懂了每个控件的作用，后面的“游乐场”一节还会用到它们。
+# 图上画的是困惑度，表示它的预测和在多少个字符中盲猜一样差。实线是它读的文本，一路下降；虚线是它从不读的另外 5,000 个字符，过一阵子就掉头向上。**这**意味着什么，正是本课要讲的故事。等你弄懂了每个控件的作用，后面的“游乐场”一节还会用到它们。
 #
 # <details><summary>哪个单词？</summary><code>the</code> 或 <code>and</code>：五个随机起点，每次都是读一到三遍之后就出现其中之一；读七到九遍之后，又写出了 <code>time traveller</code>。最常见的单词最先出现，因为学会它们最划算。</details>
 
@@ -499,18 +499,18 @@ utils.explore(
 # layers=3 hidden_units=128 epochs=40
 # ```
 #
-# <details><summary>答案 1</summary>论迭代周期，两层和三层领先：只要 16 到 18 个，单层要 25 到 27 个。论秒数，单层最快：在我们的机器上只用一个核时，两层的一个迭代周期约为单层的 2.5 倍，三层的接近 4 倍。最好的留出困惑度：单层 6.6 到 6.9，两层 6.6 到 6.9，凭这些训练分不出高下；三层略差，为 6.9 到 7.3。网络越深，越快把原文背下来：40 个迭代周期之后，留出困惑度依次为 12 到 15、25 到 29、31 到 36。</details>
+# <details><summary>答案 1</summary>论迭代周期，两层和三层领先：只要 16 到 18 个，单层要 25 到 27 个。论秒数，单层最快：在我们的机器上只用一个核时，一个迭代周期的用时，两层约为单层的 2.5 倍，三层接近 4 倍。最好的留出困惑度：单层 6.6 到 6.9，两层 6.6 到 6.9，凭这些训练分不出高下；三层略差，为 6.9 到 7.3。网络越深，越快把原文背下来：40 个迭代周期之后，留出困惑度依次为 12 到 15、25 到 29、31 到 36。</details>
 #
-# **2. 加宽。** 哪个网络能死记硬背？哪个在 40 个迭代周期里做不到？如果要读新的文本，你宁愿用哪一个？
+# **2. 加宽。** 哪个网络能死记硬背？哪个在 40 个迭代周期里做不到？如果要读新的文本，你会选哪一个？
 #
 # ```
 # layers=1 hidden_units=32 epochs=40
 # layers=1 hidden_units=256 epochs=40
 # ```
 #
-# <details><summary>答案 2</summary>256 个单元能死记硬背：训练困惑度 1.0 到 1.1，留出困惑度 19 到 22。32 个单元则为 5.5 到 6.1 和 7.3 到 7.7，而且两条曲线都还在下降：网络这么小，只能靠英语的一般规律。所以 40 个迭代周期之后，小网络在新文本上好得多。不过，如果让大网络停在最好的那一刻，即第六或第七个迭代周期，赢的就是它，为 6.4 到 6.7。</details>
+# <details><summary>答案 2</summary>256 个单元能死记硬背：训练困惑度 1.0 到 1.1，留出困惑度 19 到 22。32 个单元则为 5.5 到 6.1 和 7.3 到 7.7，而且两条曲线都还在下降：网络这么小，只能靠英语的一般规律。所以 40 个迭代周期之后，小网络在新文本上好得多。不过，如果让大网络停在最好的那一刻，即第六或第七个迭代周期，赢的就是它：留出困惑度为 6.4 到 6.7。</details>
 #
-# **3. 卡住。** 用 D2L 的训练方案，先试前两个学习率。第一行的困惑度卡在哪里？这个数在哪里见过？第二行有没有改善？如果有，为什么不干脆取 `lr=20`？
+# **3. 卡住。** 用 D2L 的训练方案，先试前两个学习率。第一行的困惑度卡在多少？这个数在哪里见过？第二行有没有改善？如果有，为什么不干脆取 `lr=20`？
 #
 # ```
 # layers=2 hidden_units=128 recipe=D2L lr=2 epochs=40
@@ -538,13 +538,13 @@ if not playground.trainings:
 # ## Deeper or wider? A sweep
 #
 # One race proves little. So train *every* network of 1 to 4 layers and 64 to 512 hidden units, each from three random starts, and stop each as soon as its held-out perplexity has not fallen for five epochs. Its lowest value counts.
-# `sweep_point` is a plain function of numbers; **joblib**, a library that runs many calls side by side, calls it wherever `where` says: in this process, on all cores, or on a Dask cluster, a group of computers (`pip install distributed`; its workers need a copy of this course on their `PYTHONPATH`, and the versions of your packages). Here is a small sweep on one core; each field of the heat map is a network with its lowest held-out perplexity, and darker is better:
+# `sweep_point` is a plain function of numbers; **joblib**, a library that runs many calls side by side, calls it wherever `where` says: in this process, on all cores, or on a Dask cluster, a group of computers (`pip install distributed`; its workers need a copy of this course on their `PYTHONPATH`, and the versions of your packages). Here is a small sweep in this process; each field of the heat map is a network with its lowest held-out perplexity, and darker is better:
 
 # %% [markdown] lang="zh" id="sweep"
 # ## 加深还是加宽？扫描一遍
 #
 # 一场比赛说明不了什么。所以把 1 到 4 层、64 到 512 个隐藏单元的网络**全部**训练一遍，各取三个随机起点；留出困惑度连续五个迭代周期没有下降，就停止训练，以其最低值为准。
-# `sweep_point` 是一个参数全为数字的普通函数；**joblib**（并行调用函数的库）按照 `where` 的设定来调用它：在当前进程里、在本机的所有核上，或者在由多台计算机组成的 Dask 集群上（需要 `pip install distributed`；各工作进程的 `PYTHONPATH` 里要有本课程的一份副本，软件包的版本也要与这里一致）。先在一个核上做一次小规模的扫描；热图的每一格是一个网络，数字是它的最低留出困惑度，颜色越深越好：
+# `sweep_point` 是一个参数全为数字的普通函数；**joblib**（并行调用函数的库）按照 `where` 的设定来调用它：在当前进程里、在本机的所有核上，或者在由多台计算机组成的 Dask 集群上（需要 `pip install distributed`；各工作进程的 `PYTHONPATH` 里要有本课程的一份副本，软件包的版本也要与这里一致）。先在当前进程里做一次小规模的扫描；热图的每一格是一个网络，数字是它的最低留出困惑度，颜色越深越好：
 
 # %% id="sweep-point"
 def sweep_point(num_layers, num_hiddens, seed, max_tokens=10_000, patience=5):

@@ -582,10 +582,10 @@ def draw_underflow():
 draw_underflow()
 
 # %% [markdown] lang="en" id="underflow-look"
-# Both ways follow one falling line, but plain products (the broad band) stop at the last value that is not yet zero: in 32 bits within the first hundred letters (square), in 64 bits before the middle of the word (triangle). The scaled ones (thin line), in 32 bits as well, reach its end.
+# Both ways follow one falling line, but plain products (the broad band) stop at the last value that is not yet zero: in 32 bits within the first hundred letters (square), in 64 bits at about the middle of the word (triangle). The scaled ones (thin line), in 32 bits as well, reach its end.
 
 # %% [markdown] lang="zh" id="underflow-look"
-# 两种算法沿着同一条下降的线走，但直接连乘（宽带）到最后一个非零值就停住了：32 位在前一百个字母之内（方块），64 位也走不到全词的一半（三角）。缩放之后（细线），即使只用 32 位，也能走到最后。
+# 两种算法沿着同一条下降的线走，但直接连乘（宽带）到最后一个非零值就停住了：32 位在前一百个字母之内（方块），64 位也只走到全词的一半左右（三角）。缩放之后（细线），即使只用 32 位，也能走到最后。
 
 # %% [markdown] lang="en" id="bridge"
 # ## From the recursion to a network

@@ -20,7 +20,7 @@
 # 3. Make the slides (below) as your way out: they show every figure and number even if the machine trains too slowly.
 # 4. In a notebook, the stored results stand right below the questions. Let the class predict before you scroll on; or, once the lesson has run, remove them (*Edit → Clear Outputs of All Cells*) and run each cell again after the vote.
 #
-# Forty students on one server? A kernel uses one CPU core while it trains, none otherwise, and well under 1 GB of memory: count a core for each student who trains at the same moment.
+# Forty students on one server? A kernel uses one CPU core while it trains (a larger network up to four, as long as they are free), none otherwise, and well under 1 GB of memory: count a core for each student who trains at the same moment.
 
 # %% [markdown] lang="zh" id="before"
 # ## 课前一晚
@@ -30,7 +30,7 @@
 # 3. 做好幻灯片（见下文）作为后备：即使机器训练得太慢，所有的图和数字也都在上面。
 # 4. 在笔记本里，保存的结果就在问题的下面。请让学生先猜，再往下滚动；也可以在整课运行完之后清除结果（*Edit → Clear Outputs of All Cells*），表决之后再逐个运行单元格。
 #
-# 四十名学生共用一台服务器？每个内核训练时占一个 CPU 核心，不训练时不占，内存远低于 1 GB：同一时刻有几个人在训练，就按几个核心来算。
+# 四十名学生共用一台服务器？每个内核训练时占一个 CPU 核心（网络较大时最多四个，但只用空闲的），不训练时不占，内存远低于 1 GB：同一时刻有几个人在训练，就按几个核心来算。
 
 # %% [markdown] lang="en" id="voila"
 # ## The playground on the projector
@@ -56,7 +56,7 @@
 #
 # 几秒钟后，在浏览器中打开 <http://localhost:8866/voila/render/zh/try_it.ipynb>（也可以从 <http://localhost:8866> 一步步点进去；页面上指向各课的链接同样可用）。图会随窗口变大；还可以用 `Ctrl` 和 `+` 放大，直到最后一排也看得清。在 Windows 上，把 `.venv/bin/` 写成 `.venv\Scripts\`。
 #
-# 图下方的 **{{label settings}}** 一行就是整个实验，包括随机种子。把它发给全班：粘贴到自己游乐场的同一行，按 **{{label train}}**，就会得到同一条曲线（在同类机器上，空闲的核数也相同时，逐位相同；换一种机器可能略有出入）。
+# 图下方的 **{{label settings}}** 一行就是整个实验，包括随机种子。把它发给全班：粘贴到自己游乐场的同一行，按 **{{label train}}**，就会得到同一条曲线（同类机器，空闲的核数也相同，就逐位相同；否则可能略有出入）。
 
 # %% [markdown] lang="en" id="slides"
 # ## The lessons as slides
@@ -154,7 +154,7 @@ utils.HTML(playground.table.value)
 # | 5 | 游乐场 | 先用 `layers=1 hidden_units=128 epochs=40`，再改成 `layers=2`：谁赢了？是在哪段文本上？ |
 # | 2 | 温度 | 写故事选什么温度？改错字选什么温度？ |
 #
-# <details><summary>答案</summary>每个位置的目标就是下一个输入，所以 <code>Y</code> 是 <code>X</code> 平移一步的结果。最先出现的单词是 <code>the</code> 或 <code>and</code>。第 2 层有 4 · 256 · (256 + 256 + 2) = 526,336 个权重（含偏置）。留出曲线最后高于 50：网络把原文背了下来。游乐场：在训练文本上，两层更快降到 2，要 16 或 17 个迭代周期，单层要 25 到 27 个；在新文本上不分胜负，最好时都是 6.6 到 6.9（各取五个随机起点）。温度：改错字取接近 0 的，因为要的是概率最大的字符；写故事取高一些，高到单词还能保持完整为止。</details>
+# <details><summary>答案</summary>每个位置的目标就是下一个输入，所以 <code>Y</code> 是 <code>X</code> 平移一步的结果。最先出现的单词是 <code>the</code> 或 <code>and</code>。第 2 层有 4 · 256 · (256 + 256 + 2) = 526,336 个权重（含偏置）。留出曲线最后高于 50：网络把原文背了下来。游乐场：在训练文本上，两层更快降到 2，要 16 或 17 个迭代周期，单层要 25 到 27 个；在新文本上不分胜负，最好时都是 6.6 到 6.9（各取五个随机起点）。温度：改错字取接近 0 的，因为要的是概率最大的字符；写故事取高一些，只要单词还能保持完整。</details>
 
 # %% [markdown] lang="en" id="fifty"
 # ## Fifty minutes: from the graph to the leak

@@ -16,7 +16,7 @@ from book.display import BLACK, PALETTE, compress, keep_picture, shorten, show
 # Texts are measured in pixels, curves in shares of the area: so the plot fits any width, and no text shrinks. Colours
 # of texts and lines are those of JupyterLab's theme, or of the page.
 _STYLE = """<style>
-.book-plot { display: flex; flex-flow: row wrap; max-width: 1800px; font: 12px/1.35 sans-serif;
+.book-plot { display: flex; flex-flow: row wrap; max-width: 1800px; overflow: hidden; font: 12px/1.35 sans-serif;
   color: var(--jp-content-font-color1, currentColor) }
 .book-plot .area { position: relative; flex: 1 1 300px; min-width: 220px; margin: 18px 24px 34px 52px;
   border: solid; border-width: 0 0 1px 1px }
@@ -106,7 +106,7 @@ class LivePlot:
         self.ylim, self.log, self.floors = ylim, log, [float(y) for y in floors]
         self.most = 1000 if log else math.inf  # the axis never reaches further: what runs away leaves the frame
         self.curves, self.due, self.frame = [], 0.0, (None, "")
-        self.widget = W.HTML(layout={"width": "100%"})
+        self.widget = W.HTML(layout={"width": "100%", "margin": "0"})
         self.widget.add_class("book-live")
         self.draw()
 

@@ -29,13 +29,21 @@ LESSON_LINK = re.compile(r"\((\d\d_\w+)\.ipynb\)")
 TERM_LINK = re.compile(r"\[([^\]]*)\]\(glossary\.ipynb[^)]*\)")
 IN_WORDS = re.compile(r"<details><summary>[^<]*</summary>(.*?)</details>\s*", re.DOTALL)  # below a figure
 EDITIONS = json.loads((ROOT / "notebooks" / "source" / "editions.json").read_text("utf-8"))
+# cells that only draw or make tables: slides show what comes of them, and leave out their code
+DRAWS = re.compile(r"figure-")
 PREDICT = re.compile(rf"\*\*({'|'.join(words['predict'] for words in EDITIONS.values())})")
 
 
 def is_shown(cell):
-    """Whether slides show a cell: no setup, no exercise's check (it names the answer), no solution."""
-    is_answer = cell.cell_type == "code" and cell.id.startswith("exercise-")
-    return cell.id != "setup" and not is_answer and "solution" not in cell.metadata.get("tags", [])
+    """Whether slides show a cell: no setup, exercise's check (it names the answer), solution, tool that draws."""
+    if cell.cell_type == "code":
+        return cell.id != "setup" and not cell.id.startswith("exercise-") and bool(cell.outputs or not draws(cell))
+    return "solution" not in cell.metadata.get("tags", [])
+
+
+def draws(cell):
+    """Whether a code cell only draws or makes a table."""
+    return DRAWS.match(cell.id) is not None
 
 
 def mark_slides(notebook):
@@ -43,7 +51,7 @@ def mark_slides(notebook):
     cells, predicted = [], False
     for cell in filter(is_shown, notebook.cells):
         if cell.cell_type == "code":
-            if cell.id.startswith("figure-"):
+            if draws(cell):
                 cell.metadata.transient = {"remove_source": True}
             if predicted and cell.outputs:
                 cell.metadata.slideshow = {"slide_type": "subslide"}

@@ -65,7 +65,7 @@
 # .venv/bin/pip install sphinx-revealjs==3.2.1 && .venv/bin/python tools/make_slides.py
 # ```
 #
-# This writes a file for each lesson and language into `slides/`, about 3 MB each. A file holds everything (figures, formulas, scripts), so it opens in any browser without a network, from a USB stick as well. Slides show the code and the stored outputs; nothing runs.
+# This writes a file for each lesson and language into `slides/`, about 3 MB each. A file holds everything (figures, formulas, scripts), so it opens in any browser without a network, from a USB stick as well. Slides show the code and the stored outputs; nothing runs. Code that only draws or makes a table is left out; its figure or table is there. Text, code and figures grow with the screen.
 # The arrow keys, the space bar and most remote controls turn the pages. The result of a **Predict** always stands on a later slide; solutions and the checks of the exercises are left out. `Esc` shows an overview, `F` fills the screen; what is longer than the screen scrolls first.
 
 # %% [markdown] lang="zh" id="slides"
@@ -75,7 +75,7 @@
 # .venv/bin/pip install sphinx-revealjs==3.2.1 && .venv/bin/python tools/make_slides.py
 # ```
 #
-# 这条命令为每一课、每种语言在 `slides/` 里各写一个文件，每个约 3 MB。一个文件包含全部内容（图、公式、脚本），不联网也能在任何浏览器中打开，拷在 U 盘里也行。幻灯片显示代码和保存的输出，不会运行。
+# 这条命令为每一课、每种语言在 `slides/` 里各写一个文件，每个约 3 MB。一个文件包含全部内容（图、公式、脚本），不联网也能在任何浏览器中打开，拷在 U 盘里也行。幻灯片显示代码和保存的输出，不会运行。只用来画图或制表的代码不显示，图和表都在。文字、代码和图随屏幕一起放大。
 # 用方向键、空格键或一般的翻页笔翻页。**猜一猜**的答案总在后面的幻灯片上；练习的解答和检查都不显示。按 `Esc` 看总览，按 `F` 全屏；比屏幕长的内容会先滚动。
 
 # %% [markdown] lang="en" id="five"

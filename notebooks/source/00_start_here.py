@@ -51,7 +51,7 @@ utils.check_machine()
 # %% [markdown] lang="en" id="map"
 # ## The lessons
 #
-# They build on each other, but whoever knows recurrent networks may begin with lesson 3, and whoever came for the famous mistake with lesson 6. The run times come from a machine with a speed of {{speed}}, on one core: if the table above shows half that for yours, expect twice the time.
+# They build on each other, but whoever knows recurrent networks may begin with lesson 3, and whoever came for the famous mistake with lesson 6. The run times come from a machine with a speed of {{speed}}, on two cores: if the table above shows half that for yours, expect twice the time.
 #
 # | | Lesson | What you can do afterwards | Run All |
 # | --- | --- | --- | --- |
@@ -69,7 +69,7 @@ utils.check_machine()
 # %% [markdown] lang="zh" id="map"
 # ## 课程一览
 #
-# 各课前后相承；熟悉循环神经网络的读者可以从第 3 课开始，专为那个著名的错误而来的读者可以直接看第 6 课。运行时间是在一台速度（speed）为 {{speed}} 的机器上用一个核心测得的：如果上面那张表里，你的速度只有它的一半，时间就要加倍。
+# 各课前后相承；熟悉循环神经网络的读者可以从第 3 课开始，专为那个著名的错误而来的读者可以直接看第 6 课。运行时间是在一台速度（speed）为 {{speed}} 的机器上用两个核心测得的：如果上面那张表里，你的速度只有它的一半，时间就要加倍。
 #
 # | | 课 | 学完之后，你能够 | 全部运行 |
 # | --- | --- | --- | --- |

@@ -472,7 +472,7 @@ utils.explore(
 #
 # <details><summary>Answer 2</summary>256 units learn by heart: training perplexity 1.0 to 1.1, held-out 19 to 22. With 32 units it is 5.5 to 6.1 and 7.3 to 7.7, and both curves are still falling: so small a network has to get along with what English has in general. After 40 epochs the small one is therefore much better on new text. But stop the wide one at its best epoch, the sixth or seventh, and it wins with 6.4 to 6.7.</details>
 #
-# **3. Stuck.** D2L's recipe, at two learning rates. At which perplexity does the first line get stuck, where have you met that number, and does the second line help? If it does, why not take `lr=20`?
+# **3. Stuck.** D2L's recipe, at three learning rates. At which perplexity does the first line get stuck, where have you met that number, and does the second line help? If it does, why not take `lr=20`?
 #
 # ```
 # layers=2 hidden_units=128 recipe=D2L lr=2 epochs=40
@@ -480,7 +480,7 @@ utils.explore(
 # layers=2 hidden_units=128 recipe=D2L lr=20 epochs=40
 # ```
 #
-# <details><summary>Answer 3</summary>From epoch 3 to epoch 31 the training perplexity lies between 17 and 18: the frequencies of the letters alone, the plateau of the first plot (exercise 2). Five times as large steps do help: 7.0 to 8.1 at the end instead of 15.3 to 16.1. With <code>lr=20</code> the steps are too large: in every run the perplexity jumped above 300 on the way, and no run ended below 16. The recipe <code>fast</code> reaches 1.0 to 1.2 in the same 40 epochs, see question 1: what was missing was not so much larger steps as weights that let the characters be heard.</details>
+# <details><summary>Answer 3</summary>From epoch 3 to epoch 31 the training perplexity lies between 17 and 18: the frequencies of the letters alone, the plateau of the first plot (exercise 2). Five times as large steps do help: 7.0 to 8.1 at the end instead of 15.3 to 16.1. With <code>lr=20</code> the steps are too large: in every run the perplexity jumped above 300 on the way, and no run ended better than the first line. The recipe <code>fast</code> reaches 1.0 to 1.2 in the same 40 epochs, see question 1: what was missing was not so much larger steps as weights that let the characters be heard.</details>
 
 # %% [markdown] lang="zh" id="playground"
 # ## 游乐场
@@ -518,7 +518,7 @@ utils.explore(
 # layers=2 hidden_units=128 recipe=D2L lr=20 epochs=40
 # ```
 #
-# <details><summary>答案 3</summary>从第 3 到第 31 个迭代周期，训练困惑度一直在 17 和 18 之间：这是只靠字符频率就能达到的水平，也就是第一幅图中的平台期（见练习 2）。步长放大到五倍确有改善：最后为 7.0 到 8.1，而不是 15.3 到 16.1。取 <code>lr=20</code>，步子就太大了：每次训练的困惑度都曾蹿到 300 以上，最后没有一次低于 16。同样 40 个迭代周期，<code>fast</code> 方案能降到 1.0 到 1.2（见第 1 题）：缺的主要不是更大的步长，而是能让字符被“听清”的权重。</details>
+# <details><summary>答案 3</summary>从第 3 到第 31 个迭代周期，训练困惑度一直在 17 和 18 之间：这是只靠字符频率就能达到的水平，也就是第一幅图中的平台期（见练习 2）。步长放大到五倍确有改善：最后为 7.0 到 8.1，而不是 15.3 到 16.1。取 <code>lr=20</code>，步子就太大了：每次训练的困惑度都曾蹿到 300 以上，最后没有一次比第一行更好。同样 40 个迭代周期，<code>fast</code> 方案能降到 1.0 到 1.2（见第 1 题）：缺的主要不是更大的步长，而是能让字符被“听清”的权重。</details>
 
 # %% id="show-playground-again"
 playground.show()

@@ -30,7 +30,7 @@ TERM_LINK = re.compile(r"\[([^\]]*)\]\(glossary\.ipynb[^)]*\)")
 IN_WORDS = re.compile(r"<details><summary>[^<]*</summary>(.*?)</details>\s*", re.DOTALL)  # below a figure
 EDITIONS = json.loads((ROOT / "notebooks" / "source" / "editions.json").read_text("utf-8"))
 # cells that only draw or make tables: slides show what comes of them, and leave out their code
-DRAWS = re.compile(r"figure-")
+DRAWS = re.compile(r"(figure|draw|explore|plot|show|compare)-|(label|bars)$|(.+-)?(table|result)$")
 PREDICT = re.compile(rf"\*\*({'|'.join(words['predict'] for words in EDITIONS.values())})")
 
 

@@ -184,6 +184,7 @@ def explore(draw, *, play=None, **controls):
             drawn = draw(**{name: control.value for name, control in controls.items()})
             figure, text = drawn if isinstance(drawn, tuple) else (drawn, None)
             require(isinstance(figure, Figure), "what draw returns", figure, "a Figure, or a Figure and a table")
+            table_text = text.data if text else ""
             png, described = to_png(figure), html.escape(f"{subject} {describe(figure)}")
         except ValueError as error:
             message.value = str(error)
@@ -192,7 +193,7 @@ def explore(draw, *, play=None, **controls):
         else:
             image.value, message.value, words.value = png, "", described
             image.width, image.height = (str(int(inches * 80)) for inches in figure.get_size_inches())
-            above.value = text.data if text else ""
+            above.value = table_text
             del drawn, figure
             gc.collect(1)  # frees the figure, in 1 ms; left to gather, figures stop a slider for 0.1 s now and then
 
@@ -233,8 +234,10 @@ def table(head, rows):
 
 
 def shorten(perplexity):
-    """Return a perplexity as text: two decimals, or a power of ten where it has run away."""
-    return f"{perplexity:.2f}" if perplexity < 1000 else f"{perplexity:.0e}"
+    """Return a perplexity as text: two decimals, none from a thousand on, a power of ten where it has run away."""
+    if perplexity < 1000:
+        return f"{perplexity:.2f}"
+    return f"{perplexity:,.0f}" if perplexity < 1e6 else f"{perplexity:.0e}"
 
 
 def check(answer, expected, because):

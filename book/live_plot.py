@@ -18,7 +18,7 @@ from book.display import BLACK, PALETTE, compress, keep_picture, shorten, show
 _STYLE = """<style>
 .book-plot { display: flex; flex-flow: row wrap; max-width: 1800px; overflow: hidden; font: 12px/1.35 sans-serif;
   color: var(--jp-content-font-color1, currentColor) }
-.book-plot .area { position: relative; flex: 1 1 300px; min-width: 220px; margin: 18px 24px 34px 52px;
+.book-plot .area { position: relative; flex: 1 1 300px; min-width: 220px; margin: 18px 40px 34px 52px;
   border: solid; border-width: 0 0 1px 1px }
 .widget-html-content:has(> .book-plot) { flex: 1 1 auto; width: 100% }
 .book-plot .legend { flex: 0 1 175px; margin-top: 16px; overflow-wrap: anywhere }
@@ -30,15 +30,16 @@ _STYLE = """<style>
 .book-plot .area > .note { bottom: 100%; left: 0 }
 .book-plot .area > .x { top: 100%; transform: translateX(-50%); padding-top: 3px }
 .book-plot .area > .y { right: 100%; transform: translateY(50%); padding-right: 5px }
-.book-plot .area > .end { transform: translateY(50%); padding-left: 4px; font-weight: bold }
+.book-plot .area > .end { transform: translateY(50%); padding-left: 14px; font-weight: bold }
 .book-plot .area > .xlabel { top: 100%; left: 50%; transform: translateX(-50%); padding-top: 18px }
 .book-plot .area > .ylabel { right: 100%; top: 50%; writing-mode: vertical-rl;
   transform: translateY(-50%) rotate(180deg); margin-right: 36px }
 .book-plot .at { position: absolute; top: 0; bottom: 0 }
-.book-plot .at > span { display: none; top: 0; left: 50%; z-index: 9; padding: 2px 6px; border: 1px solid;
-  background: var(--jp-layout-color1, #fff); pointer-events: none }
-.book-plot .at.right > span { left: auto; right: 50% }
-.book-plot .at:hover { background: linear-gradient(currentColor, currentColor) 50% / 1px 100% no-repeat }
+.book-plot .at > span { display: none; top: 0; left: var(--x); z-index: 9; padding: 2px 6px; border: 1px solid;
+  width: max-content; max-width: min(340px, 36vw); white-space: pre-wrap; pointer-events: none;
+  background: var(--jp-layout-color1, Canvas) }
+.book-plot .at.right > span { left: auto; right: calc(100% - var(--x)) }
+.book-plot .at:hover { background: linear-gradient(currentColor, currentColor) var(--x) / 1px 100% no-repeat }
 .book-plot .at:hover > span { display: block }
 </style>"""
 _DASHES = ("", "5 4")  # of the solid and of the dashed line
@@ -66,6 +67,7 @@ class _Curve:
     label: str
     colour: str
     linewidth: float
+    opacity: float
     records: list = field(default_factory=list)
     scale: tuple = ()  # that of the drawn points
     points: tuple = ((), ())  # as text, of each line
@@ -112,7 +114,8 @@ class LivePlot:
 
     def start(self, label, linewidth=1.5):
         """Begin a new curve, numbered from 1 and named in the legend; `add` extends it."""
-        self.curves.append(_Curve(label, PALETTE[len(self.curves) % len(PALETTE)], linewidth))
+        again, number = divmod(len(self.curves), len(PALETTE))  # the second time around, colours are broad and pale
+        self.curves.append(_Curve(label, PALETTE[number], (1 + 2 * again) * linewidth, 0.5 if again else 1))
         self.draw()
 
     def add(self, record, curve=-1):
@@ -137,15 +140,18 @@ class LivePlot:
         frame = (self.num_epochs, self.ylim, len(self.curves))
         if frame != self.frame[0]:
             self.frame = frame, self._area()
-        curves, ends = "".join(map(self._paths, self.curves)), "".join(map(self._number, self._ends()))
+        ends = list(self._ends())
+        curves, numbers = "".join(map(self._paths, self.curves)), "".join(map(self._number, ends))
+        leaders = "".join(map(self._leader, ends))
         values = "".join(self._values()) if finished else ""
         alt, note = html.escape(self.describe()), html.escape(self.note)
         grid, texts, legend = self.frame[1]
         self.widget.value = (
             f'{_STYLE}<div class="book-plot" role="img" aria-label="{alt}">'
             f'<div class="area" style="height: max({self.height}px, {self.height / 7.2:.0f}vh)">'
-            f'<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">{grid}{curves}</svg>'
-            f'<span class="note">{note}</span>{texts}{ends}{values}</div>{legend}</div>'
+            f'<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">{grid}{curves}'
+            f"{leaders}</svg>"
+            f'<span class="note">{note}</span>{texts}{numbers}{values}</div>{legend}</div>'
         )
         self.due = time.monotonic() + 1 / self.MOST_PER_SECOND
 
@@ -191,8 +197,8 @@ class LivePlot:
         texts += [f'<span class="y" style="bottom: {100 * self._y(y):.2f}%">{y:g}</span>' for y in y_ticks]
         for name in ("xlabel", "ylabel"):
             texts.append(f'<span class="{name}">{html.escape(getattr(self, name))}</span>')
-        names = [(name, "", 1.5, dash) for name, dash in zip(self.lines, _DASHES, strict=True) if name]
-        names += [(f"{n} {c.label}", c.colour, c.linewidth, "") for n, c in enumerate(self.curves, start=1)]
+        names = [(name, "", 1.5, dash, 1) for name, dash in zip(self.lines, _DASHES, strict=True) if name]
+        names += [(f"{n} {c.label}", c.colour, c.linewidth, "", c.opacity) for n, c in enumerate(self.curves, start=1)]
         legend = "".join(
             f'<div><svg width="26" height="8" aria-hidden="true">{_line("M1 4H25", *style)}</svg> '
             f"{html.escape(name).replace(chr(10), '<br>')}</div>"
@@ -211,25 +217,43 @@ class LivePlot:
             points += [f"{1000 * self._x(x):.1f} {1000 - 1000 * self._y(y):.1f}" for x, y in places]
             if points:  # a line to where it is: one point alone is a dot
                 width = curve.linewidth if len(points) > 1 else 3 * curve.linewidth
-                drawn.append(_line(f"M{points[0]}L{' '.join(points[1:] or points)}", curve.colour, width, dash))
+                d = f"M{points[0]}L{' '.join(points[1:] or points)}"
+                drawn.append(_line(d, curve.colour, width, dash, curve.opacity))
         return "".join(drawn)
 
     def _ends(self):
-        """Return (text, x, y) of each line's number at its end; one that would cover another stands above it."""
-        ends, taken = [], []
+        """Yield (text, x, y, place) of each line's number at its end; place: the y where it covers no other one."""
+        ends = []
         for number, curve in enumerate(self.curves, start=1):
             for x, y in (line[-1] for line in (curve.line(0), curve.line(1)) if line):
                 above = y > self.ylim[1]
                 text = f"{number} ▲ {shorten(y)}" if above else str(number)
                 ends.append((text, self._x(x), 0.9 if above else self._y(y)))
-        for text, x, y in sorted(ends, key=lambda end: end[2]):
-            y = max([y, *(below + 14 / self.height for left, below in taken if abs(left - x) < 0.025)])
-            taken.append((x, y))
-            yield text, x, y
+        ends.sort(key=lambda end: end[2])
+        apart = min(14 / self.height, 1.05 / max(1, len(ends)))
+        places = [y for *_, y in ends]
+        for _ in range(2):  # upwards where they are too near, and from the top edge down again
+            for i in range(1, len(places)):
+                if abs(ends[i][1] - ends[i - 1][1]) < 0.05:
+                    places[i] = max(places[i], places[i - 1] + apart)
+            top = 1.03
+            for i in reversed(range(len(places))):
+                places[i] = top = min(places[i], top)
+                if i and abs(ends[i][1] - ends[i - 1][1]) < 0.05:
+                    top -= apart
+                else:
+                    top = 1.03
+        yield from ((*end, place) for end, place in zip(ends, places, strict=True))
 
     def _number(self, end):
-        text, x, y = end
-        return f'<span class="end" style="left: {100 * x:.2f}%; bottom: {100 * y:.2f}%">{text}</span>'
+        text, x, y, place = end
+        return f'<span class="end" style="left: {100 * x:.2f}%; bottom: {100 * place:.2f}%">{text}</span>'
+
+    def _leader(self, end):
+        """Return a thin line from a curve's end to its number, if that does not stand beside it."""
+        _, x, y, place = end
+        d = f"M{1000 * x:.1f} {1000 - 1000 * y:.1f}L{1000 * x + 14:.1f} {1000 - 1000 * place:.1f}"
+        return f'<path d="{d}" class="leader" stroke-width="0.7"/>' if abs(place - y) * self.height > 3 else ""
 
     def _values(self):
         """Yield what the pointer shows at each x, of 200 at most: the values of all curves there."""
@@ -239,11 +263,15 @@ class LivePlot:
                 ends = [f"{name} {y:.4g}" for name, y in self._named(r)]
                 rows.setdefault(r[0], []).append(f"{number} {', '.join(ends)}")
         places = sorted(rows)[:: -(len(rows) // 200 + 1)][::-1]  # the last one is among them
-        for x, before, after in zip(places, [0, *places], [*places[1:], self.num_epochs], strict=False):
-            left, width = 100 * self._x((before + x) / 2), 100 * self._x((after - before) / 2)
+        edges = [(a + b) / 2 for a, b in zip(places, places[1:], strict=False)]
+        if places:  # at the ends, as far to the one side as to the other
+            edges = [2 * places[0] - edges[0] if edges else 0, *edges]
+            edges.append(2 * places[-1] - edges[-1])
+        for x, left, right in zip(places, edges, edges[1:], strict=False):
             text = html.escape("\n".join([f"{self.xlabel} {x:g}", *rows[x]]))
-            side = "at right" if self._x(x) > 0.5 else "at"
-            yield f'<div class="{side}" style="left: {left:.2f}%; width: {width:.2f}%"><span>{text}</span></div>'
+            where = f"left: {100 * self._x(left):.2f}%; width: {100 * self._x(right - left):.2f}%"
+            where += f"; --x: {100 * (x - left) / (right - left):.1f}%"
+            yield f'<div class="{"at right" if self._x(x) > 0.5 else "at"}" style="{where}"><span>{text}</span></div>'
 
     def _named(self, record):
         """Return the (name, y) of a record's lines that are there."""
@@ -267,15 +295,16 @@ class LivePlot:
         for name, dash in zip(self.lines, ("-", "--"), strict=True):
             axes.plot([], [], dash, color="0.4", label=name)
         for number, curve in enumerate(self.curves, start=1):
-            style = {"color": curve.colour, "linewidth": curve.linewidth}
+            style = {"color": curve.colour, "linewidth": curve.linewidth, "alpha": curve.opacity}
             label = f"{number}  {curve.label}".replace("$", r"\$")  # no formula
             axes.plot([], [], "-", label=label, **style)  # for the legend: it has no marker
             for line, dash in ((curve.line(0), "-"), (curve.line(1), "--")):
                 axes.plot(*zip(*line, strict=True), dash, marker="o" if len(line) == 1 else "", **style) if line else ()
         for colour, y in zip(itertools.cycle(PALETTE), self.floors, strict=False):
             axes.axhline(y, color=colour, linestyle="--")
-        for text, x, y in self._ends():
-            axes.text(x, y, f" {text}", va="center", transform=axes.transAxes)
+        for text, x, y, place in self._ends():
+            axes.plot((x, x + 0.012), (y, place), color="0.5", linewidth=0.7, transform=axes.transAxes, clip_on=False)
+            axes.text(x + 0.012, place, f" {text}", va="center", transform=axes.transAxes)
         x_ticks, y_ticks = self._ticks()
         axes.set_xticks(x_ticks)
         axes.set_yticks(y_ticks, [f"{y:g}" for y in y_ticks])
@@ -312,6 +341,7 @@ class LivePlot:
                 for curve, (label, record) in enumerate(zip(trainings, turn, strict=True), start=first):
                     if record is not None:  # None: this one has ended before the others
                         seen[label].append(record)
+                        self.num_epochs = max(self.num_epochs, record[0])
                         time_left = left.after(record[0] / self.num_epochs)
                         self._tell(f"{self.xlabel} {record[0]} of {self.num_epochs}{time_left}")
                         self.add(record, curve)
@@ -325,8 +355,9 @@ class LivePlot:
         self.note = f"{self.title} · {how_far}" if self.title else how_far
 
 
-def _line(d, colour, width, dash):
+def _line(d, colour, width, dash, opacity=1):
     """Return the SVG path d as a line; what is black on paper has the page's own colour."""
     stroke = "" if colour in ("", BLACK) else f' stroke="{colour}"'
     dashes = f' stroke-dasharray="{dash}"' if dash else ""
-    return f'<path d="{d}"{stroke} stroke-width="{width:g}"{dashes}/>'
+    pale = "" if opacity == 1 else f' opacity="{opacity}"'
+    return f'<path d="{d}"{stroke} stroke-width="{width:g}"{dashes}{pale}/>'

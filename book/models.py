@@ -1,6 +1,7 @@
 """Trained models in files: weights, settings and vocabulary."""
 
 import io
+import itertools
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from utils import d2l, torch
 def save_model(path, model, settings, vocab):
     """Write a trained d2l.RNNModel with its Settings and vocabulary to a file; return its path.
 
-    path: None for the current folder and a name made of the settings.
+    path: None for the current folder and a name made of the settings, which is not taken yet.
     """
-    path = Path(path or f"{settings.label} {settings.recipe} seed {settings.seed}.pt".replace(" ", "-"))
+    name = f"{settings.label} {settings.recipe} seed {settings.seed}".replace(" ", "-")
+    names = (Path(f"{name}{'-' if n > 1 else ''}{n if n > 1 else ''}.pt") for n in itertools.count(1))
+    path = Path(path or next(name for name in names if not name.exists()))
     weights = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
     torch.save({"settings": asdict(settings), "vocab": list(vocab.idx_to_token), "weights": weights}, path)
     return path
@@ -33,7 +36,8 @@ def load_model(file):
         vocab.token_to_idx = {token: i for i, token in enumerate(vocab.idx_to_token)}
         model = settings.build(len(vocab))
         model.load_state_dict(saved["weights"])
-    except Exception as error:  # torch.load has many ways to say that something is no file of its own
-        name = "what was uploaded" if isinstance(file, bytes) else str(file)
-        require(False, "model", name, f"a file that the playground has saved ({str(error).splitlines()[0][:120]})")
+    except Exception:  # torch.load has many ways to say that something is no file of its own
+        require(
+            False, "model", file if isinstance(file, str) else "another one", "a file that the playground has saved"
+        )
     return model.to(d2l.try_gpu()), settings, vocab

@@ -70,6 +70,7 @@ class Panel:
             placeholder=LABELS["text_typed"], continuous_update=False, layout={"width": "auto", "flex": "1 1 300px"}
         )
         self.text_typed.layout.height = "56px"
+        self.text_back = W.Button(description=LABELS["text_back"], layout={"width": "150px"})
         self.save_button = W.Button(description=LABELS["save"], disabled=True, layout={"width": "120px"})
         self.model_file = W.FileUpload(description=LABELS["model_file"], accept=".pt", layout={"width": "150px"})
 
@@ -86,7 +87,8 @@ class Panel:
             return W.HBox(widgets, layout={"flex_flow": "row wrap", "align_items": "center", "overflow": "visible"})
 
         names = [n for n in self.controls if n != "bidirectional" or self.offers_bidirectional]
-        own = W.Accordion([W.VBox([row(self.text_file, self.text_typed), row(self.save_button, self.model_file)])])
+        files = row(self.text_back, self.save_button, self.model_file)
+        own = W.Accordion([W.VBox([row(self.text_file, self.text_typed), files])])
         own.set_title(0, LABELS["own"])
         own.selected_index = None
         rows = [
@@ -112,9 +114,14 @@ def note(text):
     return f'<div role="status" style="line-height: 1.3">{html.escape(text)}</div>'
 
 
-def uploaded(value):
-    """Return the bytes and the name of the file in a FileUpload's value, which ipywidgets 7 and 8 hold differently."""
-    file = list(value.values() if isinstance(value, dict) else value)[-1]
+def taken(upload):
+    """Return the bytes and the name of the file that was picked, and empty the FileUpload: it may be picked again."""
+    old = isinstance(upload.value, dict)  # ipywidgets 7
+    file = list(upload.value.values() if old else upload.value)[-1]
+    if old:
+        upload.set_trait("value", {})
+    else:
+        upload.value = ()
     return bytes(file["content"]), file["name"] if "name" in file else file["metadata"]["name"]
 
 
@@ -140,4 +147,5 @@ def table_of(trainings):
         rows.append([*row, t.status])
     narrow = ".book-playground .book-table :is(th, td) { padding: 0 2px; font-size: 11px }"  # it fits a laptop's window
     narrow += ".book-playground .book-table th { white-space: normal; vertical-align: bottom }"
-    return f"<style>{narrow}</style>{utils.table([*head, 'tokens/s', 'status'], rows).data}"
+    runs = f"<style>{narrow}</style>{utils.table([*head, 'tokens/s', 'status'], rows).data}"
+    return f'<div style="overflow-x: auto" tabindex="0" role="region" aria-label="runs">{runs}</div>'

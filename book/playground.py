@@ -20,7 +20,7 @@ from book import require
 from book.display import keep_picture, show
 from book.live_plot import TimeLeft
 from book.models import load_model, save_model
-from book.panel import TYPED, Panel, code, note, table_of, uploaded, warning
+from book.panel import TYPED, Panel, code, note, table_of, taken, warning
 from book.settings import LABELS, Settings, read
 from book.training import Training, require_enough
 from utils import RECIPES, torch
@@ -40,7 +40,7 @@ class Playground(Panel):
 
     def __init__(self, corpus=None, *, bidirectional=False, name="playground"):
         self.thread_name = f"train:{name}"
-        for thread in threading.enumerate():
+        for thread in _training_threads():
             if thread.name == self.thread_name:
                 thread.training.stop.set()
                 thread.training.ended.wait(10)
@@ -48,10 +48,11 @@ class Playground(Panel):
         self.trainings, self.model, self.vocab, self.plot = [], None, None, None
         super().__init__(bidirectional)
         self._connect()
-        self.read_text(corpus or utils.load_corpus())
+        self.first_corpus = corpus or utils.load_corpus()
+        self.read_text(self.first_corpus)
         kernel = getattr(get_ipython(), "kernel", None)
         if hasattr(kernel, "saved_sigint_handler"):  # what ipykernel does on an interrupt while no cell is running
-            kernel.saved_sigint_handler = lambda *_: self.current and self.current.stop.set()
+            kernel.saved_sigint_handler = lambda *_: [thread.training.stop.set() for thread in _training_threads()]
 
     def _connect(self):
         """Say what each control does."""
@@ -64,8 +65,9 @@ class Playground(Panel):
         self.generate_button.on_click(lambda _: self._try(self.generate))
         self.save_button.on_click(lambda _: self._try(self.save))
         self.text_typed.observe(lambda change: change["new"] and self._text_given(change["new"].encode()), "value")
-        self.text_file.observe(lambda change: change["new"] and self._text_given(*uploaded(change["new"])), "value")
-        self.model_file.observe(lambda change: change["new"] and self._model_given(*uploaded(change["new"])), "value")
+        self.text_file.observe(lambda change: change["new"] and self._text_given(*taken(self.text_file)), "value")
+        self.model_file.observe(lambda change: change["new"] and self._model_given(*taken(self.model_file)), "value")
+        self.text_back.on_click(lambda _: self._try(lambda: self.read_text(self.first_corpus)))
         self.heartbeat = None
         if "google.colab" in sys.modules:  # which may not show what a thread sends (colabtools issue 3373)
             self.heartbeat = W.Play(interval=500, max=10**9, layout={"display": "none"})
@@ -130,8 +132,7 @@ class Playground(Panel):
     def _settings_pasted(self, change):
         def apply():
             settings = Settings.parse(change["new"])
-            offered = self.offers_bidirectional or not settings.bidirectional
-            require(offered, "settings", change["new"], "without bidirectional=True (lesson 6 has that switch)")
+            self._require_switch(settings)
             before = {name: str(control.value) for name, control in self.controls.items()}
             self._set_controls(asdict(settings))
             changed = [
@@ -145,6 +146,10 @@ class Playground(Panel):
 
         if change["new"] != self._settings_shown():
             self._try(apply)
+
+    def _require_switch(self, settings):
+        offered = self.offers_bidirectional or not settings.bidirectional
+        require(offered, "settings", str(settings), "without bidirectional=True (lesson 6 has that switch)")
 
     def _settings_shown(self):
         """Return the settings string of the controls, "" while one of them is wrong."""
@@ -164,6 +169,7 @@ class Playground(Panel):
         """
         with self.lock:  # two callbacks may come at once, on kernel subshells
             settings, before = self._read_controls(**changes), self.current
+            self._require_switch(settings)
             self._set_controls(asdict(settings))
             if before is not None:
                 before.stop.set()
@@ -183,6 +189,8 @@ class Playground(Panel):
         """Let those buttons be pressed that make sense."""
         self.train_button.disabled, self.stop_button.disabled = training, not training
         self.generate_button.disabled = self.save_button.disabled = training or self.model is None
+        for control in (self.text_file, self.text_typed, self.text_back, self.model_file):
+            control.disabled = training
 
     @property
     def is_training(self):
@@ -229,10 +237,13 @@ class Playground(Panel):
         """Let the model trained last write on from the prefix, at the temperature of the slider, anew at each call."""
         require(self.model is not None, "model", None, "trained first: press Train")
         prefix, notes = self.prefix_text.value, []
+        require(len(prefix) <= 1000, "prefix", f"{len(prefix):,}", "a text of at most 1,000 characters")
         if prefix != prefix.lower() and not set(prefix) <= self.vocab.token_to_idx.keys():
             prefix = self.prefix_text.value = prefix.lower()
             notes.append("prefix in lower case")
-        seed = self._read_controls().seed + self.draws
+        seed = self.draws
+        if self.temperature.value > 0:
+            seed += Settings(seed=read("seed", self.controls["seed"].value.strip())).seed
         options = {"temperature": self.temperature.value, "generator": torch.Generator().manual_seed(seed)}
         text = utils.generate(self.model, self.vocab, prefix, 80, **options)
         if self.temperature.value > 0:
@@ -265,6 +276,7 @@ class Playground(Panel):
             require(train, "text", name, "a text with letters")
             corpus = utils.load_corpus(data, max_tokens=train, held_out_tokens=held_out)
             self.read_text(corpus._replace(source=f"{name} ({encoding})"))
+            self.text_typed.value = ""  # so that the same text can be given again
             self.message.value = note("another text: the runs so far are gone")
 
         self._try(use)
@@ -287,6 +299,7 @@ class Playground(Panel):
 
         file: a path, or the file's bytes. Raises ValueError for anything else than such a file.
         """
+        require(not self.is_training, "model", "a run that goes on", "loaded when nothing is trained: press Stop first")
         self.model, self.model_settings, self.vocab = load_model(file)
         offered = {
             k: v for k, v in asdict(self.model_settings).items() if self.offers_bidirectional or k != "bidirectional"
@@ -346,7 +359,7 @@ class Playground(Panel):
                 self._write_sample(training.model)
 
         training.run(self.corpus, progress, record)
-        if training.status in ("done", "stopped"):
+        if training.status in ("done", "stopped") and training.records:
             self.model, self.model_settings, self.vocab = training.model, training.settings, self.corpus.vocab
         if training.status == "done":
             self.bar.value = 1
@@ -363,6 +376,11 @@ class Playground(Panel):
 
     def _say(self, text):
         self.status.value = html.escape(text)
+
+
+def _training_threads():
+    """Return the threads that train, of all playgrounds."""
+    return [thread for thread in threading.enumerate() if hasattr(thread, "training")]
 
 
 def _progress(training):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from dataclasses import asdict, dataclass
 
 from book import ROOT, is_number, is_whole, require
@@ -51,7 +52,8 @@ class Settings:
         Commas, semicolons and spaces around = may be there. A recipe brings its own learning rate.
         """
         defaults, values = asdict(cls()), {}
-        for word in re.sub(r"\s*=\s*", "=", re.sub("[,;，；、]", " ", text)).split():
+        text = unicodedata.normalize("NFKC", text)  # full-width signs, as a Chinese keyboard makes them
+        for word in re.sub(r"\s*=\s*", "=", re.sub("[,;、]", " ", text)).split():
             name, equals, value = word.partition("=")
             known = name in defaults and equals
             require(known, "settings", word, f"name=value pairs, names being {', '.join(defaults)}")

@@ -26,7 +26,7 @@ def threads_for(model):
     plain = all(type(layer) in ROW_BY_ROW for layer in layers)
     plain = plain and not any(getattr(layer, "dropout", 0) or getattr(layer, "batch_first", 0) for layer in layers)
     large = sum(p.numel() for p in weights if p.requires_grad and p.device.type == "cpu") >= FEWEST_WEIGHTS
-    return min(MOST, cpus_allowed() // torch.get_num_threads()) if plain and large else 1
+    return max(1, min(MOST, cpus_allowed() // torch.get_num_threads())) if plain and large else 1
 
 
 def side_by_side(function, parts, threads):

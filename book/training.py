@@ -65,9 +65,10 @@ class Training:
         try:
             self._train(corpus, progress, record)
             self.status = "done"
-            if self.records and self.records[-1].perplexity > len(corpus.vocab):
+            blind, scored = len(corpus.vocab), self.last_scored  # the first epoch's own perplexity begins untrained
+            if self.records[-1].perplexity > blind and scored.held_out > blind:
                 self.status = "diverged"
-                self.problem = f"It ended worse than blind guessing ({len(corpus.vocab)}): lower the learning rate."
+                self.problem = f"It ended worse than blind guessing ({blind}): lower the learning rate."
         except _Stopped:
             self.status = "stopped"
         except FloatingPointError as error:
@@ -75,6 +76,8 @@ class Training:
         except BaseException as error:
             self.fail(error)
         self.seconds = time.monotonic() - started
+        for weights in self.model.parameters():
+            weights.grad = None  # as large as the model
 
     def fail(self, error):
         """Note what was raised; only the first error counts, the next ones may follow from it."""

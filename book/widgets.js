@@ -1,5 +1,5 @@
 // What ipywidgets leaves without a name for screen readers: the handles of sliders, the buttons of Play, and images
-// (their words stand in a hidden element beside them). Its focus is hard to see. And Notebook 7 takes the arrow keys,
+// (their words stand in a hidden element beside them). The header of an Accordion cannot be reached by keyboard. Its focus is hard to see. And Notebook 7 takes the arrow keys,
 // Enter and Space away from a widget for its own shortcuts, unless told not to. A widget without its kernel says what to
 // do, instead of "Error displaying widget" or a broken chain on each control; the picture that is stored with it is
 // hidden while the widget lives. Sent with each widget; acts once a page.
@@ -12,6 +12,11 @@ if (!window.nameBookWidgets) {
     for (const play of document.querySelectorAll(".widget-play"))
       play.querySelectorAll("button").forEach((button, i) =>
         button.setAttribute("aria-label", ["Play or pause", "Back to the start", "Repeat"][i]));
+    for (const header of document.querySelectorAll(":is(.jupyter-widget-Collapse-header, .p-Collapse-header)")) {
+      const open = header.parentElement.matches(".jupyter-widget-Collapse-open, .p-Collapse-open");
+      for (const [name, value] of Object.entries({tabindex: 0, role: "button", "aria-expanded": open}))
+        if (header.getAttribute(name) !== String(value)) header.setAttribute(name, value);
+    }
     for (const words of document.querySelectorAll(".book-words"))
       for (const image of words.parentElement.querySelectorAll("img")) image.alt = words.textContent.trim();
     for (const still of document.querySelectorAll(".book-still"))
@@ -21,6 +26,7 @@ if (!window.nameBookWidgets) {
   new MutationObserver(window.nameBookWidgets).observe(document.body, {childList: true, subtree: true});
   window.addEventListener("keydown", event => {
     const ours = /^(Arrow.*|Enter| )$/.test(event.key) && !event.shiftKey && !event.ctrlKey;
+    if (/^(Enter| )$/.test(event.key) && event.target.matches?.("[role=button][aria-expanded]")) event.target.click();
     if (event.target.closest?.(".jupyter-widgets")) event.target.toggleAttribute("data-lm-suppress-shortcuts", ours);
   }, true);
   const widgets = ":is(#stronger-than-a-class, .jupyter-widgets)", output = "body:has(.jp-OutputArea) .jp-OutputArea";

@@ -92,6 +92,7 @@ def spoil_title(figure):
         (lambda x: utils.require(False, "x", x, "another"), "x must be another, got 2"),  # no class name before it
         (lambda x: 1 / 0, "ZeroDivisionError: division by zero"),
         (lambda x: None, "what draw returns must be a Figure, or a Figure and a table, got None"),
+        (lambda x: (draw_bar(x), "no table"), "AttributeError"),
         (lambda x: spoil_title(draw_bar(x)), r"\frac{1"),  # fails only when it is rendered
     ],
 )
@@ -172,7 +173,7 @@ def test_check_of_a_tuple(answer, wrong, capsys):
 
 
 @pytest.mark.parametrize(
-    "value, text", [(1.0349, "1.03"), (999.994, "999.99"), (1000.0, "1e+03"), (float("inf"), "inf")]
+    "value, text", [(1.0349, "1.03"), (999.994, "999.99"), (1000.4, "1,000"), (8e31, "8e+31"), (float("inf"), "inf")]
 )
 def test_shorten(value, text):
     assert utils.shorten(value) == text

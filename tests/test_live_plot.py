@@ -70,7 +70,7 @@ def lines(plot, log=True):
     found = []
     for path in next(tree(plot).iter("svg")).iter("path"):
         points = re.findall(r"(-?[\d.]+) (-?[\d.]+)", path.get("d"))
-        if "L" in path.get("d"):
+        if "L" in path.get("d") and path.get("class") != "leader":
             values = [(x(float(a) / 1000), y(1 - float(b) / 1000)) for a, b in points]
             values = values[1:] if len(values) == 2 and values[0] == values[1] else values  # a dot
             found.append(("dashed" if path.get("stroke-dasharray") else "solid", values))
@@ -180,6 +180,14 @@ def test_exact_values_under_the_pointer_when_it_is_finished():
     assert [t.split("\n") for t in texts(plot, "at")] == [
         [f"epoch {r.epoch}", f"1 training {r.perplexity:g}, held-out {r.held_out:g}"] for r in RECORDS
     ]
+    early = utils.LivePlot(100)
+    early.start("interrupted")
+    for record in RECORDS:
+        early.add(record)
+    early.draw(finished=True)
+    last = [e for e in tree(early).iter() if e.get("class", "").startswith("at")][-1].get("style")
+    left, width, x = (float(v) for v in re.findall(r"([\d.]+)%", last))
+    assert (left + width * x / 100) * 1.04 == pytest.approx(3, abs=0.03) and (left + width) * 1.04 < 4
     plot = utils.LivePlot(2000)
     plot.start("long")
     plot.curves[0].records = [(epoch, 9.0, 9.0) for epoch in range(1, 2001)]
@@ -187,15 +195,31 @@ def test_exact_values_under_the_pointer_when_it_is_finished():
     assert 100 <= len(texts(plot, "at")) <= 200 and texts(plot, "at")[-1].startswith("epoch 2000")
 
 
-def test_numbers_at_the_ends_of_curves_do_not_cover_each_other():
-    plot = utils.LivePlot(3)
-    for _ in range(3):
-        plot.start("same")
+@pytest.mark.parametrize("curves", [3, 8, 12])
+def test_every_number_at_a_curves_end_is_seen_and_leads_to_its_end(curves):
+    """None covers another, none leaves the frame; one that cannot stand beside its end is tied to it by a thin line."""
+    plot = utils.LivePlot(3, height=utils.LivePlot.LOW)
+    for i in range(curves):
+        plot.start("much the same")
         for record in RECORDS:
-            plot.add(record)
+            plot.add((record.epoch, record.perplexity * (1 + i / 40), record.held_out * (1 + i / 60)))
     plot.draw()
-    heights = sorted(plot.height * place(e, "bottom") for e in tree(plot).iter() if e.get("class") == "end")
-    assert len(heights) == 6 and min(b - a for a, b in zip(heights, heights[1:], strict=False)) >= 13.9
+    numbers = [(e.text, place(e, "bottom")) for e in tree(plot).iter() if e.get("class") == "end"]
+    assert sorted(text for text, _ in numbers) == sorted(2 * [str(i + 1) for i in range(curves)])
+    heights = sorted(plot.height * y for _, y in numbers)
+    apart = min(b - a for a, b in zip(heights, heights[1:], strict=False))
+    assert apart >= min(13.9, 0.9 * plot.height / len(numbers)) and 0 <= heights[0] and heights[-1] < plot.height * 1.06
+    y = scale(plot, "y", "bottom", True)
+    leaders = [p for p in next(tree(plot).iter("svg")).iter("path") if p.get("class") == "leader"]
+    ends = [tuple(1 - float(v) / 1000 for v in re.findall(r" (-?[\d.]+)", p.get("d"))) for p in leaders]
+    for (text, at), record, line in [(n, RECORDS[-1], i) for n in numbers for i in (1, 2)]:
+        i = int(text) - 1
+        value = record[line] * (1 + i / (40 if line == 1 else 60))
+        tied = [end for end in ends if end[0] == pytest.approx(end[0]) and y(end[0]) == pytest.approx(value, rel=0.01)]
+        beside = [a for t, a in numbers if t == text and y(a) == pytest.approx(value, rel=0.1)]
+        assert tied or beside, (text, at)
+    colours = [p.get("stroke") for p in next(tree(plot).iter("svg")).iter("path") if p.get("stroke-width") == "4.5"]
+    assert len(colours) == 2 * max(0, curves - len(utils.PALETTE)), "colours that come again are broad"
 
 
 def test_other_quantities_than_perplexity():
@@ -240,6 +264,19 @@ def test_the_note_tells_how_far_it_is_and_how_long_it_will_still_take(shown, mon
     assert notes == epochs and texts(plot, "note") == ["LSTM"]
 
 
+def test_more_epochs_than_the_plot_was_made_for(shown):
+    plot, notes = utils.LivePlot(2), []
+
+    def training():
+        for record in RECORDS:
+            plot.due = 0
+            yield record
+            notes.append(texts(plot, "note")[0])
+
+    plot.follow(training(), "LSTM")
+    assert notes[-1].startswith("epoch 3 of 3") and "-" not in notes[-1]
+
+
 def test_the_time_left_is_not_guessed_from_the_first_minibatch(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(book.live_plot.time, "monotonic", lambda: clock[0])
@@ -278,7 +315,8 @@ def test_race_draws_several_trainings_an_epoch_of_each_in_turn(shown):
     assert order == ["one", "two", "one", "two", "one"]
     expected = [[(r[0], r[i]) for r in records[name]] for name in ("one", "two") for i in (1, 2)]
     assert [points for _, points in lines(plot)] == list(map(near, expected))
-    widths = [p.get("stroke-width") for p in next(tree(plot).iter("svg")).iter("path") if "L" in p.get("d")]
+    paths = [p for p in next(tree(plot).iter("svg")).iter("path") if "L" in p.get("d") and not p.get("class")]
+    widths = [p.get("stroke-width") for p in paths]
     assert widths == ["5", "5", "1", "1"]
     assert sum("widget-view" in mime for data, _ in shown for mime in data) == 1, "one plot for all"
 

@@ -18,7 +18,7 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 import utils
-from book.playground import Playground
+from book.playground import Playground, _training_threads
 from book.settings import Settings, read
 from utils import torch
 
@@ -413,6 +413,15 @@ def test_a_run_that_ends_above_blind_guessing_is_called_diverged(playground):
     assert "worse than blind guessing (28)" in playground.traceback.value and "diverged" in playground.table.value
 
 
+def test_one_epoch_that_began_untrained_is_not_called_diverged(playground):
+    """Its own perplexity is an average over the epoch; what counts is how the network ends."""
+    playground.start(cell="GRU", epochs=1)
+    playground.wait()
+    (training,) = playground.trainings
+    assert training.records[-1].perplexity > 28 > training.records[-1].held_out and training.status == "done"
+    assert not playground.generate_button.disabled
+
+
 @pytest.mark.parametrize(
     "name, typed, allowed",
     [
@@ -451,7 +460,7 @@ def test_settings_string_repeats_a_run_elsewhere(playground, corpus):
 
 
 def test_a_settings_string_takes_commas_and_says_what_it_changed(playground):
-    playground.settings_text.value = "layers = 2, hidden_units=64，recipe=D2L; epochs=7"
+    playground.settings_text.value = "layers = 2, hidden_units＝64，recipe=D2L; epochs=7"
     assert playground._read_controls() == Settings(2, 64, recipe="D2L", lr=2.0, epochs=7)
     said = "set: Layers 1 → 2, Hidden units 128 → 64, Recipe fast → D2L, Learning rate 0.005 → 2.0, Epochs 40 → 7"
     assert said in playground.message.value
@@ -494,6 +503,8 @@ def test_start_from_code_is_what_the_controls_would_do(playground):
 def test_bidirectional_setting_is_refused_where_there_is_no_switch(playground):
     playground.settings_text.value = "layers=2 bidirectional=True"
     assert "without bidirectional=True (lesson 6" in playground.message.value
+    with pytest.raises(ValueError, match="without bidirectional=True"):
+        playground.start(bidirectional=True)
     assert playground.controls["layers"].value == 1 and not playground.controls["bidirectional"].value
 
 
@@ -573,6 +584,77 @@ def test_a_saved_model_writes_on_elsewhere(playground, corpus, tmp_path):
     assert not other.generate_button.disabled
 
 
+def test_saving_again_overwrites_nothing(playground, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    playground.start(hidden_units=16, epochs=1)
+    playground.wait()
+    paths = [playground.save() for _ in range(3)]
+    assert len({str(path) for path in paths}) == 3 and all(path.exists() for path in paths)
+
+
+def test_the_same_file_can_be_picked_again(playground, tmp_path):
+    playground.start(hidden_units=16, epochs=1)
+    playground.wait()
+    saved = playground.save(tmp_path / "model.pt").read_bytes()
+    for _ in range(2):
+        playground.controls["hidden_units"].value = 64
+        pick(playground.model_file, "model.pt", saved)
+        assert playground.controls["hidden_units"].value == 16 and "loaded" in playground.message.value
+    for _ in range(2):
+        pick(playground.text_file, "novel.txt", NOVEL.encode())
+        assert "novel.txt" in playground.text_name.value
+        playground.text_back.click()
+        assert "The Time Machine" in playground.text_name.value and playground.prefix_text.value == "time traveller"
+        playground.text_typed.value = NOVEL
+        assert "typed" in playground.text_name.value and playground.text_typed.value == ""
+
+
+def test_what_would_disturb_a_training_waits_for_its_end(playground, tmp_path):
+    playground.start(hidden_units=16, epochs=1)
+    playground.wait()
+    path = playground.save(tmp_path / "model.pt")
+    small(playground)
+    assert all(w.disabled for w in (playground.model_file, playground.text_file, playground.text_typed))
+    with pytest.raises(ValueError, match="press Stop first"):
+        playground.load(path)
+    playground.stop_button.click()
+    wait_until(lambda: not playground.model_file.disabled)
+
+
+def test_a_run_stopped_before_it_learnt_anything_leaves_the_model_before(playground):
+    playground.start(hidden_units=16, epochs=2)
+    playground.wait()
+    model = playground.model
+    playground.start(layers=4, hidden_units=512)
+    playground.stop()
+    playground.wait()
+    assert playground.model is model
+
+
+def test_a_wrong_learning_rate_does_not_keep_a_model_from_writing(playground):
+    playground.start(hidden_units=16, epochs=1)
+    playground.wait()
+    playground.controls["lr"].value = "abc"
+    playground.generate_button.click()
+    assert "time traveller" in playground.generated.value
+    playground.prefix_text.value = "time " * 300
+    playground.generate_button.click()
+    assert "at most 1,000 characters" in playground.message.value
+
+
+def test_an_interrupt_stops_the_trainings_of_all_playgrounds(playground, corpus):
+    """What the kernel's handler does, and what it finds."""
+    other = Playground(corpus, name="other")
+    small(playground)
+    small(other)
+    assert len(_training_threads()) == 2
+    for thread in _training_threads():
+        thread.training.stop.set()
+    other.wait()
+    playground.wait()
+    assert not _training_threads() or wait_until(lambda: not _training_threads(), 5)
+
+
 def test_a_file_that_is_no_model_is_refused_and_never_run(playground, tmp_path):
     class Harmful:
         def __reduce__(self):
@@ -584,4 +666,6 @@ def test_a_file_that_is_no_model_is_refused_and_never_run(playground, tmp_path):
             playground.load(tmp_path / f"{number}.pt")
     pick(playground.model_file, "x.pt", b"no model")
     assert "model must be a file that the playground has saved" in playground.message.value
+    pick(playground.model_file, "empty.pt", b"")
+    assert "model must be a file" in playground.message.value and playground.traceback.value == ""
     assert playground.model is None and not (tmp_path / "harm").exists()

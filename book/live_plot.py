@@ -69,12 +69,16 @@ class _Curve:
     linewidth: float
     opacity: float
     records: list = field(default_factory=list)
+    lines: tuple = field(default_factory=lambda: ([], []))  # (x, y) of the solid and of the dashed line
     scale: tuple = ()  # that of the drawn points
     points: tuple = ((), ())  # as text, of each line
 
-    def line(self, i):
-        """Return the (x, y) of the solid (0) or dashed (1) line, without values that are no numbers or not there."""
-        return [(r[0], r[i + 1]) for r in self.records if r[i + 1] is not None and not math.isnan(r[i + 1])]
+    def add(self, record):
+        """Add a record; a value that is no number or not there leaves a gap."""
+        self.records.append(record)
+        for line, y in zip(self.lines, record[1:3], strict=True):
+            if y is not None and not math.isnan(y):
+                line.append((record[0], y))
 
 
 class LivePlot:
@@ -88,7 +92,7 @@ class LivePlot:
     """
 
     HIGH, LOW = 270, 190  # of the area, in pixels: in a lesson, and in the playground, which has to fit a screen
-    MOST_PER_SECOND = 20  # pictures; what comes faster is shown with the next one
+    MOST_PER_SECOND = 40  # pictures; what comes faster is shown with the next one
 
     def __init__(
         self,
@@ -120,12 +124,13 @@ class LivePlot:
 
     def add(self, record, curve=-1):
         """Add an EpochRecord to a curve (the newest), and draw it."""
-        records = self.curves[curve].records
-        records.append(record)
+        self.curves[curve].add(record)
         self.num_epochs = max(self.num_epochs, record[0])
         for y in record[1:3]:
             if y is not None and math.isfinite(y) and (y > 0 or not self.log):
-                if len(records) == 1 and self.log:  # ten times what an untrained network has, such as its vocabulary
+                if (
+                    len(self.curves[curve].records) == 1 and self.log
+                ):  # ten times what an untrained network has, such as its vocabulary
                     self.most = max(self.most, min(10 * y, 1e6))
                 low, high = self.ylim
                 if self.log:
@@ -212,8 +217,8 @@ class LivePlot:
         if scale != curve.scale:
             curve.scale, curve.points = scale, ([], [])
         drawn = []
-        for i, (points, dash) in enumerate(zip(curve.points, _DASHES, strict=True)):
-            places = curve.line(i)[len(points) :]
+        for line, points, dash in zip(curve.lines, curve.points, _DASHES, strict=True):
+            places = line[len(points) :]
             points += [f"{1000 * self._x(x):.1f} {1000 - 1000 * self._y(y):.1f}" for x, y in places]
             if points:  # a line to where it is: one point alone is a dot
                 width = curve.linewidth if len(points) > 1 else 3 * curve.linewidth
@@ -225,7 +230,7 @@ class LivePlot:
         """Yield (text, x, y, place) of each line's number at its end; place: the y where it covers no other one."""
         ends = []
         for number, curve in enumerate(self.curves, start=1):
-            for x, y in (line[-1] for line in (curve.line(0), curve.line(1)) if line):
+            for x, y in (line[-1] for line in curve.lines if line):
                 above = y > self.ylim[1]
                 text = f"{number} ▲ {shorten(y)}" if above else str(number)
                 ends.append((text, self._x(x), 0.9 if above else self._y(y)))
@@ -298,7 +303,7 @@ class LivePlot:
             style = {"color": curve.colour, "linewidth": curve.linewidth, "alpha": curve.opacity}
             label = f"{number}  {curve.label}".replace("$", r"\$")  # no formula
             axes.plot([], [], "-", label=label, **style)  # for the legend: it has no marker
-            for line, dash in ((curve.line(0), "-"), (curve.line(1), "--")):
+            for line, dash in zip(curve.lines, ("-", "--"), strict=True):
                 axes.plot(*zip(*line, strict=True), dash, marker="o" if len(line) == 1 else "", **style) if line else ()
         for colour, y in zip(itertools.cycle(PALETTE), self.floors, strict=False):
             axes.axhline(y, color=colour, linestyle="--")

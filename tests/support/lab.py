@@ -152,7 +152,9 @@ def watch_pictures(box):
                 before = drawn, bar = width;
             };
             look();
-            new MutationObserver(look).observe(box, {childList: true, subtree: true, attributes: true});
+            box.watcher?.disconnect();
+            box.watcher = new MutationObserver(look);
+            box.watcher.observe(box, {childList: true, subtree: true, attributes: true});
         }"""
     )
 

@@ -126,19 +126,21 @@ class LivePlot:
         """Add an EpochRecord to a curve (the newest), and draw it."""
         self.curves[curve].add(record)
         self.num_epochs = max(self.num_epochs, record[0])
+        is_first = len(self.curves[curve].records) == 1
         for y in record[1:3]:
             if y is not None and math.isfinite(y) and (y > 0 or not self.log):
-                if (
-                    len(self.curves[curve].records) == 1 and self.log
-                ):  # ten times what an untrained network has, such as its vocabulary
-                    self.most = max(self.most, min(10 * y, 1e6))
-                low, high = self.ylim
-                if self.log:
-                    self.ylim = y / 1.5 if y < low else low, max(high, min(1.1 * y, self.most))
-                elif not low <= y <= high:
-                    self.ylim = min(low, y - 0.1 * (high - low)), max(high, y + 0.1 * (high - low))
+                self._make_room(y, is_first)
         if time.monotonic() >= self.due:
             self.draw()
+
+    def _make_room(self, y, is_first):
+        """Widen the axis for a value; its limit is ten times what an untrained network has, such as its vocabulary."""
+        low, high = self.ylim
+        if self.log:
+            self.most = max(self.most, min(10 * y, 1e6)) if is_first else self.most
+            self.ylim = y / 1.5 if y < low else low, max(high, min(1.1 * y, self.most))
+        elif not low <= y <= high:
+            self.ylim = min(low, y - 0.1 * (high - low)), max(high, y + 0.1 * (high - low))
 
     def draw(self, finished=False):
         """Show everything now. finished: with the exact values under the pointer, which would cost too much before."""

@@ -341,7 +341,7 @@ class Playground(Panel):
         self.plot.start(training.settings.label)
         self.traceback.value, self.bar.value = "", 0
         self.table.value = table_of(self.trainings)
-        left, started, due, trained = TimeLeft(), time.monotonic(), 0.0, 0.0
+        left, started, due, spent = TimeLeft(), time.monotonic(), 0.0, 0.0
 
         def progress(share, epoch, loss):
             nonlocal due
@@ -352,11 +352,12 @@ class Playground(Panel):
                 due = time.monotonic() + 0.1
 
         def record(each):
-            nonlocal trained
+            nonlocal spent
             self.plot.add(each)
-            trained += each.seconds
-            if trained >= 0.92 * (time.monotonic() - started):  # all that is not training may take a tenth
+            began = time.monotonic()
+            if spent <= 0.02 * (began - started):
                 self._write_sample(training.model)
+                spent += time.monotonic() - began
 
         training.run(self.corpus, progress, record)
         if training.status in ("done", "stopped") and training.records:

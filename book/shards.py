@@ -15,7 +15,9 @@ FEWEST_WEIGHTS = 80_000  # of a network that gains, such as an LSTM of 1 x 128; 
 FREE = 0.7  # of the time a thread must have had a core to itself, or the cores are busy with something else
 TRY_AGAIN = 3.0  # seconds until threads that did not help get another chance
 # layers that treat each row for itself, draw no random numbers and keep nothing between two calls
-ROW_BY_ROW = (d2l.RNNModel, torch.nn.RNN, torch.nn.GRU, torch.nn.LSTM, torch.nn.Linear)
+ROW_BY_ROW = [torch.nn.RNN, torch.nn.GRU, torch.nn.LSTM, torch.nn.Linear]
+if hasattr(d2l, "RNNModel"):  # another d2l is named by check_machine; it stops nobody here
+    ROW_BY_ROW.append(d2l.RNNModel)
 
 _pool = ThreadPoolExecutor(MOST, thread_name_prefix="shard")
 

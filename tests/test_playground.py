@@ -275,11 +275,11 @@ def test_sample_text_and_held_out_scores_take_at_most_10_percent(playground, mon
 
 
 def test_held_out_text_is_scored_often_enough_to_see_where_it_turns(playground):
-    playground.start(hidden_units=16, epochs=15)
+    playground.start(hidden_units=16, epochs=29)
     playground.wait()
     scored = [r.epoch for r in playground.trainings[0].records if r.held_out is not None]
-    assert scored == [*range(1, 9), 10, 12, 14, 15]
-    assert len(playground.trainings[0].records) == 15, "every epoch is drawn"
+    assert scored == [*range(1, 9), *range(10, 21, 2), 24, 28, 29]
+    assert len(playground.trainings[0].records) == 29, "every epoch is drawn"
 
 
 def test_train_is_disabled_while_it_runs(playground):

@@ -14,7 +14,7 @@ BATCH_SIZE, NUM_STEPS = 32, 35
 
 
 def is_scored(epoch, num_epochs):
-    """Return whether held-out text is scored after an epoch: the first eight; every second, then every fourth; the last.
+    """Return whether held-out text is scored: after the first eight, then every second, then every fourth.
 
     Reading 5,000 characters takes up to a sixth of an epoch's time; so all of it takes less than a tenth.
     """

@@ -11,13 +11,9 @@ book/; what lessons name of them can be had from here.
 """
 
 import contextlib
-import hashlib
-import importlib.resources
 import math
 import random
-import re
 import time
-import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,99 +23,60 @@ from book.environment import packages, problems_of_d2l, seconds_each, seed_every
 
 # only now, when the environment has set the threads: numpy too reads how many it may use
 from book.display import BLACK, BLUE, GREEN, HTML, ORANGE, PALETTE, PINK, SKY, VERMILION
-from book.display import check, draw_bars, explore, new_figure, shorten, show_figure, table
+from book.display import draw_bars, draw_spread, explore, new_figure, shorten, show_figure, table
+from book.exercises import check
 from book.live_plot import LivePlot
-from book.runs import EpochRecord, Run, best, keep, load_run, recorded
+from book.runs import EpochRecord, Run, best, keep, load_run, ranking, recorded
 from book.shards import Shards, side_by_side, threads_for
+from book.text import clean, embedded_text, letters_of
 
 # ------------------------------------------------------------------------------------------------------ 1  Text
 
-_EMBEDDED_SHA256 = "124084573ad7c355a60f71ed1a9e306746f46c454bd0c448df605095454265d8"
-
 
 class Corpus(NamedTuple):
-    """Text as token indices: `train` and `held_out` are disjoint LongTensors, `vocab` a d2l.Vocab of characters."""
+    """Text as token indices, in three parts that follow each other and never overlap; `vocab` is a d2l.Vocab.
+
+    train: what networks learn from; held_out (the validation set): what one chooses by, a network, an epoch, a size;
+    test: what is scored once, when everything has been chosen. A number that one has chosen by flatters.
+    """
 
     train: torch.Tensor  # (max_tokens,)
     held_out: torch.Tensor  # (held_out_tokens,)
+    test: torch.Tensor  # (test_tokens,), less where a reader's own text ends before
     vocab: "d2l.Vocab"
     source: str
 
 
-def _embedded_text():
-    """Return The Time Machine (Project Gutenberg #35), which the package word-text-counter carries."""
-    file = importlib.resources.files("word_text_counter") / "data" / "time_machine.txt"
-    text = file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    text = re.sub(r"\A.*?\*\*\* START [^\n]*\n|\*\*\* END .*\Z", "", text, flags=re.DOTALL).strip() + "\n"
-    found = hashlib.sha256(text.encode()).hexdigest()
-    if found != _EMBEDDED_SHA256:
-        mend = "install it again with  pip install --force-reinstall --no-deps word-text-counter==0.3.0"
-        raise ValueError(f"the embedded text has SHA-256 {found} instead of {_EMBEDDED_SHA256}: {mend}")
-    return text
-
-
-def _clean(text):
-    """Return the text's lines in lower case, every run of other characters than A-Z made one space (D2L's cleaning)."""
-    return [re.sub("[^A-Za-z]+", " ", line).strip().lower() for line in text.splitlines()]
-
-
-d2l.read_time_machine = lambda: _clean(_embedded_text())  # offline; d2l's other functions call it
-
-
-def letters_of(data):
-    """Return the letters and spaces of a text file, in lower case, and the name of its encoding (UTF-8 or GBK).
-
-    data: the file's bytes. Letters of every script are kept, with the accents and vowel signs (combining marks) that
-    follow them; every run of other characters becomes one space, and a line's end nothing, as in D2L.
-    Raises ValueError for another encoding, and for NUL characters.
-    """
-    kept, (text, encoding) = [], _decode(data)
-    require("\0" not in text, "source", "NUL characters", "a text (is this UTF-16? Save it as UTF-8)")
-    for line in unicodedata.normalize("NFC", text.lower()).splitlines():
-        letters = []
-        for c in line:
-            mark = unicodedata.category(c)[0] == "M" or c in "\u200c\u200d"  # joiners belong to Persian and Indic words
-            letters.append(c if c.isalpha() or (mark and letters and letters[-1] != " ") else " ")
-        kept.append(re.sub(" +", " ", "".join(letters)).strip())
-    return "".join(kept), encoding
-
-
-def _decode(data):
-    for encoding, name in (("utf-8-sig", "UTF-8"), ("gb18030", "GBK")):
-        with contextlib.suppress(UnicodeDecodeError):
-            text = data.decode(encoding)
-            chinese = len(re.findall("[\u4e00-\u9fff]", text))
-            if name == "UTF-8" or chinese > len(text) / 3:  # Latin-1's accented letters can look like GBK now and then
-                return text, name
-    raise ValueError("source must be text in UTF-8 (or Chinese in GBK), and this is neither: save it as UTF-8")
-
-
-def load_corpus(source="embedded", *, max_tokens=10_000, held_out_tokens=5_000):
-    """Load a text as character indices: `max_tokens` to train on and the next `held_out_tokens`, never trained on.
+def load_corpus(source="embedded", *, max_tokens=10_000, held_out_tokens=5_000, test_tokens=5_000):
+    """Load a text as character indices: `max_tokens` to train on, the next `held_out_tokens`, the next `test_tokens`.
 
     source: "embedded" (The Time Machine, offline), "d2l" (D2L's own edition, fetched once), the path of a text in UTF-8
     or GBK, or the bytes of one; of these, letters in any script are kept. As in D2L, lines are joined without a space.
-    Returns a Corpus whose `.train` is (max_tokens,) and `.held_out` (held_out_tokens,).
+    Returns a Corpus; the `test` part of a reader's own text is what is left of it, at most `test_tokens`.
     Raises ValueError for a text that is empty, too short or of another encoding, or whose checksum is wrong.
     """
-    require(is_whole(max_tokens), "max_tokens", max_tokens, "a whole number of at least 1")
-    require(is_whole(held_out_tokens), "held_out_tokens", held_out_tokens, "a whole number of at least 1")
-    name = str(source)
+    sizes = {"max_tokens": max_tokens, "held_out_tokens": held_out_tokens, "test_tokens": test_tokens}
+    for name, size in sizes.items():
+        require(is_whole(size), name, size, "a whole number of at least 1")
+    name, parts = str(source), [int(size) for size in sizes.values()]
     if source == "embedded":
-        tokens = "".join(_clean(_embedded_text()))
+        tokens = "".join(clean(embedded_text()))
     elif source == "d2l":
-        tokens = "".join(_clean(Path(download("time_machine")).read_text(encoding="utf-8")))
+        tokens = "".join(clean(Path(download("time_machine")).read_text(encoding="utf-8")))
     elif isinstance(source, bytes):
         tokens, encoding = letters_of(source)
         name = f"text in {encoding}"
     else:
-        tokens, _ = letters_of(Path(source).read_bytes())
-    needed = max_tokens + held_out_tokens
+        path = Path(source)
+        require(path.is_file(), "source", name, '"embedded", "d2l", a text\'s bytes, or the path of a text file')
+        tokens, _ = letters_of(path.read_bytes())
+    needed = parts[0] + parts[1]
     size = f"of at least max_tokens + held_out_tokens = {needed:,} letters and spaces, not {len(tokens):,}"
     require(len(tokens) >= needed, "source", name, f"a text {size}")
     vocab = d2l.Vocab(list(tokens))
-    ids = torch.tensor(vocab[list(tokens[:needed])])
-    return Corpus(ids[:max_tokens], ids[max_tokens:], vocab, name)
+    ids = torch.tensor(vocab[list(tokens[: sum(parts)])])
+    train, held_out, test = ids.tensor_split([parts[0], needed])
+    return Corpus(train, held_out, test, vocab, name)
 
 
 class Batches:

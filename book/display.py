@@ -9,9 +9,8 @@ import gc
 import html
 import io
 import json
-import math
-import numbers
 import re
+from statistics import median
 
 import ipywidgets as W
 from IPython import get_ipython
@@ -145,6 +144,25 @@ def draw_bars(letters, heights):
     return figure, axes
 
 
+def draw_spread(scores, xlabel, xlim=None):
+    """Return a Figure with a line for each of {name: scores from several random starts}: a dot each, and the median.
+
+    xlabel: what the scores are. xlim: the ends of the axis, where the data's own will not do.
+    """
+    figure, axes = new_figure(8.4, 0.8 + 0.36 * len(scores))
+    for y, (name, values) in enumerate(scores.items()):
+        values = sorted(float(value) for value in values)
+        axes.plot(values, [y] * len(values), "o", color=BLUE, alpha=0.6)
+        axes.plot([median(values)] * 2, [y - 0.3, y + 0.3], color=VERMILION, linewidth=2.5)
+        words = f"{name}: {values[0]:#.3g} to {values[-1]:#.3g}"
+        axes.text(-0.015, y, words, ha="right", va="center", transform=axes.get_yaxis_transform())
+    axes.set(yticks=[], ylim=(len(scores) - 0.4, -0.6), xlabel=xlabel)
+    axes.set_xlim(xlim)
+    axes.grid(axis="x", color="0.9")
+    axes.set_axisbelow(True)
+    return figure
+
+
 def to_png(figure):
     """Return a matplotlib Figure as the bytes of a PNG, a little sharper than the 80 pixels an inch it is shown at."""
     figure.set_dpi(110)
@@ -238,33 +256,3 @@ def shorten(perplexity):
     if perplexity < 1000:
         return f"{perplexity:.2f}"
     return f"{perplexity:,.0f}" if perplexity < 1e6 else f"{perplexity:.0e}"
-
-
-def check(answer, expected, because):
-    """Say whether an exercise's answer is right, and why; None for none yet.
-
-    expected: a whole number, met exactly; another number, to a thousandth; a text; or a tuple such as a shape. The
-    answer may also be a list, a tensor or an array.
-    """
-    if answer is None:
-        print("not yet: put your answer in place of None and run this cell again")
-    elif _is_right(answer, expected):
-        print(f"right, because {because}")
-    else:
-        print(f"not yet: {_plain(answer, expected)!r} is not it; try again")
-
-
-def _plain(answer, expected):
-    """Return an answer without its container: a tensor or an array as numbers, a list as a tuple where one is due."""
-    if hasattr(answer, "tolist"):  # a tensor or an array, of one number or of several
-        answer = answer.reshape(-1).tolist()
-        answer = answer[0] if len(answer) == 1 else answer
-    return tuple(answer) if isinstance(expected, tuple) and isinstance(answer, list | tuple) else answer
-
-
-def _is_right(answer, expected):
-    answer = _plain(answer, expected)
-    if isinstance(answer, numbers.Real) and isinstance(expected, numbers.Real):
-        tolerance = 0 if isinstance(expected, int) else 1e-3  # what is counted is counted exactly
-        return math.isclose(answer, expected, rel_tol=tolerance)
-    return type(answer) is type(expected) and answer == expected

@@ -1,7 +1,9 @@
 """Trainings that were run in full and kept: assets/runs/<name>.json. Recorded numbers are always labelled so."""
 
+import itertools
 import json
 import time
+from statistics import median
 from typing import NamedTuple
 
 from book import ROOT, require
@@ -23,6 +25,27 @@ def best(records):
     scored = [r for r in records if r.held_out is not None]
     require(scored, "records", records, "at least one record with a held-out perplexity")
     return min(scored, key=lambda r: r.held_out)
+
+
+def ranking(scores, lower_is_better=True):
+    """Print which of {name: scores from several random starts} are better than which, and which are not told apart.
+
+    scores: at least five each. Two are told apart where even the worst start of one is better than the best start of
+    the other. Were they equally good, five against five would come to that by chance in 1 of 126 comparisons
+    (2 / (10 choose 5); this is the permutation test's p-value). Raises ValueError for fewer starts.
+    """
+    for name, values in scores.items():
+        require(len(values) >= 5, f"scores of {name}", len(values), "at least five, one for each random start")
+    order = sorted(scores, key=lambda name: median(scores[name]), reverse=not lower_is_better)
+    pairs = list(itertools.combinations(order, 2))
+
+    def apart(better, worse):
+        a, b = scores[better], scores[worse]
+        return max(a) < min(b) if lower_is_better else min(a) > max(b)
+
+    for heading, wanted, joint in (("told apart:    ", True, "before"), ("not told apart:", False, "and")):
+        named = [f"{a} {joint} {b}" for a, b in pairs if apart(a, b) is wanted]
+        print(heading, "; ".join(named) or "none")
 
 
 class Run(NamedTuple):

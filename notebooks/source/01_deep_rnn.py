@@ -586,13 +586,7 @@ utils.table(["network, 3 x 64", "sums per state", "parameters", "ms per minibatc
 
 # %% id="exercise-1"
 answer_1 = None
-
-def check_1(answer):
-    rnn = nn.RNN(28, 64, 3)  # which keeps them transposed
-    expected = (*rnn.weight_ih_l0.T.shape, *rnn.weight_ih_l2.T.shape)
-    utils.check(answer, expected, "layer 1 reads the d inputs, layer 3 the h states of layer 2")
-
-check_1(answer_1)
+utils.check("1.1", answer_1)
 
 # %% tags=["solution"] id="solution-1"
 solution_1 = (28, 64, 64, 64)
@@ -605,13 +599,7 @@ solution_1 = (28, 64, 64, 64)
 
 # %% id="exercise-2"
 answer_2 = None
-
-def check_2(answer):
-    parameters = [*nn.RNN(5, 10, 4).named_parameters(), *nn.Linear(10, 2).named_parameters()]
-    expected = sum(p.numel() for name, p in parameters if "bias_hh" not in name)
-    utils.check(answer, expected, "h(d + h + 1) for layer 1, three times h(h + h + 1), and hq + q")
-
-check_2(answer_2)
+utils.check("1.2", answer_2)
 
 # %% tags=["solution"] id="solution-2"
 solution_2 = 10 * (5 + 10 + 1) + 3 * 10 * (10 + 10 + 1) + 10 * 2 + 2
@@ -624,18 +612,7 @@ solution_2 = 10 * (5 + 10 + 1) + 3 * 10 * (10 + 10 + 1) + 10 * 2 + 2
 
 # %% id="exercise-3"
 answer_3 = None
-
-def check_3(answer):
-    changed = dict(H)
-    changed[0, 3] = changed[0, 3] + 1
-    for t in range(1, 6):
-        for l in (1, 2):
-            changed[l, t] = state(changed, l, t)
-    expected = sum(not torch.equal(H[l, t], changed[l, t]) for l in (1, 2) for t in range(1, 6))
-    because = "arrows lead from X_3 to the states at t = 3, 4, 5 in both layers, and to no other"
-    utils.check(answer, expected, because)
-
-check_3(answer_3)
+utils.check("1.3", answer_3)
 
 # %% tags=["solution"] id="solution-3"
 solution_3 = 2 * 3
@@ -648,13 +625,7 @@ solution_3 = 2 * 3
 
 # %% id="exercise-4"
 answer_4 = None
-
-def check_4(answer):
-    expected = 4 * 100 / len(list(rounds(4, 100)))
-    because = "400 states take T + L - 1 = 103 rounds: at most L states are ready at once"
-    utils.check(answer, expected, because)
-
-check_4(answer_4)
+utils.check("1.4", answer_4)
 
 # %% tags=["solution"] id="solution-4"
 solution_4 = 4 * 100 / (100 + 4 - 1)
@@ -667,13 +638,7 @@ solution_4 = 4 * 100 / (100 + 4 - 1)
 
 # %% id="exercise-5"
 answer_5 = None
-
-def check_5(answer):
-    expected = largest_width(4, 80_000) / largest_width(4, 20_000)
-    because = "parameters grow about as h squared: four times as many, a bit over twice the width"
-    utils.check(answer, expected, because)
-
-check_5(answer_5)
+utils.check("1.5", answer_5)
 
 # %% tags=["solution"] id="solution-5"
 solution_5 = largest_width(4, 80_000) / largest_width(4, 20_000)

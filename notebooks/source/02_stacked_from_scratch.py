@@ -777,24 +777,7 @@ for name, trained in (("from scratch", ours), ("nn.LSTM", theirs)):
 
 # %% id="exercise-1"
 answer_1 = None
-
-def check_1(answer):
-    products = []
-
-    class CountingCell(RNNCell):
-        def project(self, X):
-            products.append("X W_xh")
-            return super().project(X)
-
-        def step(self, A, state):
-            products.append("H W_hh")
-            return super().step(A, state)
-
-    DeepRNN(CountingCell, 28, 64, num_layers=2)(torch.randn(35, 4, 28))
-    because = "each layer makes one product for all inputs, and one per step (the loop form: 140)"
-    utils.check(answer, len(products), because)
-
-check_1(answer_1)
+utils.check("2.1", answer_1)
 
 # %% tags=["solution"] id="solution-1"
 solution_1 = 2 * (1 + 35)
@@ -807,15 +790,7 @@ solution_1 = 2 * (1 + 35)
 
 # %% id="exercise-2"
 answer_2 = None
-
-def check_2(answer):
-    a, b = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
-    (3 * a + 4 * b).backward()
-    clip_gradients([a, b], theta=1.0)
-    because = "the joint norm is 5, so both are divided by 5: the direction stays"
-    utils.check(answer, a.grad.item(), because)
-
-check_2(answer_2)
+utils.check("2.2", answer_2)
 
 # %% tags=["solution"] id="solution-2"
 solution_2 = 3 * 1 / (3**2 + 4**2) ** 0.5
@@ -828,14 +803,7 @@ solution_2 = 3 * 1 / (3**2 + 4**2) ** 0.5
 
 # %% id="exercise-3"
 answer_3 = None
-
-def check_3(answer):
-    networks = nn.LSTM(28, 64, 2), DeepRNN(LSTMCell, 28, 64, 2)
-    theirs, ours = (sum(p.numel() for p in network.parameters()) for network in networks)
-    because = "PyTorch has a second bias of 4h numbers in each of the two layers"
-    utils.check(answer, theirs - ours, because)
-
-check_3(answer_3)
+utils.check("2.3", answer_3)
 
 # %% tags=["solution"] id="solution-3"
 solution_3 = 2 * 4 * 64
@@ -848,17 +816,7 @@ solution_3 = 2 * 4 * 64
 
 # %% id="exercise-4"
 answer_4 = None
-
-def check_4(answer):
-    A = torch.tensor([[-100.0, math.log(0.9 / 0.1), 0.0, 0.0]])  # sigmoid gives I = 0 and F = 0.9
-    cell, state = LSTMCell(1, 1), (torch.zeros(1, 1), torch.ones(1, 1))
-    cell.W_hh.data.zero_()
-    for _ in range(20):
-        state = cell.step(A, state)
-    because = "every step multiplies C by F = 0.9; a gate nearer to 1 remembers longer"
-    utils.check(answer, state[1].item(), because)
-
-check_4(answer_4)
+utils.check("2.4", answer_4)
 
 # %% tags=["solution"] id="solution-4"
 solution_4 = 0.9**20
@@ -871,20 +829,7 @@ solution_4 = 0.9**20
 
 # %% id="exercise-5"
 answer_5 = None
-
-def check_5(answer):
-    counts = []
-    for detach in (True, False):
-        rnn = DeepRNN(LSTMCell, 4, 8, 1).double()
-        X = torch.randn(30, 2, 4).double().requires_grad_()
-        _, state = rnn(X[:15])
-        H, _ = rnn(X[15:], tuple(s.detach() for s in state) if detach else state)
-        H[9].sum().backward()
-        counts.append(int((X.grad.abs().sum(dim=(1, 2)) > 0).sum()))
-    because = "steps 1 to 10 of the second, and without detach the 15 before them; never the future"
-    utils.check(answer, tuple(counts), because)
-
-check_5(answer_5)
+utils.check("2.5", answer_5)
 
 # %% tags=["solution"] id="solution-5"
 solution_5 = (10, 10 + 15)

@@ -672,12 +672,7 @@ utils.table(["layers L", "held-out, best of 3", "middle", "worst"], table)
 
 # %% id="exercise-1"
 answer_1 = None
-
-def check_1(answer):
-    expected = sum(p.numel() for p in nn.LSTM(28, 256, 3).parameters())
-    utils.check(answer, expected, "4h(d + h + 2) + 2 * 4h(h + h + 2), with d = 28 and h = 256")
-
-check_1(answer_1)
+utils.check("3.1", answer_1)
 
 # %% tags=["solution"] id="solution-1"
 solution_1 = 4 * 256 * (28 + 256 + 2) + 2 * 4 * 256 * (256 + 256 + 2)
@@ -692,14 +687,7 @@ solution_1 = 4 * 256 * (28 + 256 + 2) + 2 * 4 * 256 * (256 + 256 + 2)
 
 # %% id="exercise-2"
 answer_2 = None
-
-def check_2(answer):
-    counts = torch.unique(corpus.train, return_counts=True)[1]
-    entropy = torch.distributions.Categorical(counts.double()).entropy()
-    because = "a model that ignores its input can do no better: this is the plateau"
-    utils.check(answer, entropy.exp().item(), because)
-
-check_2(answer_2)
+utils.check("3.2", answer_2)
 
 # %% tags=["solution"] id="solution-2"
 p = corpus.train.bincount().double() / len(corpus.train)
@@ -714,14 +702,7 @@ solution_2 = torch.exp(-(p * p.log()).sum()).item()
 
 # %% id="exercise-3"
 answer_3 = None
-
-def check_3(answer):
-    layers = nn.LSTM(28, 256, 2), nn.GRU(28, 256, 2)
-    lstm, gru = (sum(p.numel() for p in layer.parameters()) for layer in layers)
-    because = "a GRU computes 3 sums per layer (2 gates, 1 candidate), an LSTM 4"
-    utils.check(answer, gru / lstm, because)
-
-check_3(answer_3)
+utils.check("3.3", answer_3)
 
 # %% tags=["solution"] id="solution-3"
 solution_3 = 3 / 4
@@ -734,13 +715,7 @@ solution_3 = 3 / 4
 
 # %% id="exercise-4"
 answer_4 = None
-
-def check_4(answer):
-    best = utils.best(records)
-    because = f"held-out perplexity is lowest there, {best.held_out:.2f}; then it learns by heart"
-    utils.check(answer, best.epoch, because)
-
-check_4(answer_4)
+utils.check("3.4", answer_4, records)
 
 # %% tags=["solution"] id="solution-4"
 solution_4 = records[int(torch.tensor([r.held_out for r in records]).argmin())].epoch
@@ -753,13 +728,7 @@ solution_4 = records[int(torch.tensor([r.held_out for r in records]).argmin())].
 
 # %% id="exercise-5"
 answer_5 = None
-
-def check_5(answer):
-    expected = torch.softmax(torch.tensor([2.0, 0.0]) / 2, dim=0)[0].item()
-    because = "o / tau = (1, 0), so it is e / (e + 1): heat brings it nearer to 1/2"
-    utils.check(answer, expected, because)
-
-check_5(answer_5)
+utils.check("3.5", answer_5)
 
 # %% tags=["solution"] id="solution-5"
 import math

@@ -797,12 +797,7 @@ draw_positions()
 
 # %% id="exercise-1"
 answer_1 = None
-
-def check_1(answer):
-    because = "each of 49 steps makes k products with B and k * k with A; k more at the end"
-    utils.check(answer, count(probability, k=10, T=50), because)
-
-check_1(answer_1)
+utils.check("4.1", answer_1)
 
 # %% tags=["solution"] id="solution-1"
 solution_1 = 49 * (10 + 10 * 10) + 10
@@ -815,15 +810,7 @@ solution_1 = 49 * (10 + 10 * 10) + 10
 
 # %% id="exercise-2"
 answer_2 = None
-
-def check_2(answer):
-    row = torch.tensor([[0.2, 0.5, 0.3]], dtype=torch.float64)
-    forgetful = hmm._replace(A=row.expand(k, k))
-    _, P = fill_in(forgetful, [letters.index(c) for c in "kakta"], j=2)
-    because = "every state now forgets the one before it: only the row of A says anything"
-    utils.check(answer, P[letters.index("a")].item(), because)
-
-check_2(answer_2)
+utils.check("4.2", answer_2)
 
 # %% tags=["solution"] id="solution-2"
 solution_2 = 0.2 * 0.01 + 0.5 * 0.60 + 0.3 * 0.01
@@ -836,15 +823,7 @@ solution_2 = 0.2 * 0.01 + 0.5 * 0.60 + 0.3 * 0.01
 
 # %% id="exercise-3"
 answer_3 = None
-
-def check_3(answer):
-    uniform, T = HMM(torch.ones(1), torch.ones(1, 1), torch.full((1, 1000), 1 / 1000)), 1
-    while probability(uniform, [0] * T) > 0:
-        T += 1
-    because = "every letter divides by 1000: 1e-45 is still there after 15 letters, 1e-48 is not"
-    utils.check(answer, T, because)
-
-check_3(answer_3)
+utils.check("4.3", answer_3)
 
 # %% tags=["solution"] id="solution-3"
 solution_3 = next(T for T in range(1, 100) if 1000.0**-T < 1.4e-45 / 2)
@@ -857,14 +836,7 @@ solution_3 = next(T for T in range(1, 100) if 1000.0**-T < 1.4e-45 / 2)
 
 # %% id="exercise-4"
 answer_4 = None
-
-def check_4(answer):
-    left, _ = fill_in(hmm, [0], j=0)  # (m,)
-    entropy = torch.distributions.Categorical(left).entropy().item()
-    because = "nothing is to its left: the best guess is P(x_1), which costs its entropy"
-    utils.check(answer, entropy, because)
-
-check_4(answer_4)
+utils.check("4.4", answer_4)
 
 # %% tags=["solution"] id="solution-4"
 P_1 = hmm.p @ hmm.B
@@ -878,16 +850,7 @@ solution_4 = -(P_1 * P_1.log()).sum().item()
 
 # %% id="exercise-5"
 answer_5 = None
-
-def check_5(answer):
-    left, both = exact(hmm, fresh)  # (T, n, m) each
-    difference = (left - both).abs().amax((1, 2))  # (T,)
-    same = [j for j in range(1, 21) if difference[j - 1] < 1e-12]
-    assert len(same) == 1
-    because = "nothing follows the last letter: rho is 1, and both sides are the left side"
-    utils.check(answer, same[0], because)
-
-check_5(answer_5)
+utils.check("4.5", answer_5)
 
 # %% tags=["solution"] id="solution-5"
 solution_5 = 20

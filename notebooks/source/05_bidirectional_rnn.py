@@ -992,13 +992,7 @@ for name, states in (("padded", naive), ("packed", packed)):
 
 # %% id="exercise-1"
 answer_1 = None
-
-def check_1(answer):
-    before, after = (num_parameters(nn.LSTM(28, 64, 2, bidirectional=b)) for b in (False, True))
-    because = "each layer counts twice, and layer 2 reads 2h = 128 numbers"
-    utils.check(answer, after / before, because)
-
-check_1(answer_1)
+utils.check("5.1", answer_1)
 
 # %% tags=["solution"] id="solution-1"
 solution_1 = 2 * ((28 + 64 + 2) + (2 * 64 + 64 + 2)) / ((28 + 64 + 2) + (64 + 64 + 2))
@@ -1011,17 +1005,7 @@ solution_1 = 2 * ((28 + 64 + 2) + (2 * 64 + 64 + 2)) / ((28 + 64 + 2) + (64 + 64
 
 # %% id="exercise-2"
 answer_2 = None
-
-def check_2(answer):
-    rnn = nn.GRU(5, 7, num_layers=3, bidirectional=True)
-    for name, parameter in rnn.named_parameters():
-        if name.endswith("_l1_reverse"):  # layer 2 (PyTorch counts from 0), backward
-            nn.init.zeros_(parameter)  # now all its states are 0
-    (index,) = [i for i, state in enumerate(rnn(torch.randn(4, 2, 5))[1]) if not state.any()]
-    because = "the order is: layer 1 forward, backward, layer 2 forward, backward, ..."
-    utils.check(answer, index, because)
-
-check_2(answer_2)
+utils.check("5.2", answer_2)
 
 # %% tags=["solution"] id="solution-2"
 solution_2 = 2 * (2 - 1) + 1
@@ -1034,14 +1018,7 @@ solution_2 = 2 * (2 - 1) + 1
 
 # %% id="exercise-3"
 answer_3 = None
-
-def check_3(answer):
-    cell, X = nn.GRUCell(d, h), torch.randn(10, n, d)
-    counts = tuple(len(steps_that_move(run, cell, X, 4)) for run in (run_forward, run_backward))
-    because = "forward: steps 4 to 10; backward: steps 4 to 1. In a second layer all 10 would move"
-    utils.check(answer, counts, because)
-
-check_3(answer_3)
+utils.check("5.3", answer_3)
 
 # %% tags=["solution"] id="solution-3"
 solution_3 = (10 - 4 + 1, 4)
@@ -1054,13 +1031,7 @@ solution_3 = (10 - 4 + 1, 4)
 
 # %% id="exercise-4"
 answer_4 = None
-
-def check_4(answer):
-    longest = int(chains(3, 20, bidirectional=True)[10 - 1])
-    because = "two whole sweeps, and in layer 3 ten steps from the left or eleven from the right"
-    utils.check(answer, longest, because)
-
-check_4(answer_4)
+utils.check("5.4", answer_4)
 
 # %% tags=["solution"] id="solution-4"
 solution_4 = 2 * 20 + max(10, 20 - 10 + 1)
@@ -1073,13 +1044,7 @@ solution_4 = 2 * 20 + max(10, 20 - 10 + 1)
 
 # %% id="exercise-5"
 answer_5 = None
-
-def check_5(answer):
-    _, f1 = scores(torch.ones_like(held_out_tags), held_out_tags)
-    because = "it finds all p T word ends and claims T: 2 p T / (T + p T) = 2 p / (1 + p)"
-    utils.check(answer, f1, because)
-
-check_5(answer_5)
+utils.check("5.5", answer_5, held_out_tags)
 
 # %% tags=["solution"] id="solution-5"
 p_end = held_out_tags.float().mean().item()

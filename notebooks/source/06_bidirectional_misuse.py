@@ -909,13 +909,7 @@ utils.table(head, rows)
 
 # %% id="exercise-1"
 answer_1 = None
-
-def check_1(answer):
-    expected = torch.tensor([1.05] * 6 + [10.0]).log().mean().exp().item()
-    because = "a short window shows the spike: it is one position of seven, not of 35"
-    utils.check(answer, expected, because)
-
-check_1(answer_1)
+utils.check("6.1", answer_1)
 
 # %% tags=["solution"] id="solution-1"
 solution_1 = (1.05**6 * 10) ** (1 / 7)
@@ -928,17 +922,7 @@ solution_1 = (1.05**6 * 10) ** (1 / 7)
 
 # %% id="exercise-2"
 answer_2 = None
-
-def check_2(answer):
-    X, leaking = windows[:1], 0
-    for t in range(33):  # the other positions have no x_{t+2} in the window
-        changed = X.clone()
-        changed[0, t + 2] = X[0, t + 2] % (len(vocab) - 1) + 1
-        leaking += (predict(bi, changed)[t] != predict(bi, X)[t]).any().item()
-    because = "x_{t+2} lies in the window for all but the last two positions"
-    utils.check(answer, 35 - leaking, because)
-
-check_2(answer_2)
+utils.check("6.2", answer_2)
 
 # %% tags=["solution"] id="solution-2"
 solution_2 = 2
@@ -976,14 +960,7 @@ lineup = {"A": Recurrent(centre=False), "B": Convolution(), "C": Recurrent(centr
 
 # %% id="exercise-3"
 answer_3 = None
-
-def check_3(answer):
-    X, changed = windows, other_future(windows, 20, shift=1)
-    leaking = "".join(k for k, net in lineup.items() if (net(X)[:20] != net(changed)[:20]).any())
-    because = "it subtracts a mean over the whole window: the future moves all its inputs"
-    utils.check(answer, leaking, because)
-
-check_3(answer_3)
+utils.check("6.3", answer_3)
 
 # %% tags=["solution"] id="solution-3"
 X = torch.randint(1, len(vocab), (4, 10))
@@ -999,18 +976,7 @@ moved = {name: not torch.equal(net(X)[:5], net(changed)[:5]) for name, net in li
 
 # %% id="exercise-4"
 answer_4 = None
-
-def check_4(answer):
-    steps = []  # the length of all that the network is given: first prefixes, then the whole window
-    hook = uni.register_forward_pre_hook(lambda _, inputs: steps.append(inputs[0].shape[1]))
-    for prefix_only in (True, False):
-        utils.perplexity(uni, windows.flatten()[:36], prefix_only=prefix_only)
-    hook.remove()
-    *prefixes, once = steps
-    because = f"{sum(prefixes)} steps instead of {once}: 1 + 2 + ... + T = T (T + 1) / 2"
-    utils.check(answer, sum(prefixes) / once, because)
-
-check_4(answer_4)
+utils.check("6.4", answer_4)
 
 # %% tags=["solution"] id="solution-4"
 solution_4 = (35 * 36 / 2) / 35
@@ -1023,18 +989,7 @@ solution_4 = (35 * 36 / 2) / 35
 
 # %% id="exercise-5"
 answer_5 = None
-
-def check_5(answer):
-    net = nn.LSTM(28, 16, 3, bidirectional=True)
-    with torch.no_grad():
-        for name, parameter in net.named_parameters():
-            parameter *= "reverse" not in name  # backward direction silenced: its states are zero
-        _, (H, _) = net(torch.randn(5, 2, 28))
-    forward_ones = tuple(i for i in range(6) if H[i].any())
-    because = "directions alternate, and only a forward state ends where the next begins"
-    utils.check(answer, forward_ones, because)
-
-check_5(answer_5)
+utils.check("6.5", answer_5)
 
 # %% tags=["solution"] id="solution-5"
 solution_5 = (0, 2, 4)

@@ -345,10 +345,13 @@ def check(exercise, answer, *given):
         kind = "a number" if len(wanted) == 1 else f"{len(wanted)} numbers, such as {tuple(range(len(wanted)))}"
     if right:
         print(f"right, because {because}")
-    elif found is None or (isinstance(found, tuple) and len(found) != len(wanted)):
-        print(f"not yet: give {kind}, not {answer!r}")
+        return
+    counted = isinstance(found, str) or (found is not None and len(found) == len(wanted))
+    hint = None if found is None else _hint(found, hints)
+    if hint or counted:
+        print(f"not yet: {answer!r} is not it; {hint or 'try again'}")
     else:
-        print(f"not yet: {answer!r} is not it; {_hint(found, hints)}")
+        print(f"not yet: give {kind}, not {answer!r}")
 
 
 def as_tuple(value):
@@ -360,7 +363,7 @@ def _hint(found, hints):
     for wrong, hint in hints.items():
         if found == wrong if isinstance(found, str) else _same(found, as_tuple(wrong)):
             return hint
-    return "try again"
+    return None
 
 
 def _same(found, wanted):
@@ -409,7 +412,16 @@ def _read(text):
     text = re.sub(r"\s*%$", "/100", text)
     try:
         return plain(_value(ast.parse(text, mode="eval").body))
-    except (SyntaxError, TypeError, ValueError, KeyError, ArithmeticError, RecursionError, MemoryError):
+    except (
+        SyntaxError,
+        TypeError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+        MemoryError,
+    ):
         return None
 
 

@@ -1,11 +1,9 @@
-"""A failure means that a lesson stops a reader with an error, or that an exercise calls a wrong answer right.
+"""A failure means that a lesson stops a reader with an error, or that a solution is called wrong.
 
 Every lesson runs from top to bottom in a kernel of its own, and every source as it stands; stored pages are whole.
 """
 
-import inspect
 import json
-import math
 import os
 import re
 import subprocess
@@ -18,7 +16,7 @@ import pytest
 from nbformat.v4 import new_code_cell
 
 from book.settings import Settings
-from tests.support.stored import rows_of, stored, text_of
+from tests.support.stored import text_of
 
 ROOT = Path(__file__).resolve().parents[1]
 EDITIONS = json.loads((ROOT / "notebooks" / "source" / "editions.json").read_text(encoding="utf-8"))
@@ -27,59 +25,6 @@ LESSONS = [path for path in PAGES if re.match(r"\d*[1-9]_", path.name)]
 SOURCES = sorted((ROOT / "notebooks" / "source").glob("*.py"))
 SOLUTION = re.compile(r"<details><summary>.+? (\d)</summary>\n\n```python\n(.+)\n```\n\n</details>", re.DOTALL)
 TIMES = re.compile("^ms|second|speed|ratio")  # the headings of what is never the same twice
-WRONG_ANSWERS = (0, -1, 1e9, "right", [])
-MISCONCEPTIONS = {  # what a reader answers who has taken the wrong turn
-    "01_deep_rnn": {
-        "exercise-1": [
-            (64, 28, 64, 64),
-            (64, 64, 64, 64),
-            (28, 64, 28, 64),
-        ],  # PyTorch's order; h x h for all; d in every layer
-        "exercise-2": [810, 852, 662],  # no output bias; two biases a layer; d inputs in every layer
-        "exercise-3": [5, 3, 10],
-        "exercise-4": [4, 400 / 104, 103 / 400],
-        "exercise-5": [4, 2, 104],
-    },
-    "02_stacked_from_scratch": {
-        "exercise-1": [140, 70, 36],  # the loop form; without the hoisted products; one layer
-        "exercise-2": [1, 3, 3 / 7],  # each gradient for itself; not clipped; the sum for the norm
-        "exercise-3": [256, 128, 1024],  # one layer; h for 4h; both biases
-        "exercise-4": [18, 0.9**19, 0.9**21],
-        "exercise-5": [(15, 30), (25, 10), (10, 10)],
-    },
-    "03_concise_lstm": {
-        "exercise-1": [
-            4 * 256 * (28 + 256 + 1) + 2 * 4 * 256 * 513,
-            4 * 256 * 284 + 2 * 4 * 256 * 512,
-            3 * 4 * 256 * 286,
-        ],
-        "exercise-2": [28, 27, 28 / 2],
-        "exercise-3": [4 / 3, 2 / 3, 75],
-        "exercise-4": [3, 50, 500],
-        "exercise-5": [1 / (1 + math.exp(-2)), 1 / (1 + math.exp(-4)), 0.5],  # tau = 1; times tau; uniform
-    },
-    "04_hmm_forward_backward": {
-        "exercise-1": [5000, 500, 5390],  # k k T; k T; without the last k
-        "exercise-2": [0.3, 0.5, 0.6],
-        "exercise-3": [14, 15, 17],
-        "exercise-4": [math.log(6), math.log(3), 6],
-        "exercise-5": [1, 19, 10],
-    },
-    "05_bidirectional_rnn": {
-        "exercise-1": [2, 4, 2.5],
-        "exercise-2": [2, 4, 5],
-        "exercise-3": [(6, 3), (7, 3), (6, 4)],
-        "exercise-4": [50, 60, 30],
-        "exercise-5": [1, 0.5, 2],
-    },
-    "06_bidirectional_misuse": {
-        "exercise-1": [1.12, 2.33, 1.4],  # the average does not depend on T; of perplexities; the middle
-        "exercise-2": [1, 3, 33],
-        "exercise-3": ["A", "B", "c"],
-        "exercise-4": [35, 17.5, 36],
-        "exercise-5": [(1, 3, 5), (0, 1, 2), (0,)],
-    },
-}
 
 
 def unfold(cell):
@@ -91,39 +36,21 @@ def unfold(cell):
     return new_code_cell(code, id=cell.id)
 
 
-def near_misses(solution):
-    """Wrong answers to an exercise without a listed misconception, made of its solution."""
-    if isinstance(solution, str):
-        wrong = [f"{solution}?", solution[:-1]]
-    elif isinstance(solution, (tuple, list)):
-        wrong = [(*solution, 1), solution[:-1], solution[::-1]]
-    else:
-        wrong = [solution + 1, 2 * solution, -solution - 1]
-    return [answer for answer in wrong if answer != solution]
-
-
-def tries(lesson, exercises):
-    """Cells for the end of a lesson: its solution and wrong answers are given to the check of each exercise."""
-    cells = [new_code_cell(inspect.getsource(near_misses), id="near-misses")]
-    for exercise in exercises:
-        number, listed = exercise.removeprefix("exercise-"), MISCONCEPTIONS.get(lesson, {}).get(exercise)
-        wrong = f"[*{WRONG_ANSWERS}, *{listed or f'near_misses(solution_{number})'}]"
-        calls = {"right": f"check_{number}(solution_{number})"}
-        calls["wrong"] = f"[check_{number}(answer) for answer in {wrong}];"
-        cells += [new_code_cell(call, id=f"{name}-{number}") for name, call in calls.items()]
-    return cells
+def tries(exercises):
+    """Cells for the end of a lesson: its solutions are given to the checks of its exercises."""
+    calls = {
+        f"right-{n}": cell.source.splitlines()[-1].replace("answer_", "solution_") for n, cell in exercises.items()
+    }
+    return [new_code_cell(call, id=cell_id) for cell_id, call in calls.items()]
 
 
 def check_exercises(cells, exercises):
-    """Before a reader answers it says "not yet", to the solution "right", to all wrong answers "not yet"."""
-    assert exercises == [f"exercise-{number}" for number in range(1, len(exercises) + 1)] and len(exercises) >= 3
-    for exercise in exercises:
-        number = exercise.removeprefix("exercise-")
-        assert text_of(cells[exercise]).startswith("not yet"), exercise
-        assert text_of(cells[f"right-{number}"]).startswith("right, because"), exercise
+    """Before a reader answers it says "not yet", and to the solution "right" (tests/test_exercises.py: to no other)."""
+    assert list(exercises) == [str(number) for number in range(1, len(exercises) + 1)] and len(exercises) >= 3
+    for number in exercises:
+        assert text_of(cells[f"exercise-{number}"]).startswith("not yet"), number
+        assert text_of(cells[f"right-{number}"]).startswith("right, because"), number
         assert not cells[f"solution-{number}"].outputs, "a solution that shows itself spoils the exercise"
-        wrong = text_of(cells[f"wrong-{number}"]).splitlines()
-        assert len(wrong) > len(WRONG_ANSWERS) and all(line.startswith("not yet") for line in wrong), exercise
 
 
 def said(cell):
@@ -148,9 +75,8 @@ def test_lesson_runs_from_top_to_bottom_without_a_network(path, run_notebook):
     notebook.cells = [unfold(cell) for cell in notebook.cells]
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     again = {cell.id: new_code_cell(cell.source, id=f"{cell.id}-once-more") for cell in reversed(code)}
-    exercises = [cell.id for cell in notebook.cells if re.fullmatch(r"exercise-\d+", cell.id)]
-    assert set(MISCONCEPTIONS.get(path.stem, {})) <= set(exercises)
-    notebook.cells += tries(path.stem, exercises)
+    exercises = {cell.id[-1]: cell for cell in code if re.fullmatch(r"exercise-\d", cell.id)}
+    notebook.cells += tries(exercises)
     if sys.platform == "linux":  # there ru_maxrss is in KiB
         memory = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
         notebook.cells.append(new_code_cell(memory, id="peak-memory"))
@@ -254,25 +180,6 @@ def test_guide_for_teachers_names_sections_and_settings_that_exist(language):
     assert named >= 7
     settings = re.findall(r"`((?:\w+=\w+ ?)+)`", "".join(guide.values()))
     assert len(settings) >= 4 and all(Settings.parse(text) for text in settings if "FULL" not in text)
-
-
-def test_stored_numbers_say_what_the_prose_says():
-    race = stored("01_deep_rnn", "race-result")
-    rows = {int(re.match(r"L = (\d)", row[0])[1]): row for row in rows_of(race)}
-    best, seconds = ({layers: float(row[column]) for layers, row in rows.items()} for column in (2, 4))
-    assert best[2] < best[1] and best[2] < best[4], "two layers beat one and four"
-    assert max(seconds, key=seconds.get) == 4, "four layers take the longest"
-    norms = stored("02_stacked_from_scratch", "watch-norms")
-    clipped, free = (float(x) for x in re.findall(r"at first, (\S+) at the end", norms))
-    assert clipped < 17 < 28 < free, "clipping saves the training"
-    shares = [int(x) for x in re.findall(r"(\d+)% of the states", stored("02_stacked_from_scratch", "saturated"))]
-    assert shares[0] < 10 and shares[1] > 90, "without clipping, tanh is saturated"
-    small, large = (float(x) for x in re.findall(r"at most (\S+)", stored("03_concise_lstm", "whisper")))
-    assert large > 100 * small, "more than a hundredfold"
-    recipes = rows_of(stored("03_concise_lstm", "compare-recipes"))
-    assert [epoch != "-" for _, epoch, *_ in recipes] == [True, False, True], "Adam is needed to be there in 20 epochs"
-    assert 8 * float(recipes[2][2]) < float(recipes[0][2])
-    assert all(float(best) < float(recipes[0][3]) for *_, best, _ in recipes[1:]), "a little better on new text"
 
 
 def test_notebooks_are_in_step_with_their_sources():

@@ -14,6 +14,7 @@ import contextlib
 import math
 import random
 import time
+import weakref
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,6 +80,20 @@ def load_corpus(source="embedded", *, max_tokens=10_000, held_out_tokens=5_000, 
     return Corpus(train, held_out, test, vocab, name)
 
 
+def _as_ids(ids, vocab_size=None):
+    """Return token indices as a tensor (tokens,); ValueError for what is none, or not below the vocabulary's size."""
+    try:
+        ids = torch.as_tensor(ids)
+    except (TypeError, ValueError, RuntimeError):
+        require(False, "ids", f"{ids!r:.40}", "the indices of tokens, whole numbers, as in corpus.train")
+    whole = ids.dim() == 1 and not (ids.is_floating_point() or ids.is_complex() or ids.dtype is torch.bool)
+    require(whole, "ids", f"{ids.dtype} of shape {tuple(ids.shape)}", "whole numbers, the indices of tokens")
+    if vocab_size is not None and len(ids):
+        low, high = int(ids.min()), int(ids.max())
+        require(0 <= low and high < vocab_size, "ids", f"{low} to {high}", f"between 0 and {vocab_size - 1}")
+    return ids
+
+
 class Batches:
     """Minibatches (X, Y) of a long text, partitioned in sequence as D2L does: row i of a minibatch goes on where
     row i of the one before ended, so that a hidden state can be carried over. Y is X one step later.
@@ -90,8 +105,8 @@ class Batches:
     def __init__(self, ids, batch_size=32, num_steps=35, seed=0):
         require(is_whole(batch_size), "batch_size", batch_size, "a whole number of at least 1")
         require(is_whole(num_steps), "num_steps", num_steps, "a whole number of at least 1")
-        ids, needed = torch.as_tensor(ids), batch_size * num_steps + num_steps + 1
-        require(not ids.is_floating_point(), "ids", ids.dtype, "whole numbers, the indices of tokens")
+        batch_size, num_steps = int(batch_size), int(num_steps)
+        ids, needed = _as_ids(ids), batch_size * num_steps + num_steps + 1
         require(len(ids) >= needed, "ids", len(ids), f"at least {needed:,} tokens for {batch_size} x {num_steps}")
         self.ids, self.batch_size, self.num_steps, self.random = ids, batch_size, num_steps, random.Random(int(seed))
 
@@ -169,7 +184,14 @@ def fit(
     require(optimizer in ("sgd", "adam"), "optimizer", optimizer, '"sgd" or "adam"')
     require(clip is None or (is_number(clip) and clip > 0), "clip", clip, "a positive number or None")
     require(carry in ("forward", "d2l", "none"), "carry", carry, '"forward", "d2l" or "none"')
-    device = device or next(model.parameters()).device
+    require(isinstance(model, torch.nn.Module), "model", model, "an nn.Module")
+    weights = list(model.parameters())
+    require(
+        any(p.requires_grad for p in weights), "model", type(model).__name__, "one with weights that may be trained"
+    )
+    device = torch.device(device or weights[0].device)
+    there = device.type != "cuda" or torch.cuda.is_available()
+    require(there, "device", str(device), "one that this machine has, such as d2l.try_gpu() returns")
     model.to(device)
     updater = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer](model.parameters(), float(lr))
     return _fit(model, train_iter, epochs(num_epochs), updater, held_out, clip, device, carry, watch)
@@ -179,10 +201,13 @@ def _fit(model, train_iter, num_epochs, updater, held_out, clip, device, carry, 
     shards, lr = Shards(model), updater.param_groups[0]["lr"]
     for epoch in range(1, num_epochs + 1):
         model.train()
-        state, total_loss, tokens, started = None, 0.0, 0, time.perf_counter()
+        state, rows, total_loss, tokens, started = None, 0, 0.0, 0, time.perf_counter()
         for X, Y in train_iter:
-            if state is None:
-                state = model.begin_state(batch_size=X.shape[0], device=device)
+            if epoch == 1:
+                for each in (X, Y):
+                    _as_ids(each.reshape(-1), _vocab_size_of(model))
+            if state is None or len(X) != rows:  # the last minibatch of a DataLoader may have fewer
+                rows, state = len(X), model.begin_state(batch_size=X.shape[0], device=device)
             loss, state = shards.gradients(X.to(device), Y.to(device), state)
             if not math.isfinite(loss):
                 knobs = f"Lower lr (now {lr:g}) or clip (now {clip}), and start anew"
@@ -201,12 +226,35 @@ def _fit(model, train_iter, num_epochs, updater, held_out, clip, device, carry, 
         yield EpochRecord(epoch, perplexity_of(total_loss / tokens), score, tokens / seconds, seconds)
 
 
+_sizes = weakref.WeakKeyDictionary()  # of the vocabularies of models that have been tried
+
+
+def _vocab_size_of(model):
+    """Return q, the size of a model's vocabulary, from what it makes of two rows of three steps, tried once.
+
+    Two and three, so that rows and steps cannot be taken for each other. ValueError says what a model must offer.
+    """
+    if isinstance(model, torch.nn.Module) and model in _sizes:
+        return _sizes[model]
+    offers = "an nn.Module with d2l's forward(inputs (n, T), state) -> (logits (T * n, q), state) and begin_state"
+    require(isinstance(model, torch.nn.Module), "model", f"{model!r:.60}", offers)
+    with _evaluating(model) as device:
+        try:
+            state = model.begin_state(batch_size=2, device=device)
+            shape = tuple(model(torch.zeros(2, 3, dtype=torch.long, device=device), state)[0].shape)
+        except Exception as error:
+            said, _, _ = str(error).partition("\n")
+            raise ValueError(f"model must be {offers}; given 2 rows of 3 steps, it says: {said}") from error
+    require(len(shape) == 2 and shape[0] == 6, "model", f"logits {shape} for 2 rows of 3 steps", offers)
+    return _sizes.setdefault(model, shape[1])
+
+
 def _carried(state, carry, num_directions):
     """Return what the next minibatch starts from; layers' directions alternate in dimension 0, forward first."""
     if carry == "none":
         return None
-    if isinstance(state, tuple):
-        return tuple(_carried(s, carry, num_directions) for s in state)
+    if isinstance(state, tuple | list):
+        return type(state)(_carried(s, carry, num_directions) for s in state)
     state = state.detach()
     if carry == "forward" and num_directions == 2:
         state = state.clone()
@@ -238,6 +286,7 @@ def _evaluating(model):
 def _window_losses(model, ids, num_steps, prefix_only):
     """Cross-entropy in nats of every position of every window, (windows, num_steps); each window starts afresh."""
     require(is_whole(num_steps), "num_steps", num_steps, "a whole number of at least 1")
+    ids, num_steps = _as_ids(ids, _vocab_size_of(model)), int(num_steps)
     require(len(ids) > num_steps, "ids", len(ids), f"at least num_steps + 1 = {num_steps + 1} tokens")
     windows = (len(ids) - 1) // num_steps
     X = ids[: windows * num_steps].reshape(windows, num_steps)
@@ -267,7 +316,7 @@ def perplexity(model, ids, num_steps=35, *, prefix_only=False):
     ids: LongTensor (tokens,); what is left after the last whole window is not scored. prefix_only: predict each
     position from a network that has been given nothing but the tokens up to it, so that no future can leak in
     (about num_steps / 2 times slower); for a unidirectional model both ways give the same number.
-    Raises ValueError for a text shorter than one window.
+    Raises ValueError for a text shorter than one window, and for what is no text or no such model.
     """
     return perplexity_of(_window_losses(model, ids, num_steps, prefix_only).double().mean().item())
 
@@ -283,7 +332,7 @@ def generate(model, vocab, prefix, num_preds, *, temperature=0.0, reencode=False
     temperature: 0 takes the likeliest character (as d2l.predict_ch8), above 0 samples from softmax(logits /
     temperature) with the torch.Generator given. reencode: read the whole text anew for every character instead of
     carrying the state from one to the next; for a unidirectional model both give the same text.
-    Raises ValueError for an empty prefix, a character outside the vocabulary or a negative temperature.
+    Raises ValueError for an empty prefix, a character outside the vocabulary, a negative temperature or another model.
     """
     require(isinstance(prefix, str) and prefix, "prefix", prefix, "a text of at least one character")
     known = f"made of the vocabulary's characters ({''.join(sorted(vocab.idx_to_token[1:]))[:40]!r})"
@@ -292,6 +341,8 @@ def generate(model, vocab, prefix, num_preds, *, temperature=0.0, reencode=False
     warm = is_number(temperature) and 0 <= temperature < math.inf
     require(warm, "temperature", temperature, "a number of at least 0")
     ids = [vocab[c] for c in prefix]
+    size = _vocab_size_of(model)
+    require(size == len(vocab), "vocab", f"{len(vocab)} tokens", f"the model's, which has {size}")
     with _evaluating(model) as device:
 
         def read(tokens, state):
@@ -306,7 +357,8 @@ def generate(model, vocab, prefix, num_preds, *, temperature=0.0, reencode=False
             if temperature == 0:
                 next_id = logits[-1].argmax().item()
             else:
-                p = torch.softmax(logits[-1].cpu() / temperature, dim=0)
+                logits = logits[-1].double().cpu()
+                p = torch.softmax((logits - logits.max()) / temperature, dim=0)  # at most 0, however cold
                 next_id = torch.multinomial(p, 1, generator=generator).item()
             ids.append(next_id)
     return prefix + "".join(vocab.to_tokens(ids[len(prefix) :]))
@@ -367,8 +419,8 @@ def check_machine():
     except Exception as error:  # a diagnosis ends with a sentence, whatever is wrong
         problems.append(f"the text cannot be read: {error}")
     else:
-        size = f"{len(corpus.train):,} + {len(corpus.held_out):,} characters"
-        rows.append(("text", size, "to train on and held out; its checksum is right"))
+        size = " + ".join(f"{len(part):,}" for part in corpus[:3])
+        rows.append(("text", f"{size} characters", "to train on, to choose by, to test; its checksum is right"))
     print("\n".join(["Not ready:", *problems]) if problems else "Ready: the lessons run on this machine.", flush=True)
     if not problems:
         model, fast = d2l.RNNModel(torch.nn.LSTM(len(corpus.vocab), 256, 2), len(corpus.vocab)), RECIPES["fast"]

@@ -193,6 +193,7 @@ def explore(draw, *, play=None, **controls):
     put a `table` above the figure. play: the name of a slider that gets a Play button. controls: ipywidgets by the
     name of draw's argument. What fails is said below the controls, and the last good figure stays.
     """
+    require(play is None or play in controls, "play", play, f"one of the controls: {', '.join(controls)}")
     image, words, message, above = W.Image(format="png"), hidden_words(), W.Label(layout={"height": "28px"}), W.HTML()
     image.add_class("book-figure")
     subject = (draw.__doc__ or "").partition("\n")[0]
@@ -235,9 +236,9 @@ def explore(draw, *, play=None, **controls):
 
 def show_figure(name):
     """Show one of the book's drawings, whose words stand below it. name: a file's in assets/figures."""
-    path = ROOT / "assets" / "figures" / f"{name}.png"
-    require(path.exists(), "name", name, f"one of {sorted(p.stem for p in path.parent.glob('*.png'))}")
-    data, metadata = picture(path.read_bytes(), "a drawing; its words stand below it", scale=1 / 2)
+    drawn = {path.stem: path for path in (ROOT / "assets" / "figures").glob("*.png")}
+    require(name in drawn, "name", name, f"one of {sorted(drawn)}")
+    data, metadata = picture(drawn[name].read_bytes(), "a drawing; its words stand below it", scale=1 / 2)
     display(data, metadata=metadata, raw=True)
 
 

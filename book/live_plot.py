@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from book import require
 from book.display import BLACK, PALETTE, compress, keep_picture, shorten, show
 
 # Texts are measured in pixels, curves in shares of the area: so the plot fits any width, and no text shrinks. Colours
@@ -107,6 +108,9 @@ class LivePlot:
         floors=(),
         height=HIGH,
     ):
+        low, high = ylim
+        drawable = (0 if log else -math.inf) < low < high < math.inf  # so is no NaN
+        require(drawable, "ylim", ylim, "the lower end and a higher one" + ", both above 0" * log)
         self.num_epochs, self.title, self.note, self.height = num_epochs, title, title, height
         self.xlabel, self.ylabel, self.lines = xlabel, ylabel, lines
         self.ylim, self.log, self.floors = ylim, log, [float(y) for y in floors]

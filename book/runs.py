@@ -71,14 +71,15 @@ def keep(name, run):
 
 
 def _read_run(name):
-    path = ROOT / "assets" / "runs" / f"{name}.json"
-    require(path.exists(), "name", name, f"one of {sorted(p.stem for p in path.parent.glob('*.json'))}")
-    return json.loads(path.read_text(encoding="utf-8"))
+    kept = {path.stem: path for path in (ROOT / "assets" / "runs").glob("*.json")}
+    require(name in kept, "name", name, f"one of {sorted(kept)}")
+    return json.loads(kept[name].read_text(encoding="utf-8"))
 
 
 def load_run(name):
     """Return the Run kept under assets/runs/<name>.json; ValueError if there is none."""
     run = _read_run(name)
+    require("epoch" in run, "name", name, "a run with epochs; this one has rows: utils.recorded reads it")
     rows = zip(*(run[key] for key in EpochRecord._fields), strict=True)
     return Run([EpochRecord(int(epoch), *rest) for epoch, *rest in rows], run["generated"], run["about"])
 

@@ -5,16 +5,37 @@ The corpus: D2L's cleaning, disjoint held-out text, checksums, and errors that s
 
 import hashlib
 import http.server
+import re
 import threading
 import unicodedata
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import utils
+from book import text
 from utils import d2l
 
 PORTAL = b"<html><title>Campus network</title>Please log in</html>"
+
+
+BEGINNING = (
+    "the time machine by h g wellsithe time traveller for so it w"  # as D2L's edition
+)
+
+
+def test_the_text_begins_where_the_story_begins(corpus):
+    assert spell(corpus, corpus.train)[:60] == BEGINNING and len(BEGINNING) == 60
+    whole = "".join(d2l.read_time_machine())
+    assert whole.startswith(BEGINNING) and whole.endswith("tendernessstill lived on in the heart of man")
+    for heading in ("contentsi", "after the story", "introductionthe time", "gutenberg"):
+        assert heading not in whole
+
+
+def spell(corpus, ids):
+    return "".join(corpus.vocab.to_tokens(ids.tolist()))
 
 
 def test_embedded_text_is_cleaned_as_d2l_does(corpus):
@@ -24,16 +45,30 @@ def test_embedded_text_is_cleaned_as_d2l_does(corpus):
     assert sorted(vocab.idx_to_token) == sorted(["<unk>", " ", *"abcdefghijklmnopqrstuvwxyz"])
 
 
-def test_held_out_text_follows_the_training_text(corpus):
-    whole, _ = d2l.load_corpus_time_machine(15_000)
-    assert len(corpus.train) == 10_000 and len(corpus.held_out) == 5_000
-    assert corpus.train.dtype == corpus.held_out.dtype == torch.int64
-    assert whole == torch.cat([corpus.train, corpus.held_out]).tolist()
+def test_the_three_parts_follow_each_other_and_never_overlap(corpus):
+    whole, _ = d2l.load_corpus_time_machine(20_000)
+    assert [len(part) for part in corpus[:3]] == [10_000, 5_000, 5_000]
+    assert all(part.dtype == torch.int64 for part in corpus[:3])
+    assert whole == torch.cat(corpus[:3]).tolist()
+    windows = [{tuple(window) for window in part.unfold(0, 50, 1).tolist()} for part in corpus[:3]]
+    assert not (windows[0] & windows[1] or windows[0] & windows[2] or windows[1] & windows[2])
+
+
+def test_three_ways_to_the_text_give_the_same(monkeypatch, tmp_path):
+    """d2l.read_time_machine, d2l.load_data_time_machine, and what D2L's chapter on text does: download, open, clean."""
+    with open(d2l.download("time_machine"), encoding="ascii") as f:  # so that any system's default encoding will do
+        lines = [re.sub("[^A-Za-z]+", " ", line).strip().lower() for line in f.readlines()]
+    assert lines == d2l.read_time_machine()
+    corpus, vocab = d2l.load_corpus_time_machine()
+    assert "".join(vocab.to_tokens(corpus)) == "".join(lines)
+    assert Path(d2l.download("time_machine", tmp_path / "new")).parent == tmp_path / "new"
+    monkeypatch.setattr("os.access", lambda *_: False)  # a course that one may only read
+    assert Path(d2l.download("time_machine")).read_text() == Path(d2l.download("time_machine", tmp_path)).read_text()
 
 
 def test_changed_embedded_text_is_refused(monkeypatch):
-    monkeypatch.setattr(utils, "_EMBEDDED_SHA256", "0" * 64)
-    with pytest.raises(ValueError, match="SHA-256 1240845.* instead of 000.*install it again"):
+    monkeypatch.setattr(text, "_EMBEDDED_SHA256", "0" * 64)
+    with pytest.raises(ValueError, match="SHA-256 5da5e87.* instead of 000.*install it again"):
         utils.load_corpus()
 
 
@@ -92,16 +127,29 @@ def test_unusable_own_text(tmp_path, content, message):
 
 
 def test_missing_own_text(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere.txt"):
-        utils.load_corpus(tmp_path / "nowhere.txt")
+    for source in (tmp_path / "nowhere.txt", tmp_path, "Embedded", "", None):
+        with pytest.raises(ValueError, match='source must be "embedded", "d2l", a text.s bytes, or the path of a text'):
+            utils.load_corpus(source)
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "many", True])
 def test_sizes_must_be_whole_numbers(value):
     with pytest.raises(ValueError, match=r"max_tokens must be a whole number of at least 1, got "):
         utils.load_corpus(max_tokens=value)
-    with pytest.raises(ValueError, match=r"held_out_tokens must be a whole number"):
-        utils.load_corpus(held_out_tokens=value)
+    for part in ("held_out_tokens", "test_tokens"):
+        with pytest.raises(ValueError, match=f"{part} must be a whole number"):
+            utils.load_corpus(**{part: value})
+
+
+def test_numpy_sizes_do_not_overflow():
+    assert len(utils.load_corpus(max_tokens=np.int16(30_000), held_out_tokens=np.int16(30_000)).held_out) == 30_000
+    assert len(utils.load_corpus(max_tokens=np.uint8(200), held_out_tokens=np.uint8(200)).held_out) == 200
+
+
+def test_the_test_part_of_an_own_text_is_what_is_left():
+    for letters, left in ((150, 0), (170, 20), (9000, 5000)):
+        own = utils.load_corpus(b"ab" * (letters // 2), max_tokens=100, held_out_tokens=50)
+        assert len(own.held_out) == 50 and len(own.test) == left
 
 
 # ---- D2L's own edition is fetched from a server; here from one on this machine
@@ -195,8 +243,16 @@ def test_http_error_and_unknown_name(server):
         utils.download("no_such_file")
 
 
-def test_d2l_uses_the_careful_download():
-    assert d2l.download is utils.download
+def test_d2l_uses_the_careful_download(server, tmp_path):
+    """For everything but the book, which it has at hand."""
+    server.pages["/timemachine.txt"] = (200, PORTAL)
+    server.register(b"other data")
+    d2l.DATA_HUB["other"] = d2l.DATA_HUB["time_machine"]
+    try:
+        with pytest.raises(ValueError, match="Nothing was saved"):
+            d2l.download("other", tmp_path)
+    finally:
+        del d2l.DATA_HUB["other"]
 
 
 def test_batches_partition_as_d2l(corpus, monkeypatch):

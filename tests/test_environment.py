@@ -13,8 +13,10 @@ import pytest
 
 import utils
 from book import environment
+from book import text as book_text
 
 ROOT = Path(utils.__file__).parent
+CHAPTERS = (ROOT / "tests" / "d2l_cells.py").read_text(encoding="utf-8").split("# %% ")[1:]
 NOTES = (ROOT / "tests" / "notes_cells.py").read_text(encoding="utf-8").split("# %%\n")[1:]
 
 # Refuse every connection, turn warnings into errors, and shorten d2l's training to the 12 epochs in which it draws once
@@ -26,7 +28,7 @@ warnings.simplefilter("error")
 sys.path.insert(0, {str(ROOT)!r})
 import utils
 train = utils.d2l.train_ch8
-utils.d2l.train_ch8 = lambda net, it, vocab, lr, n, device: train(net, it, vocab, lr, min(n, 12), device)
+utils.d2l.train_ch8 = lambda net, it, vocab, lr, n, *args, **kw: train(net, it, vocab, lr, min(n, 12), *args, **kw)
 import matplotlib; matplotlib.use("agg")
 """
 
@@ -52,6 +54,11 @@ def test_cells_of_the_notes_run_verbatim_offline_without_a_warning(cells, tmp_pa
     assert output.splitlines()[-1] == "28 10000"
     assert [p.name for p in tmp_path.iterdir()] == ["script.py"], "the notes' cells left files behind"
     assert not (tmp_path.parent / "data").exists()
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.partition("\n")[0])
+def test_what_d2ls_chapters_on_text_call_runs_offline_without_a_warning(chapter, tmp_path):
+    run_python(f"{PRELUDE}#{chapter}\nprint('done')", tmp_path)
 
 
 def test_lesson_3_teaches_the_cells_of_the_notes():
@@ -172,20 +179,20 @@ def test_python_m_utils_says_whether_the_machine_is_ready():
 def test_check_machine_says_ready_and_on_what_that_rests(capsys):
     text = re.sub("<[^>]+>", " ", utils.check_machine().data)
     assert capsys.readouterr().out == "Ready: the lessons run on this machine.\n"
-    assert f"CPU cores allowed  {utils.cpus_allowed()} " in text and "10,000 + 5,000 characters" in text
+    assert f"CPU cores allowed  {utils.cpus_allowed()} " in text and "10,000 + 5,000 + 5,000 characters" in text
     assert int(re.search(r"([\d,]+) tokens/s", text)[1].replace(",", "")) > 100
 
 
 def test_check_machine_says_what_is_wrong_before_it_trains(monkeypatch, capsys):
     monkeypatch.delattr(utils.d2l, "RNNModel")
     monkeypatch.delattr(utils.d2l, "train_ch8")
-    monkeypatch.setattr(utils, "_EMBEDDED_SHA256", "0" * 64)
-    text = utils.check_machine().data
+    monkeypatch.setattr(book_text, "_EMBEDDED_SHA256", "0" * 64)
+    table = utils.check_machine().data
     verdict, first, second = capsys.readouterr().out.strip().split("\n")
     assert verdict == "Not ready:"
     assert "lacks what the lessons use (RNNModel, train_ch8)" in first and "pip install --no-deps d2l==0.17.0" in first
     assert "SHA-256" in second and "pip install --force-reinstall" in second
-    assert "tokens/s" not in text, "something was trained"
+    assert "tokens/s" not in table, "something was trained"
 
 
 def test_a_version_number_alone_proves_nothing(monkeypatch, capsys):

@@ -15,8 +15,8 @@ from tests.support.lesson_code import SOURCES, run_cells
 DRAWING, ALL = 1.0, 2.7  # of the plain plot's time: what draw alone may take, and the whole redraw
 CELLS = {  # what each lesson's controls need; its networks are small and untrained
     "01_deep_rnn": "one-layer label draw-graph shape-table explore-graph wavefront draw-walk explore-walk",
-    "02_stacked_from_scratch": "rnn-cell layer-hoisted lstm-cell gru-cell deep-rnn language-model reach draw-reach "
-    "explore-reach",
+    "02_stacked_from_scratch": "rnn-cell layer-hoisted lstm-cell gru-cell deep-rnn language-model reach other-starts "
+    "draw-reach explore-reach",
     "03_concise_lstm": "load-data build-model untrained draw-temperature explore-temperature",
     "04_hmm_forward_backward": "tables sample brute-force forward-loop forward backward sum-terms sum-table draw-edges "
     "draw-lattice explore-lattice count-products count-both draw-cost explore-cost fill-in draw-blank explore-blank",

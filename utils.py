@@ -12,6 +12,7 @@ book/; what lessons name of them can be had from here.
 
 import contextlib
 import math
+import os
 import random
 import time
 import weakref
@@ -68,8 +69,9 @@ def load_corpus(source="embedded", *, max_tokens=10_000, held_out_tokens=5_000, 
         tokens, encoding = letters_of(source)
         name = f"text in {encoding}"
     else:
-        path = Path(source)
-        require(path.is_file(), "source", name, '"embedded", "d2l", a text\'s bytes, or the path of a text file')
+        path = Path(source) if isinstance(source, str | os.PathLike) else None
+        sources = '"embedded", "d2l", a text\'s bytes, or the path of a text file'
+        require(path and path.is_file(), "source", name, sources)
         tokens, _ = letters_of(path.read_bytes())
     needed = parts[0] + parts[1]
     size = f"of at least max_tokens + held_out_tokens = {needed:,} letters and spaces, not {len(tokens):,}"

@@ -556,7 +556,7 @@ def test_pages_quote_how_long_the_lessons_took(tree):
     rows = [line for line in (tree / "README.md").read_text("utf-8").splitlines() if line.startswith("|")]
     assert rows[2].startswith("| 1 | [Why depth](")
     assert rows[3].startswith(
-        "|  | [Guide, at 1,234 tokens/s](notebooks/en/guide.ipynb) | [指南](notebooks/zh/guide.ipynb) | "
+        "|  | [Guide, at 1,234 tokens/s](notebooks/en/guide.ipynb) [![Binder][binder]][guide-en-binder] "
     )
 
     before = snapshot(tree)
@@ -635,15 +635,17 @@ def test_readme_table(executed):
     run(executed)
     lines = (executed / "README.md").read_text("utf-8").splitlines()
     begin, end = (next(i for i, line in enumerate(lines) if f"lessons: {word}" in line) for word in ("begin", "end"))
-    first, second = lines[begin + 3 : end]
-    assert lines[begin + 1] == "| # | English | 中文 | Binder | Colab |"
-    assert first.startswith("| 1 | [Why depth](") and " | [为什么要深](" in first
+    head, _, first, second, empty, *addresses = lines[begin + 1 : end]
+    assert (head, empty) == ("| # | English | 中文 |", "")
+    assert first.startswith("| 1 | [Why depth](") and " | [为什么要深](" in first and len(first) < 400
     assert second.startswith("| 2 | [Both \\| ways](") and " | [双向](" in second
     for language in ("en", "zh"):
-        path = f"notebooks/{language}/{NAME}.ipynb"
-        assert f"({path})" in first
-        assert f"(https://mybinder.org/v2/gh/someone/deep-rnn-book/main?urlpath=lab/tree/{path})" in first
-        assert f"(https://colab.research.google.com/github/someone/deep-rnn-book/blob/main/{path})" in first
+        path, label = f"notebooks/{language}/{NAME}.ipynb", f"{NAME.partition('_')[0]}-{language}"
+        assert f"({path}) [![Binder][binder]][{label}-binder] [![Colab][colab]][{label}-colab] |" in first
+        binder, colab = "https://mybinder.org/v2/gh/someone", "https://colab.research.google.com/github/someone"
+        assert f"[{label}-binder]: {binder}/deep-rnn-book/main?urlpath=lab/tree/{path}" in addresses
+        assert f"[{label}-colab]: {colab}/deep-rnn-book/blob/main/{path}" in addresses
+    assert sum("badge" in address for address in addresses) == 2 and len(addresses) == 2 + 2 * 2 * 2
     assert lines[:begin] == ["# The book", ""] and lines[end + 1 :] == ["", "After the table."]
 
 
@@ -651,9 +653,11 @@ def test_readme_names_the_torch_of_the_requirements(executed):
     edit(
         executed / "README.md", "After the table.", "PyTorch 2.12: `pip install torch==2.12.1 --index-url x`, PyTorch."
     )
+    edit(executed / "README.md", "# The book", "`git clone --depth 1 https://example.org/a/b && cd b`")
     assert "version of PyTorch" in refusal(executed, "--check")
     run(executed)
     text = (executed / "README.md").read_text("utf-8")
+    assert text.startswith(f"`git clone --depth 1 {ADDRESS} && cd b`\n")
     assert text.endswith("PyTorch 2.9: `pip install torch==2.9.1 --index-url x`, PyTorch.\n")
     run(executed, "--check")
 

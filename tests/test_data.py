@@ -282,7 +282,7 @@ def test_batches_take_token_indices_in_any_form(corpus, as_ids):
     """A list such as d2l's train_iter.corpus, an array, narrower whole numbers; but nothing that is no index."""
     ours, theirs = (list(utils.Batches(ids, seed=1)) for ids in (corpus.train, as_ids(corpus.train)))
     assert all(torch.equal(a, b) for one, two in zip(ours, theirs, strict=True) for a, b in zip(one, two, strict=True))
-    with pytest.raises(ValueError, match="ids must be whole numbers, the indices of tokens, got torch.float32"):
+    with pytest.raises(ValueError, match="ids must be whole numbers, the indices of tokens, got 'torch.float32"):
         utils.Batches(corpus.train.float())
 
 

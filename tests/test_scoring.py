@@ -17,7 +17,7 @@ from utils import d2l
 def trained(small_model, corpus):
     """A small model after a few epochs, so that its predictions are not all alike."""
 
-    def train(num_epochs=4, **options):
+    def train(num_epochs=8, **options):
         model = small_model(**options)
         list(utils.fit(model, utils.Batches(corpus.train), lr=0.01, num_epochs=num_epochs, optimizer="adam"))
         return model

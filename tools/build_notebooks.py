@@ -58,6 +58,10 @@ import utils
 assert utils.__file__ == str(root / "utils.py"), "another utils.py is loaded: restart the kernel, run this cell first"
 """
 
+BADGES = {
+    "binder": "https://mybinder.org/badge_logo.svg",
+    "colab": "https://colab.research.google.com/assets/colab-badge.svg",
+}
 README_BLOCK = re.compile(
     r"(<!-- lessons: begin \(written by tools/build_notebooks\.py\) -->\n).*?(<!-- lessons: end -->)", re.DOTALL
 )
@@ -501,25 +505,28 @@ def render(notebook, path):
 
 
 def render_readme(readme, lessons, book):
-    """README.md's text with a row per lesson between the markers, if it has any, and the torch of requirements.txt."""
+    """README.md's text with a row per lesson between the markers, the address to clone, and torch's version."""
     names = {language: words["name"] for language, words in book["editions"].items()}
-    rows = [f"| # | {' | '.join(names.values())} | Binder | Colab |", f"| --- |{' --- |' * len(names)} --- | --- |"]
+    rows, addresses = [f"| # | {' | '.join(names.values())} |", f"| --- |{' --- |' * len(names)}"], []
     for source, editions in sorted(lessons.items()):
-        titles, links = [], {"binder": [], "colab": []}
-        for language, name in names.items():
+        cells = [number[1] if (number := re.match(r"0*([1-9]\d*)_", source.stem)) else ""]  # the start page has none
+        for language in names:
             prose = "\n".join(cell.source for cell in editions[language].cells if is_prose(cell))
             if not (heading := re.search(r"^# (?:\d+\s*[.、:：·]?\s*)?(\S.*)$", prose, re.MULTILINE)):
                 raise SourceError(f"{source.name}: the {language} edition has no '# ' heading")
             title = heading[1].strip().replace("|", "\\|")
-            titles.append(f"[{title}](notebooks/{language}/{source.stem}.ipynb)")
-            for column, url in launch_urls(book["slug"], language, source.stem).items():
-                links[column].append(f"[{name}]({url})")
-        number = re.match(r"0*([1-9]\d*)_", source.stem)  # the start page, the playground and the guide have none
-        cells = [number[1] if number else "", *titles, *(" · ".join(column) for column in links.values())]
+            badges = []
+            for place, url in launch_urls(book["slug"], language, source.stem).items():
+                label = f"{source.stem.partition('_')[0] if cells[0] else source.stem}-{language}-{place}"
+                badges.append(f"[![{place.title()}][{place}]][{label}]")
+                addresses.append(f"[{label}]: {url}")
+            cells.append(f"[{title}](notebooks/{language}/{source.stem}.ipynb) {' '.join(badges)}")
         rows.append(f"| {' | '.join(cells)} |")
-    table = "\n".join(rows) + "\n"
+    badges = [f"[{place}]: {url}" for place, url in BADGES.items()]
+    table = "\n".join([*rows, "", *badges, *addresses]) + "\n"
     version = book["pins"]["torch"]
     readme = re.sub(r"(?<=\btorch==)[\w.]+", version, readme)
+    readme = re.sub(r"(?<=git clone --depth 1 )\S+", book["repository"], readme)
     readme = re.sub(r"(?<=\bPyTorch )\d+\.\d+", ".".join(version.split(".")[:2]), readme)
     return README_BLOCK.sub(lambda block: block[1] + table + block[2], readme)
 

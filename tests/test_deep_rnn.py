@@ -1,5 +1,6 @@
 """If this fails, a reader of lesson 1 sizes, wires or computes a deep RNN wrongly."""
 
+import json
 import statistics
 import time
 
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgba
 
 import utils
+from book import ROOT
 from book.display import to_png
+from book.exercises import EXERCISES
 from tests.support.lesson_code import run_cells
 from tests.support.stored import rows_of, stored
 from utils import torch
@@ -143,6 +146,88 @@ def test_the_races_networks_are_as_wide_as_the_budget_allows(lesson, num_layers)
         return sum(p.numel() for p in torch.nn.RNN(lesson.vocab_size, h, num_layers).parameters())
 
     assert parameters(lesson.widths[num_layers]) <= 20_000 < parameters(lesson.widths[num_layers] + 1)
+
+
+@pytest.fixture(scope="module")
+def depth():
+    """{(enlarged, depth): rows of h, seed, lowest held-out perplexity, its epoch, that after epoch 5}, as recorded."""
+    found = {}
+    for enlarged, num_layers, *row in json.loads((ROOT / "assets/runs/depth.json").read_text())["rows"]:
+        found.setdefault((enlarged, num_layers), []).append(row)
+    return found
+
+
+def test_every_depth_was_tried_from_both_starts_at_equal_parameters_until_its_lowest_point(lesson, depth):
+    assert set(depth) == {(enlarged, num_layers) for enlarged in (0, 1) for num_layers in (1, 2, 4)}
+    for (_, num_layers), rows in depth.items():
+        assert [seed for _, seed, *_ in rows] == list(range(5))
+        assert {width for width, *_ in rows} == {lesson.widths[num_layers]}
+        assert max(epoch for _, _, _, epoch, _ in rows) <= 60 - 10, "it has fallen no more for ten epochs"
+
+
+def test_which_depth_wins_turns_round_with_the_first_weights(depth):
+    low = {point: min(score for _, _, score, _, _ in rows) for point, rows in depth.items()}
+    high = {point: max(score for _, _, score, _, _ in rows) for point, rows in depth.items()}
+    for first, then in (((0, 2), (0, 1)), ((0, 4), (0, 1)), ((1, 1), (1, 4)), ((1, 2), (1, 4))):
+        assert high[first] < low[then]
+    for one, other in (((0, 2), (0, 4)), ((1, 1), (1, 2))):
+        assert low[one] < high[other] and low[other] < high[one], "not told apart"
+    assert max(high[1, l] for l in (1, 2, 4)) < min(low[0, l] for l in (1, 2, 4)), "every depth does better"
+
+
+def test_four_layers_stand_still_only_with_small_first_weights(depth):
+    small, large = ([fifth for *_, fifth in depth[enlarged, 4]] for enlarged in (0, 1))
+    assert min(small) > 14 and max(large) < 9
+    assert min(small) > max(fifth for l in (1, 2) for *_, fifth in depth[0, l]), "the others no longer do"
+
+
+def test_the_recorded_trainings_are_those_of_the_lessons_cells():
+    lesson = run_cells(NAME, "one-layer")
+    lesson.corpus = utils.load_corpus()
+    lesson.vocab_size = len(lesson.corpus.vocab)
+    run_cells(NAME, "widths", "training", "depth-run", into=lesson)
+    assert lesson.about["origin"] == "recorded run"
+    assert lesson.points == [(start, l, seed) for start, l, _, seed, *_ in lesson.depth_rows]
+    small, large = (lesson.depth_point(enlarge, 1, seed=0) for enlarge in (0, 1))  # two epochs under FAST=1
+    assert small[:4] == (0, 1, lesson.widths[1], 0) and large[:4] == (1, 1, lesson.widths[1], 0)
+    assert large[4] < small[4], "enlarged weights are used where the row says so"
+
+
+def test_the_lesson_ranks_only_what_the_ranking_tells_apart():
+    told = stored(NAME, "depth-result")
+    small, large = told.partition("enlarged (")[::2]
+    assert "told apart:     L = 2 before L = 1; L = 4 before L = 1\n" in small
+    assert "not told apart: L = 2 and L = 4\n" in small
+    assert "told apart:     L = 1 before L = 4; L = 2 before L = 4\n" in large
+    assert "not told apart: L = 1 and L = 2\n" in large
+    assert "told apart:     enlarged before torch's weights\n" in large
+    assert "recorded run: 30 trainings" in stored(NAME, "depth-run")
+
+
+def test_stored_gradients_fade_along_the_layers_by_the_factors_of_the_prose():
+    a_layer = {"RNN": 3**-0.5, "GRU": 3**-0.5 / 2, "LSTM": 3**-0.5 / 4}
+    rows = rows_of(stored(NAME, "gradient-depth"))
+    assert [row[:2] for row in rows] == [[cell, "1"] for cell in a_layer]
+    for cell, _, *shares in rows:
+        for further_layers, share in zip((1, 3), shares, strict=True):
+            lowest, highest = map(float, share.split(" to "))
+            assert 0.8 * a_layer[cell] ** further_layers < lowest <= highest < 1.2 * a_layer[cell] ** further_layers
+
+
+def test_what_the_exercises_expect_is_what_the_lessons_code_gives(lesson):
+    expected = {n: EXERCISES[f"1.{n}"].expected for n in range(1, 6)}
+    rnn = torch.nn.RNN(28, 64, 3)  # which keeps them transposed
+    assert expected[1] == (*rnn.weight_ih_l0.T.shape, *rnn.weight_ih_l2.T.shape)
+    parameters = [*torch.nn.RNN(5, 10, 4).named_parameters(), *torch.nn.Linear(10, 2).named_parameters()]
+    assert expected[2] == sum(p.numel() for name, p in parameters if "bias_hh" not in name)
+    changed = lesson.H | {(0, 3): lesson.H[0, 3] + 1}
+    for t in range(1, 6):
+        for l in (1, 2):
+            changed[l, t] = lesson.state(changed, l, t)
+    moved = [not torch.equal(lesson.H[l, t], changed[l, t]) for l in (1, 2) for t in range(1, 6)]
+    assert expected[3] == sum(moved)
+    assert expected[4] == pytest.approx(4 * 100 / len(list(lesson.rounds(4, 100))), rel=1e-12)
+    assert expected[5] == pytest.approx(lesson.largest_width(4, 80_000) / lesson.largest_width(4, 20_000), rel=1e-12)
 
 
 def test_stored_times_of_deeper_networks_are_those_of_one_minibatch():

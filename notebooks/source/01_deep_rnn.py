@@ -211,26 +211,26 @@ for l in weights:
     inputs = new  # of the layer above
 
 # %% [markdown] lang="en" id="by-hand-look"
-# Look at where each layer found its numbers. Layer 1 used $\mathbf{X}_t$ ($1 \times 3$) and its own old state; layer 2 used the *new* state of layer 1 ($1 \times 2$) and its own old state.
-# Nothing else. In particular, layer 2 read neither $\mathbf{X}_t$ itself nor layer 1's old state.
+# Look at where each layer found its numbers. Layer 1 used $\mathbf{X}_t$ ($1 \times 3$) and its own old state; layer 2 used the *new* state of layer 1 ($1 \times 2$) and its own old state;
+# neither $\mathbf{X}_t$ itself nor layer 1's old state.
 
 # %% [markdown] lang="zh" id="by-hand-look"
-# 看看每一层用到的数是从哪里来的。第 1 层用了 $\mathbf{X}_t$（$1 \times 3$）和自己的旧状态；第 2 层用了第 1 层的**新**状态（$1 \times 2$）和自己的旧状态。
-# 除此之外什么也没用：第 2 层既没有直接读取 $\mathbf{X}_t$，也没有读取第 1 层的旧状态。
+# 看看每一层用到的数是从哪里来的。第 1 层用了 $\mathbf{X}_t$（$1 \times 3$）和自己的旧状态；第 2 层用了第 1 层的**新**状态（$1 \times 2$）和自己的旧状态，
+# 既没有直接读取 $\mathbf{X}_t$，也没有读取第 1 层的旧状态。
 
 # %% [markdown] lang="en" id="graph-text"
 # ## Shapes and parameters, with sliders
 #
-# The same picture, drawn for any size: the vertical arrows (blue) lead up a layer, the horizontal ones (orange) to the next time step. We call the function once ourselves, for two layers and four time steps, and then hand it to sliders.
+# The same picture, drawn for any size: the vertical arrows (blue) lead up a layer, the horizontal ones (orange) to the next time step.
 
 # %% [markdown] lang="zh" id="graph-text"
 # ## 用滑块看形状与参数量
 #
-# 还是同一幅图，大小随意：竖直箭头（蓝色）自下而上通往下一层，水平箭头（橙色）自左向右通往下一个时间步。先直接调用一次绘图函数，画两层、四个时间步，再把它交给滑块。
+# 还是同一幅图，大小随意：竖直箭头（蓝色）自下而上通往下一层，水平箭头（橙色）自左向右通往下一个时间步。
 
 # %% id="label"
 def label(letter, t, l=None):
-    """A symbol such as H₁⁽²⁾ in plain characters, which are drawn much faster than a formula."""
+    """A symbol such as H₁⁽²⁾ in plain characters."""
     low, high = (str.maketrans("0123456789", digits) for digits in ("₀₁₂₃₄₅₆₇₈₉", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
     text = letter + str(t).translate(low)
     return text if l is None else f"{text}⁽{str(l).translate(high)}⁾"
@@ -327,7 +327,7 @@ utils.explore(
 # ## In which order?
 #
 # Our loop went through time, and at each time step upwards through the layers. The equation asks for less: $\mathbf{H}_t^{(l)}$ needs exactly two states, $\mathbf{H}_t^{(l-1)}$ and
-# $\mathbf{H}_{t-1}^{(l)}$, and may be computed as soon as these are there. So at any moment, a whole set of states may be ready. **Predict:** $L = 3$ layers and $T = 6$ time steps make 18 states. If any number of
+# $\mathbf{H}_{t-1}^{(l)}$, and may be computed as soon as these are there. **Predict:** $L = 3$ layers and $T = 6$ time steps make 18 states. If any number of
 # ready states could be computed at the same time, how many rounds would it take?
 
 # %% [markdown] lang="zh" id="graph-look"
@@ -335,8 +335,7 @@ utils.explore(
 #
 # ## 按什么顺序计算？
 #
-# 我们的循环沿时间前进，在每个时间步再自下而上逐层计算。公式的要求其实没有这么严：$\mathbf{H}_t^{(l)}$ 只需要两个状态，即 $\mathbf{H}_t^{(l-1)}$ 和 $\mathbf{H}_{t-1}^{(l)}$，这两个一旦齐备，就可以算它。
-# 所以在任一时刻，可能有一批状态都已具备计算条件。**猜一猜：** $L = 3$ 层、$T = 6$ 个时间步共有 18 个状态。如果凡是具备条件的状态都能同时计算，一共需要几轮？
+# 我们的循环沿时间前进，在每个时间步再自下而上逐层计算。公式的要求其实没有这么严：$\mathbf{H}_t^{(l)}$ 只需要两个状态，即 $\mathbf{H}_t^{(l-1)}$ 和 $\mathbf{H}_{t-1}^{(l)}$，这两个一旦齐备，就可以算它。**猜一猜：** $L = 3$ 层、$T = 6$ 个时间步共有 18 个状态。如果凡是具备条件的状态都能同时计算，一共需要几轮？
 
 # %% id="wavefront"
 def needs(l, t):
@@ -423,14 +422,15 @@ utils.explore(draw_walk, play="step", order=order, step=step)
 # %% [markdown] lang="en" id="chain-text"
 # ## What depth costs
 #
-# Depth has two prices. Each further layer adds work and parameters. And the longest chain of states from $\mathbf{X}_1$ to $\mathbf{O}_T$, each needing the one before, grows from $T$ to $T + L - 1$; the gradients run back along it.
-# The chain hardly grows (the 35 time steps used below dwarf a few layers). How about the work? We time one minibatch, forward (the outputs) and backward (the gradients), with $h = 128$ at every depth:
+# Depth has two prices. Each further layer adds work and parameters: the first table times one minibatch, forward (the outputs) and backward (the gradients), with $h = 128$ at every depth. And the longest chain of states from $\mathbf{X}_1$ to $\mathbf{O}_T$, each needing the one before,
+# grows from $T$ to $T + L - 1$. Not by much; but the gradients run back along it, and every link multiplies. **Predict:** how much of the gradient $\partial \mathbf{H}_T^{(L)} / \partial \mathbf{X}_T$, straight down through the layers, is left with four layers instead of one?
+# The second table has its size before training, with one layer as 1, the lowest and the highest of five random starts.
 
 # %% [markdown] lang="zh" id="chain-text"
 # ## 深度的代价
 #
-# 深度有两种代价。其一，每多一层，就多一份计算量和参数。其二，从 $\mathbf{X}_1$ 到 $\mathbf{O}_T$，状态一个依赖一个，最长的链从 $T$ 增长到 $T + L - 1$，梯度要沿着它传回来。
-# 链只长了一点点（与下面用到的 35 个时间步相比，几层算不了什么）。那么计算量呢？取一个小批量，测量前向传播（算输出）加反向传播（算梯度）的时间，各种深度都用 $h = 128$：
+# 深度有两种代价。其一，每多一层，就多一份计算量和参数：第一个表取一个小批量，测量前向传播（算输出）加反向传播（算梯度）的时间，各种深度都用 $h = 128$。其二，从 $\mathbf{X}_1$ 到 $\mathbf{O}_T$，状态一个依赖一个，最长的链从 $T$ 增长到 $T + L - 1$。
+# 链没有长多少，但梯度要沿着它传回来，每一环都要做一次乘法。**猜一猜：** 梯度 $\partial \mathbf{H}_T^{(L)} / \partial \mathbf{X}_T$ 自上而下穿过各层，四层时剩下单层时的几成？第二个表给出训练之前它的大小，以单层为 1，列出五个随机起点中的最小值和最大值。
 
 # %% id="time-depth"
 import statistics
@@ -455,16 +455,36 @@ for num_layers, ms in milliseconds(deep, minibatch).items():
     rows.append([num_layers, f"{parameters:,}", 35 * num_layers, 35 + num_layers - 1, f"{ms:.1f}"])
 utils.table(["layers", "parameters", "states", "longest chain", "ms per minibatch"], rows)
 
+# %% id="gradient-depth"
+def gradient_size(cell, num_layers, seed):
+    """The size of the gradient that reaches X_T from a random one at H_T^(L), before training."""
+    utils.seed_everything(seed)
+    network = getattr(nn, cell)(vocab_size, 128, num_layers)
+    X = torch.randn(35, 32, vocab_size, requires_grad=True)  # (T, n, d)
+    top, _ = network(X)  # (T, n, h)
+    top[-1].backward(torch.randn(32, 128))
+    return X.grad[-1].norm().item()
+
+rows = []
+for cell in SUMS:
+    sizes = torch.tensor([[gradient_size(cell, l, seed) for l in (1, 2, 4)] for seed in range(5)])
+    shares = sizes[:, 1:] / sizes[:, :1]  # (5 starts, 2 depths)
+    rows.append([cell, "1", *(f"{x.min():.2g} to {x.max():.2g}" for x in shares.T)])
+utils.table(["cell", "L = 1", "L = 2", "L = 4"], rows)
+
 # %% [markdown] lang="en" id="depth-width-text"
+# Each layer multiplies by its $\mathbf{W}_{xh}^{(l)}$, as PyTorch draws it by about $1/\sqrt{3} \approx 0.58$ in size. An untrained gate stands at about 1/2 and halves again, once in a GRU, twice in an LSTM. So the gradient fades along the layers, too, whatever the cell.
+#
 # ## Depth or width?
 #
-# So every further layer is paid for in time, each with about the same. What does one get for it? To be fair, compare networks with **equally many parameters**: few wide layers against many narrow ones. The budget is 20,000 for the recurrent layers; for each depth take the
-# largest $h$ that fits.
+# What does one get for this price? To be fair, compare networks with **equally many parameters**: few wide layers against many narrow ones. The budget is 20,000 for the recurrent layers; for each depth take the largest $h$ that fits.
 
 # %% [markdown] lang="zh" id="depth-width-text"
+# 每一层都要乘上 $\mathbf{W}_{xh}^{(l)}$，按 PyTorch 的初始化，大小约变为 $1/\sqrt{3} \approx 0.58$ 倍。未经训练的门大约在 1/2 处，还要再减半：GRU 减一次，LSTM 减两次。可见不论哪种单元，梯度沿层也会衰减。
+#
 # ## 深一点，还是宽一点？
 #
-# 可见，每多一层，就要多花差不多同样的时间。花了时间，换来了什么？为了公平，我们比较**参数量相同**的网络：一边层少而宽，一边层多而窄。循环层的参数预算为 20,000；每种深度都取预算之内最大的 $h$。
+# 付出这些代价，换来了什么？为了公平，我们比较**参数量相同**的网络：一边层少而宽，一边层多而窄。循环层的参数预算为 20,000；每种深度都取预算之内最大的 $h$。
 
 # %% id="widths"
 def largest_width(num_layers, budget):
@@ -485,47 +505,88 @@ print({f"L = {num_layers}": f"h = {width}" for num_layers, width in widths.items
 # %% [markdown] lang="en" id="race-text"
 # All three read the same 10,000 characters of *The Time Machine*, a novel by H. G. Wells, and learn to predict the next one of 28 possible characters: 26 letters, the space, and a sign for anything unknown. One pass through this text is an **epoch**.
 # The **perplexity** says among how many characters the network might as well guess blindly: 28 is no idea, 1 is perfect
-# ([lesson 3](03_concise_lstm.ipynb) has the formula). Solid is the text that they train on, dashed the text that follows in the book, which they never train on: the **held-out** text. **Predict** the winner on the dashed lines.
+# ([lesson 3](03_concise_lstm.ipynb) has the formula). Solid is the text that they train on, dashed the 5,000 characters that follow in the book, which no network trains on: the **held-out** text, usually called the **validation set**, by which one chooses. **Predict** the winner on the dashed lines.
 #
-# (`d2l` is the library of the book *Dive into Deep Learning*; its `RNNModel` puts the output layer on top of the recurrent ones. All three are trained by Adam, a form of gradient descent.)
+# (`d2l` is the library of the book *Dive into Deep Learning*; its `RNNModel` puts the output layer on top. Adam, which trains all three, is a form of gradient descent.)
 
 # %% [markdown] lang="zh" id="race-text"
 # 三个网络读同样的 10,000 个字符，选自威尔斯（H. G. Wells）的小说《时间机器》，学习预测下一个字符。字符共有 28 种：26 个字母、空格和一个代表未知字符的符号。把这段文本读完一遍，称为一个**迭代周期**（epoch）。
 # **困惑度**表示网络的水平相当于在多少个字符中盲猜：28 是毫无头绪，1 是完美（公式见[第 3 课](03_concise_lstm.ipynb)）。
-# 实线对应训练用的文本；虚线对应书中紧接着的、从不用来训练的文本，即**留出**（held-out）文本。请**猜一猜**：虚线上谁会胜出？
+# 实线对应训练用的文本；虚线对应书中紧接着的 5,000 个字符，任何网络都不用它训练，即**留出**（held-out）文本，通常叫作**验证集**（validation set），选择网络时以它为准。请**猜一猜**：虚线上谁会胜出？
 #
 # （`d2l` 是《动手学深度学习》一书的程序库，其中的 `RNNModel` 在循环层之上加了输出层。三个网络都用 Adam 训练，它是梯度下降的一种。）
 
-# %% id="race"
+# %% id="training"
 from d2l import torch as d2l
 
-fast = utils.RECIPES["fast"]  # Adam, and a learning rate that suits it
-options = {"lr": fast.lr, "optimizer": fast.optimizer, "num_epochs": 24}
-trainings = {}
-for num_layers, width in widths.items():
-    utils.seed_everything(0)
-    model = d2l.RNNModel(nn.RNN(vocab_size, width, num_layers), vocab_size)
-    batches = utils.Batches(corpus.train)
-    training = utils.fit(model, batches, held_out=corpus.held_out, **options)
-    trainings[f"L = {num_layers}, h = {width}"] = training
-records = utils.LivePlot(24, title="20,000 parameters each").race(trainings)
+def training(num_layers, seed, num_epochs, enlarge=False):
+    """The records of a deep RNN's training from one random start, an epoch each."""
+    utils.seed_everything(seed)
+    rnn = nn.RNN(vocab_size, widths[num_layers], num_layers)
+    model = d2l.RNNModel(rnn, vocab_size)
+    if enlarge:
+        utils.enlarge_weights(model)
+    batches = utils.Batches(corpus.train, seed=seed)
+    options = {"lr": 0.005, "optimizer": "adam", "num_epochs": num_epochs}
+    return utils.fit(model, batches, held_out=corpus.held_out, **options)
 
-# %% id="race-result"
-head, rows = ["network", "training, at the end", "held-out, best", "at epoch", "seconds"], []
-for name, rs in records.items():
-    best, seconds = utils.best(rs), sum(r.seconds for r in rs)
-    numbers = f"{rs[-1].perplexity:.2f}", f"{best.held_out:.2f}", best.epoch, f"{seconds:.1f}"
-    rows.append([name, *numbers])
-utils.table(head, rows)
+# %% id="race"
+trainings = {f"L = {l}, h = {width}": training(l, 0, 24) for l, width in widths.items()}
+records = utils.LivePlot(24, title="20,000 parameters each, one random start").race(trainings)
 
 # %% [markdown] lang="en" id="race-look"
-# Two layers beat one at equal cost in parameters, on the text that counts: the dashed curve of $L = 2$ reaches the lowest point. Four layers hardly move in the first epochs, take the longest, and after 24 epochs are still on their way down,
-# short of what the others reached at their best: more layers are also harder to train. So $L$ and $h$ are both **hyperparameters**, numbers that you choose and the network does not learn; there is no formula for the best choice, one tries.
-# (This is one small text, one random start and a plain RNN; the playground of lesson 3 lets you repeat the race with GRU or LSTM and with other sizes.)
+# Two layers beat one, and four are hard to train, for they stand still at first? Each curve is *one* training, and all three begin with PyTorch's small **first weights**. The control, a recorded run (`FULL=1` repeats it): five random starts each, trained until the held-out perplexity has not fallen for ten epochs, with these first weights and with
+# `utils.enlarge_weights`, which draws $\mathbf{W}_{xh}^{(1)}$ and $\mathbf{W}_{hq}$ larger ([lesson 3](03_concise_lstm.ipynb) shows why). `ranking` tells two apart if the worst training of one is better than the best of the other; between equals this happens in 1 of 126 cases. **Predict:** how much of the first sentence survives?
+# (In the figure a dot is a training, a bar the median.)
 
 # %% [markdown] lang="zh" id="race-look"
-# 参数量相同时，在真正说明问题的留出文本上，两层胜过一层：$L = 2$ 的虚线降得最低。四层的网络在最初几个迭代周期里几乎没有进展，用时最长，24 个迭代周期之后还在下降，仍未达到另外两个网络的最好水平：层数越多，也越难训练。
-# 所以 $L$ 和 $h$ 都是**超参数**，也就是由我们选定、而不是由网络学到的数：最佳取值没有公式，只能尝试。（这里只有一小段文本、一次随机初始化和普通的 RNN；在第 3 课的游乐场里，你可以换成 GRU 或 LSTM，换别的大小，再比一次。）
+# 两层胜过一层，而四层起初停滞不前，很难训练？每条曲线只是**一次**训练，而且三个网络都从 PyTorch 那样较小的**初始权重**出发。来看对照实验（事先保存的记录，设置 `FULL=1` 可亲自运行）：每种大小各取五个随机起点，训练到留出困惑度连续十个迭代周期没有下降为止；
+# 一组仍用这样的初始权重，另一组用 `utils.enlarge_weights`，它把 $\mathbf{W}_{xh}^{(1)}$ 和 $\mathbf{W}_{hq}$ 抽得更大（原因见[第 3 课](03_concise_lstm.ipynb)）。一方最差的一次也好过另一方最好的一次，`ranking` 才判定两者分得出高下；两者其实一样好时，碰巧如此的概率是 1/126。
+# **猜一猜：** 开头那句话还能剩下多少？（图中一个点是一次训练，竖线是中位数。）
+
+# %% id="depth-run"
+def depth_point(enlarge, num_layers, seed):
+    """Train until the held-out perplexity has not fallen for ten epochs.
+
+    Returns (enlarge, layers, h, seed, lowest held-out perplexity, its epoch, that after epoch 5).
+    """
+    records = []
+    for record in training(num_layers, seed, 60, enlarge):
+        records.append(record)
+        best = utils.best(records)
+        if record.epoch >= best.epoch + 10:
+            break
+    scores = round(best.held_out, 4), best.epoch, round(records[:5][-1].held_out, 4)
+    return enlarge, num_layers, widths[num_layers], seed, *scores
+
+points = [(start, l, seed) for start in (0, 1) for l in widths for seed in range(5)]
+depth_rows, about = utils.recorded("depth", lambda: [depth_point(*point) for point in points])
+print(f"{about['origin']}: {len(depth_rows)} trainings in {about['seconds']:.0f} s")
+print(f"on {about['machine']}, {about['versions']}")
+
+# %% id="depth-result"
+STARTS = ("torch's weights", "enlarged")
+scores = {start: {} for start in STARTS}  # {start: {depth: lowest held-out perplexities}}
+for i, l, _, _, score, *_ in depth_rows:
+    scores[STARTS[i]].setdefault(f"L = {l}", []).append(score)
+for i, start in enumerate(STARTS):
+    early = [row[-1] for row in depth_rows if row[:2] == [i, 4]]
+    print(f"{start} (L = 4 after 5 epochs: {min(early):.1f} to {max(early):.1f})")
+    utils.ranking(scores[start])
+print("all depths")
+utils.ranking({start: sum(scores[start].values(), []) for start in STARTS})
+named = {f"{start}, {depth}": scores[start][depth] for start in STARTS for depth in scores[start]}
+utils.draw_spread(named, "lowest held-out perplexity")
+
+# %% [markdown] lang="en" id="depth-look"
+# Little. With torch's first weights two layers do beat one, but so do four, given time. With larger ones four no longer stand still, every depth does better, and the order turns round: four layers come last, and one is not told apart from two. The race had measured how each depth copes with small first weights.
+# Once these are large, more layers at equal cost gain nothing here (10,000 characters, a plain RNN, one learning rate). $L$, $h$ and the size of the first weights are **hyperparameters**, numbers that you choose and the network does not learn; there is no formula for the best choice, one tries, and more than once.
+# (The playground of lesson 3 has GRU, LSTM and other sizes.)
+
+# %% [markdown] lang="zh" id="depth-look"
+# 剩不下多少。用 PyTorch 的初始权重时，两层确实胜过一层，可是四层训练得够久，同样胜过一层。初始权重大一些，四层就不再停滞，各种深度的成绩都更好，次序也颠倒过来：这回四层垫底，一层与两层分不出高下。
+# 原来，那场比赛比的是各种深度如何应付过小的初始权重。初始权重够大之后，参数量相同，多加几层在这里并无好处（10,000 个字符、普通的 RNN、同一个学习率）。$L$、$h$ 和初始权重的大小都是**超参数**，也就是由我们选定、而不是由网络学到的数：最佳取值没有公式，只能尝试，而且不能只试一次。
+# （在第 3 课的游乐场里，可以换成 GRU 或 LSTM，换别的大小。）
 
 # %% [markdown] lang="en" id="swap-text"
 # ## Deep GRU, deep LSTM: swap the cell
@@ -605,10 +666,10 @@ utils.check("1.2", answer_2)
 solution_2 = 10 * (5 + 10 + 1) + 3 * 10 * (10 + 10 + 1) + 10 * 2 + 2
 
 # %% [markdown] lang="en" id="exercise-3-text"
-# **3.** Two layers and five time steps: the network with the weights `params` above. Someone changes $\mathbf{X}_3$. How many of the ten hidden states change? (Count on paper, along the arrows; the cell checks by really changing it.)
+# **3.** Two layers and five time steps: the network with the weights `params` above. Someone changes $\mathbf{X}_3$. How many of the ten hidden states change? (Count on paper, along the arrows.)
 
 # %% [markdown] lang="zh" id="exercise-3-text"
-# **3.** 两层、五个时间步，就是上面权重为 `params` 的那个网络。如果改动 $\mathbf{X}_3$，十个隐状态中有几个会变？（在纸上沿箭头数一数；单元格会真的改一次来核对。）
+# **3.** 两层、五个时间步，就是上面权重为 `params` 的那个网络。如果改动 $\mathbf{X}_3$，十个隐状态中有几个会变？（在纸上沿箭头数一数。）
 
 # %% id="exercise-3"
 answer_3 = None
@@ -649,7 +710,7 @@ solution_5 = largest_width(4, 80_000) / largest_width(4, 20_000)
 # - In a deep RNN, $\mathbf{H}_t^{(l)}$ is computed from $\mathbf{H}_t^{(l-1)}$ and $\mathbf{H}_{t-1}^{(l)}$, and from nothing else; $\mathbf{H}_t^{(0)} = \mathbf{X}_t$, and the output layer reads layer $L$.
 # - $\mathbf{W}_{xh}^{(l)}$ is $d \times h$ for $l = 1$ and $h \times h$ above. Layer $l$ has $h(\mathrm{in} + h + 1)$ parameters, times 3 for a GRU, times 4 for an LSTM; $T$ does not matter.
 # - Any order that follows the arrows gives the same numbers; states on a diagonal can be computed at the same time.
-# - Every further layer costs about as much time as the one before, but $L$ layers lengthen the longest chain by $L - 1$ only. At equal parameters, two layers beat one here, and in 24 epochs four did not.
+# - Every further layer costs time and parameters, and the gradient fades along the layers. At equal parameters, the size of the first weights decided which depth won; once they were large, more layers gained nothing here.
 # - A deep GRU or LSTM is the same stack with another cell.
 #
 # {{next}}
@@ -660,7 +721,7 @@ solution_5 = largest_width(4, 80_000) / largest_width(4, 20_000)
 # - 在深度循环神经网络中，$\mathbf{H}_t^{(l)}$ 只由 $\mathbf{H}_t^{(l-1)}$ 和 $\mathbf{H}_{t-1}^{(l)}$ 算出；$\mathbf{H}_t^{(0)} = \mathbf{X}_t$，输出层读取第 $L$ 层。
 # - $\mathbf{W}_{xh}^{(l)}$ 在 $l = 1$ 时是 $d \times h$，再往上都是 $h \times h$。第 $l$ 层有 $h(\mathrm{in} + h + 1)$ 个参数，GRU 乘以 3，LSTM 乘以 4；与 $T$ 无关。
 # - 只要顺着箭头，按什么顺序计算结果都一样；同一条对角线上的状态可以同时计算。
-# - 每多一层，就多花差不多同样的时间；最长的链却一共只增加 $L - 1$。参数量相同时，这里两层胜过一层，四层在 24 个迭代周期内没有胜过。
+# - 每多一层，就多一份时间和参数，梯度还会沿层衰减。参数量相同时，哪种深度胜出取决于初始权重的大小；初始权重够大之后，多加几层在这里并无好处。
 # - 同样的堆叠，换一种单元，就成了深度 GRU 或深度 LSTM。
 #
 # {{next}}

@@ -1,6 +1,6 @@
-"""If this fails, a picture, its words or an exercise's verdict is not what a reader should see.
+"""If this fails, a picture or its words are not what a reader should see.
 
-Figures, also those that follow a slider, and the exercises' checks.
+Figures, also those that follow a slider.
 """
 
 import base64
@@ -140,36 +140,6 @@ def test_a_stored_page_shows_the_picture_of_a_live_widget_beside_it(monkeypatch)
     assert set(live) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
     assert set(picture) == {"text/html", "image/png", "text/plain"} and "book-still" in picture["text/html"]
     assert ".book-still" in script["application/javascript"] and "{{" not in script["application/javascript"]
-
-
-@pytest.mark.parametrize("answer", [0.75, 0.7501, utils.torch.tensor(0.75), utils.torch.tensor([[0.75]])])
-def test_check_right(answer, capsys):
-    utils.check(answer, 0.75, "of the gates")
-    assert capsys.readouterr().out == "right, because of the gates\n"
-
-
-@pytest.mark.parametrize("answer", [None, 0.7, 75, -0.75, float("nan"), "0.75", [0.75], True, utils.torch.ones(2)])
-def test_check_wrong(answer, capsys):
-    utils.check(answer, 0.75, "of the gates")
-    out = capsys.readouterr().out
-    assert out.startswith("not yet") and "gates" not in out
-
-
-@pytest.mark.parametrize(
-    "answer, verdict", [(76410, "right"), (76410.0, "right"), (76409, "not yet"), (76411, "not yet")]
-)
-def test_check_counts_exactly(answer, verdict, capsys):
-    utils.check(answer, 76410, "of the biases")
-    assert capsys.readouterr().out.startswith(verdict)
-
-
-@pytest.mark.parametrize("answer", [(28, 64), [28, 64], utils.torch.Size((28, 64)), utils.torch.tensor([28, 64])])
-@pytest.mark.parametrize("wrong", [(64, 28), (28,), 28, "(28, 64)", [], (28, 64, 1)])
-def test_check_of_a_tuple(answer, wrong, capsys):
-    utils.check(answer, (28, 64), "of its shape")
-    utils.check(wrong, (28, 64), "of its shape")
-    first, second = capsys.readouterr().out.splitlines()
-    assert first == "right, because of its shape" and second.startswith("not yet")
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from tests.support.lab import (
     wait_for,
     watch_pictures,
 )
-from tests.test_sliders import plain_plot
+from tests.support.lesson_code import plain_plot
 from utils import RECIPES
 
 alone = pytest.mark.alone  # it measures how long something takes

@@ -10,7 +10,7 @@ import pytest
 
 import utils
 from book.display import to_png
-from tests.support.lesson_code import SOURCES, run_cells
+from tests.support.lesson_code import SOURCES, plain_plot, run_cells
 
 DRAWING, ALL = 1.0, 2.7  # of the plain plot's time: what draw alone may take, and the whole redraw
 CELLS = {  # what each lesson's controls need; its networks are small and untrained
@@ -64,13 +64,6 @@ def values_of(control):
         return [control.min + i * control.step for i in range(6)]
     values = range(control.min, control.max + 1, control.step)
     return values[:: max(1, len(values) // 6)]
-
-
-def plain_plot():
-    figure, axes = utils.new_figure(8, 3, place=(0.1, 0.2, 0.8, 0.7))
-    axes.plot(range(30), range(30), "o-")
-    axes.set(xticks=range(0, 31, 10), yticks=range(0, 31, 10), xlabel="x", ylabel="y", title="a plain plot")
-    return figure
 
 
 def cpu_seconds(draw, **values):

@@ -28,7 +28,7 @@ def run_cells(lesson, *ids, into=None):
 
 
 def plain_plot():
-    """A figure with little in it: what a redraw takes is told in such ones, so that a machine's speed does not matter."""
+    """A figure with little in it: a redraw's time is told in such ones, for then a machine's speed does not matter."""
     figure, axes = utils.new_figure(8, 3, place=(0.1, 0.2, 0.8, 0.7))
     axes.plot(range(30), range(30), "o-")
     axes.set(xticks=range(0, 31, 10), yticks=range(0, 31, 10), xlabel="x", ylabel="y", title="a plain plot")

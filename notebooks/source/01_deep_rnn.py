@@ -526,8 +526,8 @@ def training(num_layers, seed, num_epochs, enlarge=False):
     model = d2l.RNNModel(rnn, vocab_size)
     if enlarge:
         utils.enlarge_weights(model)
-    batches = utils.Batches(corpus.train, seed=seed)
-    options = {"lr": 0.005, "optimizer": "adam", "num_epochs": num_epochs}
+    batches, adam = utils.Batches(corpus.train, seed=seed), utils.RECIPES["fast"]
+    options = {"lr": adam.lr, "optimizer": adam.optimizer, "num_epochs": num_epochs}
     return utils.fit(model, batches, held_out=corpus.held_out, **options)
 
 # %% id="race"
@@ -580,7 +580,7 @@ utils.draw_spread(named, "lowest held-out perplexity")
 
 # %% [markdown] lang="en" id="depth-look"
 # Little. With torch's first weights two layers do beat one, but so do four, given time. With larger ones four no longer stand still, every depth does better, and the order turns round: four layers come last, and one is not told apart from two. The race had measured how each depth copes with small first weights.
-# Once these are large, more layers at equal cost gain nothing here (10,000 characters, a plain RNN, one learning rate). $L$, $h$ and the size of the first weights are **hyperparameters**, numbers that you choose and the network does not learn; there is no formula for the best choice, one tries, and more than once.
+# Once these are large, more layers at equal parameters gain nothing here (10,000 characters, a plain RNN, one learning rate). $L$, $h$ and the size of the first weights are **hyperparameters**, numbers that you choose and the network does not learn; there is no formula for the best choice, one tries, and more than once.
 # (The playground of lesson 3 has GRU, LSTM and other sizes.)
 
 # %% [markdown] lang="zh" id="depth-look"

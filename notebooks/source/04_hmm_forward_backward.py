@@ -426,9 +426,13 @@ draw_cost(k)
 
 # %% [markdown] lang="en" id="cost-look"
 # On this logarithmic axis brute force is almost a straight line upwards; the recursion stays near the floor, and what was counted lies on the formulas. Suppose a computer makes $10^{10}$ products per second. **Find out:** for which $T$ does brute force take longer than a day (about $10^{15}$ products), with 3 states and with 8?
+#
+# <details><summary>Answer</summary>From 28 letters on with 3 states, from 15 on with 8. The recursion needs about 330 products for those 28 letters.</details>
 
 # %% [markdown] lang="zh" id="cost-look"
 # 纵轴是对数坐标，暴力求和几乎沿直线上升，递推则始终贴近底部；实际数出来的点都落在公式的曲线上。假设一台计算机每秒能做 $10^{10}$ 次乘法。**试一试：** 状态数为 3 和 8 时，$T$ 到多大，暴力求和就要算上一天以上（约 $10^{15}$ 次乘法）？
+#
+# <details><summary>答案</summary>3 个状态时从 28 个字母起，8 个状态时从 15 个字母起。而递推算这 28 个字母只要大约 330 次乘法。</details>
 
 # %% id="explore-cost"
 utils.explore(draw_cost, k=widgets.IntSlider(3, min=2, max=10, description="k, states"))
@@ -492,11 +496,15 @@ draw_blank("ka_ta")
 # After `ka` (plain bars) the end of the syllable, `n` or `s`, and a further vowel, `a` or `o`, are both likely. With `ta` on the right (hatched bars) most of the probability goes to `n` and `s`: before a new syllable begins, the old one usually ends.
 #
 # **Predict**, then type: what will both sides say about `ka_aka`? And what is special about a blank at the very end?
+#
+# <details><summary>Answer</summary>Most probably a vowel, <code>a</code> or <code>o</code>, and next to that an end, <code>n</code> or <code>s</code>: a vowel often follows a vowel, and seldom an end. At the very end plain and hatched bars are equal: nothing follows, so both sides know no more than the left one.</details>
 
 # %% [markdown] lang="zh" id="blank-look"
 # 只看左边的 `ka`（无斜纹的条形），后面接韵尾 `n`、`s` 或者再来一个元音 `a`、`o`，都有可能。再看右边的 `ta`（带斜纹的条形），概率大部分归 `n` 和 `s`：新音节开始之前，旧音节通常要先结束。
 #
 # 先**猜一猜**，再输入：对于 `ka_aka`，两边一起看会得到什么？空缺在最末尾时，又有什么特别之处？
+#
+# <details><summary>答案</summary>最可能又是一个元音，其次是韵尾 <code>n</code> 或 <code>s</code>：一个韵尾之后很少直接跟元音，而元音之后常常还是元音。空缺在最末尾时，两种条形一样高：后面什么也没有，两边合起来所知道的并不比左边多。</details>
 
 # %% id="explore-blank"
 utils.explore(draw_blank, text=widgets.Text("ka_aka", description="text"))
@@ -602,8 +610,10 @@ draw_underflow()
 #
 # Now let networks learn our language from examples alone. How good can they get? **Cross-entropy**, the average of $-\ln P(\text{the letter that came})$, is measured in **nats** (because of the natural logarithm) and has a lowest possible value, which the exact probabilities reach. There are two such floors:
 #
-# - from the left only, $P(x_j \mid x_1, \ldots, x_{j-1})$: the **filtering optimum**;
-# - from both sides, $P(x_j \mid x_{-j})$: the **smoothing optimum**. (The names come from signal processing: filtering estimates a state from what has been seen so far, smoothing from both sides.)
+# - from the left only, $P(x_j \mid x_1, \ldots, x_{j-1})$: the **one-sided optimum**;
+# - from both sides, $P(x_j \mid x_{-j})$: the **two-sided optimum**.
+#
+# (Signal processing calls the first a one-step prediction. The second is related to smoothing, which estimates a state from all that was seen, but leaves $x_j$ out. Filtering is neither: it estimates $h_t$ from $x_1, \ldots, x_t$, the present letter included.)
 #
 # `exact` is `fill_in` for all $j$ of many sequences at once, scaled at every step.
 
@@ -622,8 +632,10 @@ draw_underflow()
 #
 # 现在让网络只凭样本来学习这种语言。最好能学到什么程度？**交叉熵**是 $-\ln P(\text{实际出现的字母})$ 的平均值，单位是**奈特**（nat，因为用的是自然对数）；它有一个最小值，用精确概率来预测时正好达到。这样的下限有两个：
 #
-# - 只看左边，$P(x_j \mid x_1, \ldots, x_{j-1})$：**滤波最优值**；
-# - 两边都看，$P(x_j \mid x_{-j})$：**平滑最优值**。（名称来自信号处理：根据到目前为止的观测估计状态叫滤波，根据两侧的观测估计叫平滑。）
+# - 只看左边，$P(x_j \mid x_1, \ldots, x_{j-1})$：**单侧最优值**；
+# - 两边都看，$P(x_j \mid x_{-j})$：**双侧最优值**。
+#
+# （在信号处理中，前者叫一步预测。后者接近于平滑，即根据全部观测来估计状态，只是把 $x_j$ 排除在外。滤波则不是其中任何一个：它根据 $x_1, \ldots, x_t$ 估计 $h_t$，包括当前的字母。）
 #
 # `exact` 就是 `fill_in`，只是一次算出许多序列的所有位置 $j$，并且每步都做了缩放。
 
@@ -658,12 +670,12 @@ for name, losses in floors.items():
 # %% [markdown] lang="en" id="network-text"
 # Two things in the network below deserve a look. Row $j$ of the output must not have seen $x_j$: so it is computed from the forward state *before* $j$ and the backward state *after* $j$, each shifted by one; where nothing has been read yet, there are zeros. And the backward layer is an ordinary layer that gets the sequence in reverse; its states are put back in order afterwards.
 #
-# The states of both directions are then combined by a small output network. (Not by a single linear layer: that could only add, and the exact formula *multiplies* $\pi_j$ and $\rho_j$.)
+# The states of both directions are then combined by a small output network. Would a single linear layer do? It adds up logits, and adding logits *multiplies* probabilities, as the exact formula multiplies $\pi_j$ and $\rho_j$; but the formula then sums over the $k$ states. We shall try both.
 
 # %% [markdown] lang="zh" id="network-text"
 # 下面的网络有两点值得细看。输出的第 $j$ 行不能见过 $x_j$，所以要用 $j$ **之前**的前向隐状态和 $j$ **之后**的反向隐状态，各错开一步；还没有读到内容的地方填零。另外，反向层就是一个普通的循环层，只是读入的序列是倒过来的，算完再把各个隐状态的顺序倒回来。
 #
-# 然后由一个小的输出网络合并两个方向的隐状态。（不只用一个线性层，因为它只会相加，而精确公式里 $\pi_j$ 与 $\rho_j$ 是**相乘**的。）
+# 然后由一个小的输出网络合并两个方向的隐状态。只用一个线性层行不行？它把 logit 相加，而 logit 相加就是概率**相乘**，正如精确公式中 $\pi_j$ 与 $\rho_j$ 相乘；不过公式接着还要对 $k$ 个状态求和。两种都来试一试。
 
 # %% id="network"
 from torch import nn
@@ -732,7 +744,7 @@ def train(network, num_steps, seed):
 # %% id="race"
 utils.seed_everything(0)
 networks = {"left only": FillIn(32, both=False), "both sides": FillIn(32, both=True)}
-num_steps = 50 * utils.epochs(13)
+num_steps = 50 * utils.epochs(13)  # 650; in the book's own tests 100
 labels = {"xlabel": "minibatch", "ylabel": "nats", "lines": ("network", "exact optimum")}
 optima = [losses.mean() for losses in floors.values()]
 labels |= {"title": "cross-entropy on fresh sequences", "ylim": (1.3, 1.8)}
@@ -758,6 +770,47 @@ for name, network in networks.items():
     by_position[name] = losses.mean(1), optimum.mean(1)  # (T,) each
 utils.table(["network", "nats", "exact optimum", "gap ± sampling error", "gap"], rows)
 
+# %% [markdown] lang="en" id="output-text"
+# And the linear output? **Predict** its gap. The same training, five random starts each; beside the same GRUs, wider ones as well, so that the linear design has as many parameters as the small network.
+
+# %% [markdown] lang="zh" id="output-text"
+# 那么线性输出呢？先**猜一猜**它的差距。训练方法相同，各取五个随机初值；除了同样大小的 GRU，也试试更宽的，使线性方案的参数量与小网络的相当。
+
+# %% id="output-control"
+designs = {"small network": (32, False), "linear": (32, True), "linear, wider": (36, True)}
+
+def gap_of(num_hiddens, linear, seed, num_steps=650):
+    """Parameters of a network that sees both sides; after training, its gap in % and the error."""
+    utils.seed_everything(seed)
+    network, optimum = FillIn(num_hiddens, both=True), floors["both sides"]
+    if linear:
+        network.output = nn.Linear(2 * num_hiddens, m)  # logits (T, n, m) from (T, n, 2h)
+    for _ in train(network, num_steps, seed + 1):
+        pass
+    gap = 100 * (score(network) - optimum).mean(0) / optimum.mean()  # (n,)
+    size = sum(p.numel() for p in network.parameters())
+    return size, gap.mean().item(), (gap.std() / len(gap) ** 0.5).item()
+
+def all_gaps():
+    for (num_hiddens, linear), seed in itertools.product(designs.values(), range(5)):
+        yield num_hiddens, int(linear), seed, *gap_of(num_hiddens, linear, seed)
+
+control, about = utils.recorded("output_layers", all_gaps)
+gaps, rows = {}, []
+for name, design in designs.items():
+    *_, sizes, gaps[name], errors = zip(*(row for row in control if row[:2] == [*design]))
+    spread = f"{min(gaps[name]):.2f} to {max(gaps[name]):.2f} %"
+    rows.append([name, design[0], f"{sizes[0]:,}", spread, f"± {max(errors):.2f} %"])
+print(about["origin"])
+utils.ranking(gaps)
+utils.table(["output", "h", "parameters", "gap, five starts", "sampling error"], rows)
+
+# %% [markdown] lang="en" id="output-look"
+# Even the linear output comes within about a third of one percent: adding logits goes a long way. The small network comes several times closer, and it is not its parameters that do it: wider states do not make up for it.
+
+# %% [markdown] lang="zh" id="output-look"
+# 线性输出的差距也只有百分之零点三左右：靠 logit 相加已经很接近了。小网络的差距又小了好几倍，而且靠的不是参数多：把线性方案的隐状态加宽，弥补不了这个差别。
+
 # %% id="draw-positions"
 def draw_positions():
     """Draw the cross-entropy at each place: networks as markers, exact optima as dashed lines."""
@@ -776,10 +829,10 @@ def draw_positions():
 draw_positions()
 
 # %% [markdown] lang="en" id="positions-look"
-# Both gaps are a small fraction of one percent, and above zero. The networks have never seen a table, and yet they follow the exact optima place by place: all markers lie on the dashed lines. From the left only (circles), every place after the first few is about equally hard. From both sides (squares) nearly every place is easier. **Two places are special**: at the first there is no left side, at the last no right side. What does that do to the two curves? Keep this picture in mind: in lesson 6 a place without a right side gives a culprit away.
+# Both gaps are a small fraction of one percent, and above zero. The networks have never seen a table, and yet they follow the exact optima place by place: all markers lie on the dashed lines. From the left only (circles), every place after the first few is about equally hard. From both sides (squares) nearly every place is easier. **Two places are special**: at the first there is no left side, at the last no right side. What does that do to the two curves? (Exercises 4 and 5 come back to it.) Keep this picture in mind: in lesson 6 a place without a right side gives a culprit away.
 
 # %% [markdown] lang="zh" id="positions-look"
-# 两个差距都大于零，而且远小于百分之一。网络从没见过概率表，却在每个位置上都紧跟精确最优值：所有的点都落在虚线上。只看左边时（圆点），除了开头几个位置，其余位置难度差不多。两边都看时（方块），几乎每个位置都更容易。**有两个位置很特别**：第一个位置没有左边，最后一个位置没有右边。这对两条曲线有什么影响？请记住这幅图：到第 6 课，一个没有右边的位置会让“作弊者”露出马脚。
+# 两个差距都大于零，而且远小于百分之一。网络从没见过概率表，却在每个位置上都紧跟精确最优值：所有的点都落在虚线上。只看左边时（圆点），除了开头几个位置，其余位置难度差不多。两边都看时（方块），几乎每个位置都更容易。**有两个位置很特别**：第一个位置没有左边，最后一个位置没有右边。这对两条曲线有什么影响？（练习 4 和练习 5 还会谈到。）请记住这幅图：到第 6 课，一个没有右边的位置会让“作弊者”露出马脚。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -861,7 +914,7 @@ solution_5 = 20
 # - In a hidden Markov model, a sum over all $k^T$ paths becomes $T$ small steps, because what they have in common is computed once: of the order of $k^2\,T$ products.
 # - $\pi_j$ is what the letters before $j$ say about the state at $j$, $\rho_j$ what the letters after $j$ say. Their product holds all that $P(x_j \mid x_{-j})$ needs from the other letters.
 # - Plain products underflow after dozens or hundreds of letters; dividing by the sum at every step, or computing with logarithms, cures it.
-# - $\pi$ and $\rho$ are the hidden states of a forward and of a backward recurrence. Networks that learn such states from examples come down almost to the exact filtering and smoothing optima, and not below.
+# - $\pi$ and $\rho$ are the hidden states of a forward and of a backward recurrence. Networks that learn such states from examples come down almost to the exact optima, from one side and from both, and not below.
 #
 # {{next}}
 
@@ -871,6 +924,6 @@ solution_5 = 20
 # - 在隐马尔可夫模型中，相同的部分只算一次，对全部 $k^T$ 条路径的求和就变成 $T$ 个小步骤，乘法次数是 $k^2\,T$ 的量级。
 # - $\pi_j$ 汇集了 $j$ 之前的字母所提供的关于 $j$ 时刻状态的信息，$\rho_j$ 汇集了 $j$ 之后的字母所提供的。计算 $P(x_j \mid x_{-j})$ 所需的其他字母的信息，全在两者的乘积里。
 # - 直接连乘，几十个或几百个字母之后就会下溢；每步除以各项之和，或者用对数计算，就能避免。
-# - $\pi$ 和 $\rho$ 就是一个前向递推和一个反向递推的隐状态。网络从样本中学会这样的状态，交叉熵几乎降到精确的滤波最优值和平滑最优值，而不会更低。
+# - $\pi$ 和 $\rho$ 就是一个前向递推和一个反向递推的隐状态。网络从样本中学会这样的状态，交叉熵几乎降到精确的单侧和双侧最优值，而不会更低。
 #
 # {{next}}

@@ -47,6 +47,7 @@ import utils
 # %% id="rnn-cell"
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy, one_hot
 
 class RNNCell(nn.Module):
     """A plain recurrent cell; its state is the tuple (H,), with H of shape (n, h)."""
@@ -448,8 +449,6 @@ for Cell, their_class in ((RNNCell, nn.RNN), (GRUCell, nn.GRU), (LSTMCell, nn.LS
 # 损失用**交叉熵**：softmax 把分数变成概率，再对真实的下一个字符的概率取 $-\ln$，求平均。这个平均值取 $\exp$，就是第 1 课的困惑度。这个类可以接**任何**循环层，我们写的或 PyTorch 的都行。
 
 # %% id="language-model"
-from torch.nn.functional import cross_entropy, one_hot
-
 class LanguageModel(nn.Module):
     """Predicts the next character: indices (n, T) -> scores (T n, q), and the layers' state."""
 

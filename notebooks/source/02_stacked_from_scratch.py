@@ -782,7 +782,8 @@ for lr, steps_back, theta in settings:
     losses_of = [r[4] for r in recorded_rows if r[:3] == [lr, steps_back, theta]]
     lost = sum(not loss < math.log(vocab_size) for loss in losses_of)
     rows.append([lr, steps_back, theta or "none", f"{lost} of {len(losses_of)}"])
-utils.table(["learning rate", "steps the gradient goes back", "clipped to", "worse than blind guessing"], rows)
+head = ["learning rate", "steps the gradient goes back", "clipped to"]
+utils.table([*head, "worse than blind guessing"], rows)
 
 # %% [markdown] lang="en" id="norms-look"
 # Up to the first spike both networks agree. With clipping, the spikes are cut to 0.5 and the perplexity falls. Without, steps along too steep a gradient throw the weights far off: the perplexity ends far above the 28 of blind guessing, and in these six epochs the network does not recover. Its $\tanh$ is **saturated**: nearly all states of the last layer lie close to $-1$ or $1$, where the function is flat.

@@ -72,17 +72,71 @@ def test_questions_with_several_runs_name_them():
         assert tuple(sum("epochs=" in line for line in settings_lines(q)) for q in questions) == lines
 
 
+def ranges(text):
+    return [(float(low), float(high)) for low, high in re.findall(r"(\d+\.?\d*) to (\d+\.?\d*)", text)]
+
+
+@pytest.mark.parametrize(("name", "cell_id"), ASKED)
+def test_what_cannot_be_told_apart_overlaps(name, cell_id):
+    """An answer that refuses a ranking gives the ranges which are the reason."""
+    for _, answer in ANSWER.findall(cell(name, cell_id, "en")):
+        for sentence in re.findall(r"[^.]*(?:\.\d[^.]*)*cannot tell them apart[^.]*(?:\.\d[^.]*)*", answer):
+            found = ranges(sentence)
+            assert len(found) >= 2, sentence
+            assert max(low for low, _ in found) <= min(high for _, high in found), sentence
+
+
+def test_networks_that_are_called_equally_large_are(corpus):
+    """Within a twelfth; where one layer beats two, it has no more parameters than they have."""
+
+    def parameters(line):
+        return sum(p.numel() for p in Settings.parse(line).build(len(corpus.vocab)).parameters())
+
+    question = QUESTION.split(cell("03_concise_lstm", "playground", "en"))[1]
+    narrow, deep, wide = map(parameters, settings_lines(question))
+    assert 11 / 12 * deep < wide <= deep and 2 * narrow < deep
+    one, both = map(parameters, settings_lines(cell("06_bidirectional_misuse", "playground", "en"))[:2])
+    assert both / one == pytest.approx(2, rel=0.01)
+    assert both / parameters("hidden_units=96") == pytest.approx(1, abs=0.02)
+    assert "<code>hidden_units=96</code>" in cell("06_bidirectional_misuse", "playground", "en")
+
+
+def holds(found, expected):
+    """Each number within its range, or 2 % beside it: another machine's last digits differ."""
+    for value, (low, high) in zip(found, expected, strict=True):
+        assert 0.98 * low < value < 1.02 * high, (value, low, high)
+
+
 def test_an_answer_holds_for_a_run_made_here(corpus):
-    """The first one of lesson 6: its ten ranges, in the order of the text, hold for the two runs that it asks for."""
+    """The first one of lesson 6: its first ten ranges, in the order of the text, hold for the runs that it asks for."""
     question = QUESTION.split(cell("06_bidirectional_misuse", "playground", "en"))[1]
     ((_, answer),) = ANSWER.findall(question)
-    ranges = [(float(low), float(high)) for low, high in re.findall(r"(\d+\.?\d*) to (\d+\.?\d*)", answer)]
     one, both = (run(line, corpus) for line in settings_lines(question))
     found = [one[0].held_out, both[0].held_out]
     found += [records[epoch].perplexity for epoch in (0, 1) for records in (one, both)]
     found += [value for records in (one, both) for value in (records[-1].perplexity, records[-1].held_out)]
-    for value, (low, high) in zip(found, ranges, strict=True):
-        assert 0.98 * low < value < 1.02 * high, (value, low, high)
+    holds(found, ranges(answer)[:10])
+
+
+def test_the_answer_of_the_start_page_holds_for_a_run_made_here(corpus):
+    text = cell("00_start_here", "playground-text", "en")
+    ((_, answer),) = ANSWER.findall(text)
+    (line,) = settings_lines(ANSWER.sub("", text))
+    large, small = run(line, corpus), run(line.replace("128", "64"), corpus)
+    found = [large[-1].perplexity, small[-1].perplexity, large[-1].held_out, small[-1].held_out]
+    holds([*found, utils.best(large).held_out], ranges(answer))
+    assert 10 <= utils.best(large).epoch <= 14
+
+
+def test_the_wide_layer_of_lesson_3_is_as_soon_as_it_says(corpus):
+    """Its first question: one layer with as many parameters as two needs fewer epochs than these."""
+    question = QUESTION.split(cell("03_concise_lstm", "playground", "en"))[1]
+    ((_, answer),) = ANSWER.findall(question)
+    soonest, latest = map(int, re.search(r"wide layer comes first, with (\d+) or (\d+)", answer).groups())
+    two = re.search(r"two layers need (\d+) to", answer)
+    records = run(settings_lines(question)[2].replace("epochs=40", f"epochs={latest + 1}"), corpus)
+    reached = next(r.epoch for r in records if r.perplexity <= 2)
+    assert soonest <= reached <= latest < int(two[1])
 
 
 def run(line, corpus):

@@ -96,7 +96,7 @@ utils.check_machine()
 # | **{{label recipe}}** | how the weights are trained: *fast* (Adam, with larger first weights: see lesson 3) or *D2L* (stochastic gradient descent, SGD, as in *Dive into Deep Learning*); it proposes a learning rate, which you can change |
 # | **{{label epochs}}**, **{{label seed}}** | how many times the text is read; where the random numbers start, so that the same seed gives the same run |
 # | **{{label train}}**, **{{label stop}}**, **{{label reset}}** | training goes on in the background, so you can work on in other cells. **{{label stop}}** keeps the model, **{{label reset}}** forgets all runs |
-# | the plot | **perplexity**: among how many characters the network might as well guess blindly, so 1 is perfect. Solid: on the text that it trains on; dashed: on *held-out* text, which it never trains on (read after each of the first eight epochs, then after every second, from the 20th on after every fourth one). Each run has a number, at the ends of its curves and in the table |
+# | the plot | **perplexity**: among how many characters the network might as well guess blindly, so 1 is perfect. Solid: on the text that it trains on; dashed: on *held-out* text, which it never trains on (also called *validation set*; read after each of the first eight epochs, then after every second, from the 20th on after every fourth one). Each run has a number, at the ends of its curves and in the table |
 # | **{{label prefix}}**, **{{label temperature}}**, **{{label generate}}** | let the trained network write on; at temperature 0 it always takes the likeliest character, at higher ones it gambles more, anew at each click |
 # | **{{label settings}}** | the whole experiment in one line, seed included: copy it into a chat; whoever pastes it here and presses **{{label train}}** sees the same curve |
 # | **{{label own}}** | a text file (UTF-8, or Chinese in GBK) or a pasted text of 1,800 letters or more, in any script: the network then reads that one. **{{label save}}** writes the trained network to a file beside the page, **{{label model_file}}** brings it back to write on; **{{label text_back}}** returns to the book |
@@ -105,7 +105,7 @@ utils.check_machine()
 #
 # Here it is, with one short run of a small network: both its curves fall, the dashed one less. Now paste `layers=1 hidden_units=128 epochs=20` into **{{label settings}}** (twice as many hidden units) and press **{{label train}}**. **Predict:** which of the two networks will do better on the text that it has read, and which on the text that it has not?
 #
-# <details><summary>Answer</summary>On its own text the larger one, by far: training perplexity 2.4 to 2.7, against 5.1 to 5.4 (five random starts each). On new text the smaller one: held-out perplexity 6.9 to 7.2, against 7.3 to 7.9. The larger network has begun to learn by heart. Lesson 3 tells that story.</details>
+# <details><summary>Answer</summary>On its own text the larger one, by far: training perplexity 2.4 to 2.7, against 5.0 to 5.4 (five random starts each). On new text, after 20 epochs, these runs cannot tell them apart: held-out perplexity 7.0 to 7.4 and 6.8 to 7.1. But the dashed curve of the larger one had been lower, 6.4 to 6.8 at about the 12th epoch, and has turned up since: it has begun to learn by heart. Lesson 3 tells that story.</details>
 
 # %% [markdown] lang="zh" id="playground-text"
 # ## 游乐场
@@ -119,7 +119,7 @@ utils.check_machine()
 # | **{{label recipe}}**（训练方案） | 怎样训练权重：*fast*（Adam，并放大初始权重，见第 3 课）或 *D2L*（随机梯度下降，即 SGD，与《动手学深度学习》相同）；选定后会给出一个学习率，可以再改 |
 # | **{{label epochs}}**（迭代周期数）、**{{label seed}}**（随机种子） | 把文本读几遍；随机数从哪里开始，种子相同，训练过程就相同 |
 # | **{{label train}}**、**{{label stop}}**、**{{label reset}}** | 训练在后台进行，其他单元格照常可用。**{{label stop}}**（停止）保留模型，**{{label reset}}**（重置）清空所有训练 |
-# | 图 | **困惑度**（perplexity）：网络的预测和在多少个字符中盲猜一样差，1 是完美。实线：在训练文本上；虚线：在从不用来训练的**留出**（held-out）文本上（前八个迭代周期每个都测，此后每两个测一次，从第 20 个起每四个测一次）。每次训练有一个编号，标在曲线末端，也写在表里 |
+# | 图 | **困惑度**（perplexity）：网络的预测和在多少个字符中盲猜一样差，1 是完美。实线：在训练文本上；虚线：在从不用来训练的**留出**（held-out）文本上（也叫验证集；前八个迭代周期每个都测，此后每两个测一次，从第 20 个起每四个测一次）。每次训练有一个编号，标在曲线末端，也写在表里 |
 # | **{{label prefix}}**（前缀）、**{{label temperature}}**（温度）、**{{label generate}}**（生成） | 让训练好的网络写下去；温度为 0 时总取概率最大的字符；温度越高越随意，每按一次都重新抽取 |
 # | **{{label settings}}**（设置） | 整个实验浓缩成一行，包括随机种子：发到群里，别人粘贴到自己的这一行，按 **{{label train}}**，就能得到同一条曲线 |
 # | **{{label own}}**（自备文本、保存和载入模型） | 选一个文本文件（UTF-8，中文也可以是 GBK 编码），或者直接粘贴一段至少 1,800 个字符的文本，哪种文字都行：网络就改读这一篇。**{{label save}}** 把训练好的网络存成文件，放在本页旁边；**{{label model_file}}** 再把它读回来，接着写；按 **{{label text_back}}** 回到原书 |
@@ -128,7 +128,7 @@ utils.check_machine()
 #
 # 下面就是它，已经用一个小网络训练了一小段：两条曲线都在下降，虚线降得少一些。现在把 `layers=1 hidden_units=128 epochs=20` 粘贴到 **{{label settings}}**（隐藏单元加倍），按 **{{label train}}**。**猜一猜：** 在读过的文本上，哪个网络更好？在没读过的文本上呢？
 #
-# <details><summary>答案</summary>在读过的文本上，大的好得多：训练困惑度为 2.4 到 2.7，小的为 5.1 到 5.4（各取五个随机起点）。在新文本上，小的更好：留出困惑度为 6.9 到 7.2，大的为 7.3 到 7.9。大网络已经开始背原文了。这个故事，第 3 课会讲。</details>
+# <details><summary>答案</summary>在读过的文本上，大的好得多：训练困惑度为 2.4 到 2.7，小的为 5.0 到 5.4（各取五个随机起点）。在新文本上，20 个迭代周期之后，凭这些训练分不出高下：大的留出困惑度为 7.0 到 7.4，小的为 6.8 到 7.1。不过，大网络的虚线曾经更低，在第 12 个迭代周期前后为 6.4 到 6.8，此后掉头向上：它开始背原文了。这个故事，第 3 课会讲。</details>
 
 # %% id="playground"
 from book.playground import Playground

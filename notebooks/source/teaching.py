@@ -136,10 +136,10 @@ utils.HTML(playground.table.value)
 # | 4 | The text; Try it first | why is `Y` the same text as `X`? Press **{{label train}}**: which English word comes first? |
 # | 4 | The model; Training and prediction | how many weights has layer 2? *"Perplexity 1: has it learnt English?"* Take a vote, do not answer |
 # | 5 | Memory or language? | where on the axis will the held-out curve end? |
-# | 5 | The playground | `layers=1 hidden_units=128 epochs=40`, then the same with `layers=2`: who wins, on which text? |
+# | 5 | The playground | `layers=1 hidden_units=128 epochs=40`, then the same with `layers=2`: who wins, on which text? Is it depth, or only size? One layer of that size: `layers=1 hidden_units=208 epochs=40` |
 # | 2 | Temperature | which temperature would you choose to write a story, which to correct a text? |
 #
-# <details><summary>Answers</summary>The target of each position is the next input, so <code>Y</code> is <code>X</code> one step later. The first word is <code>the</code> or <code>and</code>. Layer 2 has 4 · 256 · (256 + 256 + 2) = 526,336 weights, biases included. The held-out curve ends above 50: it has learnt by heart. The playground: two layers are sooner at 2 on their own text, 16 or 17 epochs against 25 to 27, and on new text nobody wins, 6.6 to 6.9 at best for both (five random starts each). Temperature: near 0 to correct a text, because the likeliest character is wanted; higher for a story, as high as the words stay whole.</details>
+# <details><summary>Answers</summary>The target of each position is the next input, so <code>Y</code> is <code>X</code> one step later. The first words of more than one letter are <code>the</code>, <code>and</code> or <code>an</code>. Layer 2 has 4 · 256 · (256 + 256 + 2) = 526,336 weights, biases included. The held-out curve ends far above blind guessing (28): it has learnt by heart. The playground: two layers are sooner at 2 on their own text, 16 to 18 epochs against 25 to 27, but one layer of their size is sooner still, 14 or 15. It was size. On new text nobody wins, 6.4 to 6.8 at best for all three (seven random starts each). Temperature: near 0 to correct a text, because the likeliest character is wanted; higher for a story, as high as the words stay whole.</details>
 
 # %% [markdown] lang="zh" id="twenty"
 # ## 二十分钟：背下来不等于学会
@@ -151,10 +151,10 @@ utils.HTML(playground.table.value)
 # | 4 | 文本数据；先玩一玩 | 为什么 `Y` 和 `X` 是同一段文本？按 **{{label train}}**：最先出现的英语单词是哪一个？ |
 # | 4 | 模型；训练与预测 | 第 2 层有多少个权重？“困惑度是 1：它学会英语了吗？”只表决，先不回答 |
 # | 5 | 记住了原文，还是学会了语言？ | 留出文本的曲线会停在纵轴的什么位置？ |
-# | 5 | 游乐场 | 先用 `layers=1 hidden_units=128 epochs=40`，再改成 `layers=2`：谁赢了？是在哪段文本上？ |
+# | 5 | 游乐场 | 先用 `layers=1 hidden_units=128 epochs=40`，再改成 `layers=2`：谁赢了？是在哪段文本上？是因为深，还是只因为大？一样大的单层：`layers=1 hidden_units=208 epochs=40` |
 # | 2 | 温度 | 写故事选什么温度？改错字选什么温度？ |
 #
-# <details><summary>答案</summary>每个位置的目标就是下一个输入，所以 <code>Y</code> 是 <code>X</code> 平移一步的结果。最先出现的单词是 <code>the</code> 或 <code>and</code>。第 2 层有 4 · 256 · (256 + 256 + 2) = 526,336 个权重（含偏置）。留出曲线最后高于 50：网络把原文背了下来。游乐场：在训练文本上，两层更快降到 2，要 16 或 17 个迭代周期，单层要 25 到 27 个；在新文本上不分胜负，最好时都是 6.6 到 6.9（各取五个随机起点）。温度：改错字取接近 0 的，因为要的是概率最大的字符；写故事取高一些，只要单词还能保持完整。</details>
+# <details><summary>答案</summary>每个位置的目标就是下一个输入，所以 <code>Y</code> 是 <code>X</code> 平移一步的结果。除了单个字母，最先出现的单词是 <code>the</code>、<code>and</code> 或 <code>an</code>。第 2 层有 4 · 256 · (256 + 256 + 2) = 526,336 个权重（含偏置）。留出曲线最后远高于盲猜（28）：网络把原文背了下来。游乐场：在训练文本上，两层更快降到 2，要 16 到 18 个迭代周期，单层要 25 到 27 个；可是一样大的单层还要更快，只要 14 或 15 个，可见靠的是大。在新文本上不分胜负，最好时三者都是 6.4 到 6.8（各取七个随机起点）。温度：改错字取接近 0 的，因为要的是概率最大的字符；写故事取高一些，只要单词还能保持完整。</details>
 
 # %% [markdown] lang="en" id="fifty"
 # ## Fifty minutes: from the graph to the leak
@@ -164,7 +164,7 @@ utils.HTML(playground.table.value)
 # | Minutes | Show | What to ask |
 # | --- | --- | --- |
 # | 10 | [Lesson 1](01_deep_rnn.ipynb): *Shapes and parameters, with sliders*, *In which order?* with its Play button | in which order can the states be computed, and how many at once? |
-# | 5 | [Lesson 1](01_deep_rnn.ipynb): *Depth or width?* | which of the three networks of the same size will do best? |
+# | 5 | [Lesson 1](01_deep_rnn.ipynb): *Depth or width?* | which of the three networks of the same size will do best? And is it their depth, or how they start? |
 # | 10 | [Lesson 3](03_concise_lstm.ipynb): *Memory or language?* and the playground | the same as in the twenty minutes |
 # | 5 | [Lesson 5](05_bidirectional_rnn.ipynb): *Use 1: fill in the blank* | type a sentence of the class with a `_` into the box |
 # | 15 | [Lesson 6](06_bidirectional_misuse.ipynb): *Where is it so good?* to *What does a prediction listen to?* | a prediction before each figure; for the heat map: where will it be bright? |
@@ -182,7 +182,7 @@ utils.HTML(playground.table.value)
 # | 分钟 | 演示什么 | 问什么 |
 # | --- | --- | --- |
 # | 10 | [第 1 课](01_deep_rnn.ipynb)：“用滑块看形状与参数量”“按什么顺序计算？”（带播放按钮） | 这些隐状态可以按什么顺序计算？同时能算几个？ |
-# | 5 | [第 1 课](01_deep_rnn.ipynb)：“深一点，还是宽一点？” | 三个同样大小的网络，哪个最好？ |
+# | 5 | [第 1 课](01_deep_rnn.ipynb)：“深一点，还是宽一点？” | 三个同样大小的网络，哪个最好？是因为深度，还是因为起点？ |
 # | 10 | [第 3 课](03_concise_lstm.ipynb)：“记住了原文，还是学会了语言？”和游乐场 | 与二十分钟的安排相同 |
 # | 5 | [第 5 课](05_bidirectional_rnn.ipynb)：“用途一：填空” | 请学生出一个带 `_` 的句子，输入文本框 |
 # | 15 | [第 6 课](06_bidirectional_misuse.ipynb)：从“它究竟好在哪里？”到“预测在听谁的？” | 每张图之前先猜；热图上哪里会亮？ |
@@ -200,7 +200,7 @@ utils.HTML(playground.table.value)
 # {{slow cells}}
 #
 # Start such a cell, and talk while its curve grows. *Stop* (■) in the toolbar ends it; the curve stays.
-# D2L's two trainings, in lessons 3 and 6, and the sweeps of lesson 3 take minutes or longer and are shown as recorded runs. `FULL=1` in the environment runs them.
+# D2L's two trainings, in lessons 3 and 6, and the comparisons of many networks and random starts take minutes or longer and are shown as recorded runs. `FULL=1` in the environment runs them.
 
 # %% [markdown] lang="zh" id="slow"
 # ## 哪些单元格要运行多久
@@ -210,7 +210,7 @@ utils.HTML(playground.table.value)
 # {{slow cells}}
 #
 # 先运行这样的单元格，趁曲线延伸的时候讲解。按工具栏里的停止按钮（■）就会中断，曲线会留下来。
-# 第 3 课和第 6 课里 D2L 的两次训练，以及第 3 课的扫描，需要几分钟甚至更久，所以显示的是事先保存的记录。在环境变量里设 `FULL=1`，就会真的运行。
+# 第 3 课和第 6 课里 D2L 的两次训练，以及对许多网络、许多随机起点的比较，需要几分钟甚至更久，所以显示的是事先保存的记录。在环境变量里设 `FULL=1`，就会真的运行。
 
 # %% [markdown] lang="en" id="wrong"
 # ## When something goes wrong in front of the class

@@ -142,7 +142,7 @@ for name, records in race.items():
     print(f"{name:<14} held-out {records[-1].held_out:.2f}, first epoch below 2.5: {below}")
 
 # %% [markdown] lang="en" id="positions"
-# Suspicious at the latest at the fifth or sixth epoch, when the dashed curve of the bidirectional network falls below 2.5, past Shannon's readers. It levels out a little above 1, while the honest network stays near 8.
+# At the fifth or sixth epoch at the latest, when the dashed curve of the bidirectional network falls below 2.5, past Shannon's readers. It levels out a little above 1, while the honest network stays near 8.
 #
 # ## Where is it so good?
 #
@@ -557,20 +557,20 @@ def one_start(seed):
     last = [p[-1].item() for p in by_initial_state(both, direction=1).values()]
     return *first, *last, *d2l_way[1:3], *our_way[1:3]
 
-starts, about = utils.recorded("misuse_states", lambda: [one_start(seed) for seed in range(5)])
-columns = list(zip(*starts))  # each with the five starts' numbers
+rows, about = utils.recorded("misuse_states", lambda: [one_start(seed) for seed in range(5)])
+states, states_origin = list(zip(*rows)), about["origin"]  # columns: the five starts' numbers
 
 # %% id="initial-states-table"
 def span(values, form=".2f"):
     """The lowest and the highest of several starts' numbers, as text."""
     return " to ".join(dict.fromkeys(f"{end:{form}}" for end in (min(values), max(values))))
 
-rows = [["forward, first position", *map(span, columns[:3]), ""]]
-rows.append(["backward, last position", *map(span, columns[3:7])])
-utils.table([f"{about['origin']}, five starts", *backward], rows)
+rows = [["forward, first position", *map(span, states[:3]), ""]]
+rows.append(["backward, last position", *map(span, states[3:7])])
+utils.table([f"{states_origin}, five starts", *backward], rows)
 
 # %% id="carry-control"
-carries = dict(zip(("both directions carried", "forward only"), (columns[7:9], columns[9:])))
+carries = dict(zip(("both directions carried", "forward only"), (states[7:9], states[9:])))
 for name, (solid, dashed) in carries.items():
     print(f"{name:<24} training {span(solid, '.3f')}, held-out {span(dashed, '.3f')}")
 for which, curve in enumerate(("training", "held-out")):
@@ -953,21 +953,21 @@ def test_scores(seed):
     return scores
 
 rows, about = utils.recorded("misuse", lambda: [test_scores(seed) for seed in range(5)])
+tested, tested_origin = list(zip(*rows)), about["origin"]  # columns: the five starts' scores
 
 # %% id="verdict-table"
-columns = list(zip(*rows))  # each with the five starts' scores
 methods = "nothing done", *READERS
 tasks = {  # right side there?, answer in it?, scores, how to write them
-    "completing text": ("no", "yes", dict(zip(("left", "both"), columns)), ".2f"),
-    "correcting OCR": ("yes", "no", dict(zip(methods, columns[2:7])), ".1%"),
-    "restoring vowels": ("yes", "no", dict(zip(methods, columns[7:])), ".1%"),
+    "completing text": ("no", "yes", dict(zip(("left", "both"), tested)), ".2f"),
+    "correcting OCR": ("yes", "no", dict(zip(methods, tested[2:7])), ".1%"),
+    "restoring vowels": ("yes", "no", dict(zip(methods, tested[7:])), ".1%"),
 }
-table = [[task, *two, *(span(scores[m], form) if m in scores else "" for m in methods)]
-         for task, (*two, scores, form) in tasks.items()]
-for task, (_, _, scores, _) in tasks.items():
+table = [[task, *two, *(span(found[m], form) if m in found else "" for m in methods)]
+         for task, (*two, found, form) in tasks.items()]
+for task, (_, _, found, _) in tasks.items():
     print(task)
-    utils.ranking({name: scores[name] for name in READERS if name in scores})
-head = [f"test text, {about['origin']}", "right side there?", "answer in it?", *methods]
+    utils.ranking({name: found[name] for name in READERS if name in found})
+head = [f"test text, {tested_origin}", "right side there?", "answer in it?", *methods]
 utils.table(head, table)
 
 # %% [markdown] lang="en" id="checklist"

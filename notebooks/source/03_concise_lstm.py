@@ -68,20 +68,20 @@ assert torch.equal(X[:, 1:], Y[:, :-1])  # Y is X, one step later
 # %% [markdown] lang="en" id="try-first"
 # ## Try it first
 #
-# Here is a network for this task, before a word about how it works. Press **{{label train}}**: it reads the 10,000 characters again and again, and below the plot stands what it writes now, beginning with `time traveller`. **Predict** before you press: which English word will it write first?
+# Here is a network for this task, before a word about how it works. Press **{{label train}}**: it reads the 10,000 characters again and again, and below the plot stands what it writes now, beginning with `time traveller`. **Predict** before you press: which English word of more than one letter will it write first?
 #
-# The plot shows its perplexity, that is, among how many characters it might as well guess blindly. The solid line is for the text that it reads; it falls and falls. The dashed line is for 5,000 characters that it never reads, and after a while it turns up. What *that* means is the story of this lesson. The same controls come back further down, in *The playground*, when you know what each of them does.
+# The plot shows its perplexity, that is, among how many characters it might as well guess blindly. The solid line is for the text that it reads; it falls and falls. The dashed line is for 5,000 characters that it never trains on, and after a while it turns up. What *that* means is the story of this lesson. The same controls come back further down, in *The playground*, when you know what each of them does.
 #
-# <details><summary>Which word?</summary><code>the</code> or <code>and</code>: from each of five random starts one of the two stood there after one to three readings of the text, and <code>time traveller</code> once more after seven to nine. The commonest words come first, because they are what pays most.</details>
+# <details><summary>Which word?</summary><code>the</code>, <code>and</code> or <code>an</code>: from each of seven random starts <code>the</code> or <code>and</code> stood there after one to three readings of the text, and <code>time traveller</code> once more after nine to twelve. No word is commoner in this text than <code>the</code>, few are commoner than <code>and</code>.</details>
 
 # %% [markdown] lang="zh" id="try-first"
 # ## 先玩一玩
 #
-# 这里就有一个做这项任务的网络，先不讲它的原理。按下 **{{label train}}**（训练），它就一遍又一遍地读那 10,000 个字符；图的下方是它此刻从 `time traveller` 接着写出的文字。先**猜一猜**，再按：它最先写出的英语单词会是哪一个？
+# 这里就有一个做这项任务的网络，先不讲它的原理。按下 **{{label train}}**（训练），它就一遍又一遍地读那 10,000 个字符；图的下方是它此刻从 `time traveller` 接着写出的文字。先**猜一猜**，再按：除了单个字母，它最先写出的英语单词会是哪一个？
 #
-# 图上画的是困惑度，表示它的预测和在多少个字符中盲猜一样差。实线是它读的文本，一路下降；虚线是它从不读的另外 5,000 个字符，过一阵子就掉头向上。**这**意味着什么，正是本课要讲的故事。等你弄懂了每个控件的作用，后面的“游乐场”一节还会用到它们。
+# 图上画的是困惑度，表示它的预测和在多少个字符中盲猜一样差。实线是它读的文本，一路下降；虚线是另外 5,000 个字符，从不用来训练它，过一阵子就掉头向上。**这**意味着什么，正是本课要讲的故事。等你弄懂了每个控件的作用，后面的“游乐场”一节还会用到它们。
 #
-# <details><summary>哪个单词？</summary><code>the</code> 或 <code>and</code>：五个随机起点，每次都是读一到三遍之后就出现其中之一；读七到九遍之后，又写出了 <code>time traveller</code>。最常见的单词最先出现，因为学会它们最划算。</details>
+# <details><summary>哪个单词？</summary><code>the</code>、<code>and</code> 或 <code>an</code>：七个随机起点，每次都是读一到三遍之后就出现 <code>the</code> 或 <code>and</code>；读九到十二遍之后，又写出了 <code>time traveller</code>。在这段文本里，没有哪个单词比 <code>the</code> 更常见，比 <code>and</code> 更常见的也没几个。</details>
 
 # %% id="show-playground"
 from book.playground import Playground
@@ -227,13 +227,13 @@ for line in run.generated:
 # %% [markdown] lang="en" id="memory-or-language"
 # ## Memory or language?
 #
-# The first line it recites, every letter of it; in the second it soon loses the thread. So the perplexity of 1 was measured on a text that the network has read 500 times, and could repeat. `corpus.held_out` holds the 5,000
-# characters that follow in the book, which it has never seen. **Predict:** is the perplexity there 1.1? 3? 10? More?
+# In our recording both lines stand in the book, every letter of them: the network recites. So the perplexity of 1 was measured on a text that it has read 500 times, and can repeat. `corpus.held_out` holds the 5,000
+# characters that follow in the book, which it never trains on: the held-out text, also called **validation set**. **Predict:** is the perplexity there 1.1? 3? 10? More?
 
 # %% [markdown] lang="zh" id="memory-or-language"
 # ## 记住了原文，还是学会了语言？
 #
-# 第一行是一字不差地背诵原文，第二行没写多远就接不上了。也就是说，困惑度 1 是在它读过 500 遍、背得出来的文本上测得的。`corpus.held_out` 是留出（held-out）文本，即书中紧接着的 5,000 个字符，网络从未见过。
+# 在我们的记录里，这两行都一字不差地出现在书中：网络是在背诵原文。也就是说，困惑度 1 是在它读过 500 遍、背得出来的文本上测得的。`corpus.held_out` 是书中紧接着的 5,000 个字符，从不用来训练：这就是留出（held-out）文本，也叫**验证集**。
 # **猜一猜：** 在留出文本上，困惑度会是 1.1、3、10，还是更大？
 
 # %% id="plot-held-out"
@@ -243,28 +243,27 @@ for r in (utils.best(run.records), run.records[-1]):
     print(f"epoch {r.epoch}: training {r.perplexity:.2f}, held-out {utils.shorten(r.held_out)}")
 
 # %% [markdown] lang="en" id="memory"
-# The dashed curve falls while the network learns what English has in general, such as common letters and short words. From its lowest point on, the
-# network learns only what *these* 10,000 characters have in particular, and pays for that everywhere else: its guesses on new text
-# become ever more certain, and are often wrong, until it does worse than guessing blindly (28).
-# With more than 800,000 parameters for 10,000 characters, it can afford to learn the text by heart.
+# The dashed curve falls while the network learns what English has in general, such as common letters and short words. From its lowest point on it rises, in the end above blind guessing (28), while the solid one falls to 1: what the network
+# goes on learning is *these* 10,000 characters, and with more than 800,000 parameters it can afford to learn them by heart.
+# Has it unlearnt its English, then? Being sure and wrong has no upper limit: it may only have become too sure. *Temperature*, below, finds out.
 #
-# That is why from here on **no training perplexity is shown without the held-out one beside it**. (The two are measured a little differently: the
+# From here on **no training perplexity is shown without the held-out one beside it**. (The two are measured a little differently: the
 # training perplexity while the network trains, with the state carried along; the held-out one afterwards, in windows of 35 characters that each start from a zero state.)
 
 # %% [markdown] lang="zh" id="memory"
-# 虚线先下降：这时网络学到的是英语的一般规律，比如常见字母和短单词。过了最低点以后，它学到的只是**这** 10,000 个字符的特殊之处，代价是在其他任何文本上都变差：
-# 对新文本的预测越来越自信，却常常是错的，最后还不如盲猜（28）。80 多万个参数对付 10,000 个字符，背下原文绰绰有余。
+# 虚线先下降：这时网络学到的是英语的一般规律，比如常见字母和短单词。过了最低点，虚线掉头向上，最后比盲猜（28）还高，而实线降到了 1：网络继续学到的，只是**这** 10,000 个字符；80 多万个参数，背下原文绰绰有余。
+# 那么，它把英语忘了吗？确信却猜错，困惑度没有上限：也许它只是变得过于自信。后面的“温度”一节会弄清楚。
 #
-# 所以从这里起，**训练困惑度旁边总会画出留出文本上的困惑度**。（两者的测法略有不同：训练困惑度在训练过程中测得，状态在小批量之间传递；
+# 从这里起，**训练困惑度旁边总会画出留出文本上的困惑度**。（两者的测法略有不同：训练困惑度在训练过程中测得，状态在小批量之间传递；
 # 留出困惑度在每个迭代周期之后测得，文本切成 35 个字符的窗口，每个窗口都从零状态开始。）
 
 # %% [markdown] lang="en" id="fast"
 # ## The same, much faster
 #
-# Same network, same text, same minibatches: what holds D2L's run up for so long? Two things.
+# Same network, same text, same minibatches: what holds D2L's run up for so long? There are two suspects.
 #
 # **Characters that whisper.** A one-hot input picks a single number out of $\mathbf{W}_{xh}^{(1)}$ for each sum, and PyTorch draws these numbers from
-# $U(-1/\sqrt{h}, 1/\sqrt{h})$, the uniform distribution: all values between these bounds, here $-1/16$ and $1/16$, are equally likely. That is right where a sum has $h$ terms. A sum with *one* term stays small, and so do the scores of the output layer, which reads states near 0: before training
+# $U(-1/\sqrt{h}, 1/\sqrt{h})$, the uniform distribution: all values between these bounds, here $-1/16$ and $1/16$, are equally likely. A sum of $h$ terms of size 1 is then about $1/\sqrt{3} \approx 0.6$ in size; a sum of *one* such term about $1/\sqrt{3h} \approx 0.04$. So small are the states, and so are the scores of the output layer that reads them: before training
 # it makes hardly any difference which character was read. `utils.enlarge_weights` draws two matrices anew, $\mathbf{W}_{xh}^{(1)}$ from $U(-2, 2)$ and $\mathbf{W}_{hq}$ from $U(-1/2, 1/2)$.
 #
 # **Small steps.** The gradients of many weights are tiny, and SGD takes steps in proportion. **Adam** adapts the step size of every parameter.
@@ -274,10 +273,10 @@ for r in (utils.best(run.records), run.records[-1]):
 # %% [markdown] lang="zh" id="fast"
 # ## 更快地得到同样的结果
 #
-# 网络、文本、小批量都不变：D2L 的训练为什么那么久？原因有两个。
+# 网络、文本、小批量都不变：D2L 的训练为什么那么久？嫌疑有两个。
 #
 # **字符的声音太轻。** 对公式里的每个和来说，独热输入只从 $\mathbf{W}_{xh}^{(1)}$ 里挑出一个数；PyTorch 从均匀分布 $U(-1/\sqrt{h}, 1/\sqrt{h})$ 中抽取这些数，也就是在两个边界（这里是 $-1/16$ 和 $1/16$）之间等可能地取值。
-# 对 $h$ 项相加的和，这样的大小正合适；而只有**一项**的和就太小了。输出层读的是接近 0 的状态，打出的分数也很小：训练之前，读到哪个字符几乎没有差别。
+# 如果 $h$ 项相加，各项输入的大小为 1，那么和的大小约为 $1/\sqrt{3} \approx 0.6$；而只有**一项**时，约为 $1/\sqrt{3h} \approx 0.04$。隐状态就这么小，读取它的输出层打出的分数也一样小：训练之前，读到哪个字符几乎没有差别。
 # `utils.enlarge_weights` 重新抽取两个矩阵：$\mathbf{W}_{xh}^{(1)}$ 取自 $U(-2, 2)$，$\mathbf{W}_{hq}$ 取自 $U(-1/2, 1/2)$。
 #
 # **步子太小。** 许多权重的梯度很小，而 SGD 的步长与梯度成正比。**Adam** 为每个参数分别调整步长。
@@ -285,9 +284,9 @@ for r in (utils.best(run.records), run.records[-1]):
 # **猜一猜：** 网络读入一个字符，28 种之一。训练之前，读入的字符不同，$P(\text{下一个})$ 最多能相差多少？权重放大之后呢？
 
 # %% id="whisper"
-def build_deep_lstm(enlarged):
-    """The network from above with the weights of seed 0: PyTorch's, or two matrices enlarged."""
-    utils.seed_everything(0)
+def build_deep_lstm(enlarged, seed=0):
+    """The network from above with PyTorch's first weights, or with two matrices enlarged."""
+    utils.seed_everything(seed)
     model = d2l.RNNModel(nn.LSTM(num_inputs, num_hiddens, num_layers), vocab_size)
     return (utils.enlarge_weights(model) if enlarged else model).to(device)
 
@@ -302,18 +301,19 @@ for enlarged in (False, True):
     print(f"enlarged={enlarged!s:<6} P(next) differs by at most {difference:.5f}")
 
 # %% [markdown] lang="en" id="fast-race"
-# More than a hundredfold, before the first step of training. Now change one thing at a time: first the weights, with D2L's own SGD; then Adam as well. `utils.fit` is D2L's training loop, written as a generator that hands out one record per epoch (the loop that you wrote yourself in lesson 2).
+# More than a hundredfold, before the first step of training. Now the weights first, with D2L's own SGD; then Adam as well. `utils.fit` is D2L's training loop, written as a generator that hands out one record per epoch (the loop that you wrote yourself in lesson 2).
 # **Predict:** will there still be a plateau? And say aloud, watching the dashed curves, when you would stop.
 
 # %% [markdown] lang="zh" id="fast-race"
-# 训练还没开始，差别已经放大了一百多倍。现在一次只改一处：先放大权重，仍用 D2L 的 SGD；再换成 Adam。`utils.fit` 就是 D2L 的训练循环，只是写成了生成器，每个迭代周期交出一条记录（这就是第 2 课里亲手写过的那个循环）。
+# 训练还没开始，差别已经放大了一百多倍。现在先放大权重，仍用 D2L 的 SGD；再换成 Adam。`utils.fit` 就是 D2L 的训练循环，只是写成了生成器，每个迭代周期交出一条记录（这就是第 2 课里亲手写过的那个循环）。
 # **猜一猜：** 还会有平台期吗？训练时请盯住虚线，觉得该停的时候就说一声“停”。
 
 # %% id="train-fast"
-def training(model, recipe):
+def training(model, recipe, seed=0):
     """Records of the model's training on the 10,000 characters, one per epoch."""
     options = {"lr": recipe.lr, "optimizer": recipe.optimizer, "num_epochs": 20}
-    return utils.fit(model, utils.Batches(corpus.train), held_out=corpus.held_out, **options)
+    batches = utils.Batches(corpus.train, seed=seed)
+    return utils.fit(model, batches, held_out=corpus.held_out, **options)
 
 d2l_recipe, fast_recipe = utils.RECIPES["D2L"], utils.RECIPES["fast"]  # SGD and Adam
 sgd, fast = build_deep_lstm(enlarged=True), build_deep_lstm(enlarged=True)
@@ -373,15 +373,55 @@ draw_wall_time()
 
 # %% [markdown] lang="en" id="fast-lesson"
 # The plateau is gone, with the same SGD: it had nothing to do with language, the characters were not heard. Adam does the rest (SGD with enlarged weights is still on its way after 20 epochs: a dash in the table). The story is the same, told faster: curves 1 and 3 have one shape, the training curve falls towards 1, and the held-out curve turns upwards long before.
-# The better start did help a little on new text, see the column of the best held-out values; but no recipe cures a network of learning by heart. What does: stopping at the lowest point of the dashed line (early stopping), a smaller network, dropout (switching off random units while training), and above all more text.
-#
 # (The recorded run took its 500 epochs on another machine. Its seconds in the table are its epochs at the speed that SGD has just shown on yours, since network, minibatches and optimizer are the same. `python -m benchmarks recipes` runs D2L's recipe and the last one side by side.)
+#
+# But each curve is one random start, and two matrices were changed at once. The control is a recorded run: either matrix, both or neither enlarged, with SGD and with Adam, from five random starts each. **Predict:** which of the two matrices does it, and can Adam do without them?
 
 # %% [markdown] lang="zh" id="fast-lesson"
 # 还是同样的 SGD，平台期却消失了：它与语言无关，只是字符的声音没有被听见。剩下的就交给 Adam（放大权重的 SGD 在 20 个迭代周期之后还在路上，表中记作短横）。故事还是那个故事，只是讲得更快：1 号和 3 号曲线形状相同，训练曲线降向 1，而留出曲线早已掉头向上。
-# 更好的起点在新文本上确实略有帮助（看表中“held-out, best”一列），但没有哪种训练方案能治好死记硬背。真正有用的，是在虚线最低处停下（提前停止，early stopping）、换更小的网络、使用暂退法（dropout，训练时随机关掉一些单元），以及最重要的：更多的文本。
-#
 # （“recorded run”的 500 个迭代周期是在另一台机器上训练的；表中的秒数按 SGD 刚才在你的机器上的速度折算，因为网络、小批量和优化器都相同。运行 `python -m benchmarks recipes`，可以把 D2L 的方案和最后一种方案真正并排比较。）
+#
+# 不过，每条曲线只是一个随机起点，而且一次改了两个矩阵。来看对照实验（事先保存的记录）：两个矩阵各自放大、同时放大或都不放大，分别用 SGD 和 Adam，各取五个随机起点。**猜一猜：** 是哪个矩阵在起作用？有了 Adam，还需要放大吗？
+
+# %% id="starts"
+def from_start(recipe, W_xh, W_hq, seed):
+    """Its arguments, the training perplexity at the end and the lowest held-out one.
+
+    recipe: "D2L" or "fast"; W_xh, W_hq: whether this matrix is enlarged.
+    """
+    model = build_deep_lstm(enlarged=False, seed=seed)
+    if W_xh:
+        nn.init.uniform_(model.rnn.weight_ih_l0, -2, 2)  # layer 1
+    if W_hq:
+        nn.init.uniform_(model.linear.weight, -0.5, 0.5)
+    rs = list(training(model, utils.RECIPES[recipe], seed))
+    ends = rs[-1].perplexity, utils.best(rs).held_out
+    return recipe, W_xh, W_hq, seed, *(round(perplexity, 4) for perplexity in ends)
+
+changes = {"neither": (0, 0), "W_hq": (0, 1), "W_xh": (1, 0), "both": (1, 1)}
+points = [(r, *c, seed) for r in ("D2L", "fast") for c in changes.values() for seed in range(5)]
+start_rows, about = utils.recorded("starts", lambda: [from_start(*point) for point in points])
+
+def of_starts(name, recipe, column):
+    """{what was enlarged: the numbers in this column, one for each random start}"""
+    rows = [row for row in start_rows if row[0] == recipe]
+    picked = {what: [r for r in rows if tuple(r[1:3]) == c] for what, c in changes.items()}
+    return {f"{name}, {what}": [r[column] for r in rs] for what, rs in picked.items()}
+
+print(f"{about['origin']}: {len(start_rows)} trainings of 20 epochs. On held-out text, at best:")
+utils.ranking(of_starts("Adam", "fast", 5))
+ends = of_starts("SGD", "D2L", 4) | of_starts("Adam", "fast", 4)
+utils.draw_spread(ends, f"training perplexity after 20 epochs ({about['origin']})")
+
+# %% [markdown] lang="en" id="starts-look"
+# Either matrix helps, both help most, and $\mathbf{W}_{xh}^{(1)}$ helps more than $\mathbf{W}_{hq}$: above all, the characters must be heard. That is so with Adam as well, which comes down to about 4 in 20 epochs without them and to 1.1 with both. On new text, too, a start at which characters are heard is better, with Adam: best held-out values of 6.4 to 6.7 with $\mathbf{W}_{xh}^{(1)}$ enlarged, above 7 without.
+#
+# But no start keeps the network from learning by heart: the dashed curve turns up all the same. Stop at its lowest point (**early stopping**), or give the network more to read, as the last sweep of this lesson does.
+
+# %% [markdown] lang="zh" id="starts-look"
+# 两个矩阵各有帮助，同时放大最好，而 $\mathbf{W}_{xh}^{(1)}$ 的作用大于 $\mathbf{W}_{hq}$：首先要让字符被听见。用 Adam 也是如此：20 个迭代周期之后，不放大时约为 4，两者都放大则为 1.1。对新文本也有好处（用 Adam 时）：放大 $\mathbf{W}_{xh}^{(1)}$，最好的留出困惑度为 6.4 到 6.7；不放大则在 7 以上。
+#
+# 不过，没有哪种起点能让网络不去死记硬背：虚线照样掉头向上。可以在虚线最低处停下（**提前停止**，early stopping），也可以给网络更多的文本去读，就像本课最后一次扫描那样。
 
 # %% [markdown] lang="en" id="temperature"
 # ## Temperature
@@ -423,17 +463,21 @@ def draw_next(prefix, tau):
     ax.set_xlabel("next character", labelpad=18)
     return fig
 
-draw_next("the time machi", 1.0)
+draw_next("the time trav", 1.0)
 
 # %% [markdown] lang="en" id="temperature-widget"
-# At low temperatures the network recites the book; at $\tau = 1$ it slips now and then, and at $\tau = 2$ few words are left whole. The bars show one step of this: after `the time machi` most of the probability lies on `n`.
+# At low temperatures the network recites the book; at $\tau = 1$ it slips now and then, and at $\tau = 2$ words fall apart. The bars show one step of this: after `the time trav` nearly all the probability lies on `e`.
 #
-# Now with a slider, and with a prefix of your own. Try one that the book decides (`the time mach`) and one that it leaves open (`the `).
+# Now with a slider, and with a prefix of your own. Try one that the book decides (`the medical`) and one that it leaves open (`the `). **Predict:** can $\tau$ make another bar the highest?
+#
+# <details><summary>Can it?</summary>No: dividing all scores by the same number leaves their order as it is. After <code>the medical</code> the space has nearly everything at τ = 1. After <code>the </code>, where the book goes on with 19 different letters, several share; yet at τ = 0.1 almost all lies on one of them.</details>
 
 # %% [markdown] lang="zh" id="temperature-widget"
-# 温度低时，网络背诵原文；$\tau = 1$ 时偶尔出错，$\tau = 2$ 时完整的单词所剩无几。条形图画的是其中一步：读完 `the time machi` 之后，大部分概率集中在 `n` 上。
+# 温度低时，网络背诵原文；$\tau = 1$ 时偶尔出错，$\tau = 2$ 时单词就散了架。条形图画的是其中一步：读完 `the time trav` 之后，几乎全部概率都集中在 `e` 上。
 #
-# 再换成滑块，前缀也可以自己输入。试一个书中后文唯一确定的前缀（`the time mach`），再试一个后文不确定的（`the `）。
+# 再换成滑块，前缀也可以自己输入。试一个书中后文唯一确定的前缀（`the medical`），再试一个后文不确定的（`the `）。**猜一猜：** 改变 $\tau$，能让另一根条变成最高的吗？
+#
+# <details><summary>能吗？</summary>不能：所有分数除以同一个数，大小顺序不变。读完 <code>the medical</code>，τ = 1 时几乎全部概率都在空格上。读完 <code>the </code>，书中后面接过 19 种不同的字母，概率由好几个字母分享；但 τ = 0.1 时，几乎又全部落在其中一个上。</details>
 
 # %% id="explore-temperature"
 import ipywidgets as widgets
@@ -444,6 +488,46 @@ utils.explore(
     tau=widgets.FloatSlider(1.0, min=0.1, max=3, step=0.1, description="tau"),
 )
 
+# %% [markdown] lang="en" id="too-sure-text"
+# Back to the question from *Memory or language?*: in the fast training, too, the held-out perplexity has climbed far above its lowest value. If the network had unlearnt its English, its likeliest character would be right less often. If it is only too sure, a higher temperature should mend that. **Predict**, for five random starts:
+# how often is it right on the held-out text at its best epoch, and how often at the end? And what does $\tau = 3$ make of the perplexity?
+
+# %% [markdown] lang="zh" id="too-sure-text"
+# 回到“记住了原文，还是学会了语言？”一节留下的问题：在快速训练里，留出困惑度后来也远远高出它的最低值。如果网络忘掉了英语，那么它认为概率最大的字符就会更少猜中；如果它只是过于自信，那么提高温度就该能补救。**猜一猜**（五个随机起点）：
+# 在最好的迭代周期，它在留出文本上猜中多少？到最后呢？取 $\tau = 3$，困惑度又会变成多少？
+
+# %% id="too-sure"
+def score(model, tau=1):
+    """Held-out perplexity with logits / tau, and how often the likeliest guess is right."""
+    n = (len(corpus.held_out) - 1) // num_steps
+    X, Y = (corpus.held_out[i:][: n * num_steps].reshape(n, num_steps) for i in (0, 1))  # (n, T)
+    with torch.no_grad():
+        O, _ = model(X.to(device), model.begin_state(batch_size=n, device=device))  # (T * n, q)
+    O, Y = O.cpu(), Y.T.flatten()  # (T * n,)
+    loss = nn.functional.cross_entropy(O / tau, Y)
+    return loss.exp().item(), (O.argmax(dim=1) == Y).double().mean().item()
+
+def train_and_score(seed):
+    """Perplexity and share right at the best epoch, both at the end, and there with tau = 3."""
+    model = build_deep_lstm(enlarged=True, seed=seed)
+    scores = [score(model) for _ in training(model, fast_recipe, seed)]
+    return *min(scores), *scores[-1], score(model, tau=3)[0]
+
+scores, about = utils.recorded("too_sure", lambda: [train_and_score(seed) for seed in range(5)])
+print(about["origin"])
+head = ["start", "lowest", "right", "at the end", "right", "at the end, tau = 3"]
+formats = "{:.2f}", "{:.1%}", "{:.1f}", "{:.1%}", "{:.2f}"
+rows = [[seed, *map(str.format, formats, values)] for seed, values in enumerate(scores)]
+utils.table(head, rows)
+
+# %% [markdown] lang="en" id="too-sure-look"
+# It is right nearly as often as at its best, with 44 to 46 of 100 characters instead of 45 to 47. What has grown is its certainty: dividing the logits by 3, which changes no guess, takes the perplexity from above 21 to about 7.5, and the lowest had been about 6.6. So most of the rise is over-confidence; only a small rest of it has been unlearnt.
+# ($\tau = 3$ was chosen on this very text. It is one number, but a number chosen all the same: the end of this lesson comes back to that.)
+
+# %% [markdown] lang="zh" id="too-sure-look"
+# 它猜中的次数几乎和最好的时候一样多：每 100 个字符猜中 44 到 46 个，最好时是 45 到 47 个。变大的是它的自信：把 logit 除以 3 并不改变任何一次猜测，困惑度却从 21 以上降到约 7.5，而最低点约为 6.6。可见，升高的部分大多来自过于自信，真正忘掉的只占一小部分。
+# （$\tau = 3$ 正是在这段文本上挑出来的。虽说只是一个数，毕竟也是挑出来的：本课末尾还会谈到这一点。）
+
 # %% [markdown] lang="en" id="playground"
 # ## The playground
 #
@@ -451,17 +535,17 @@ utils.explore(
 # model, and **{{label reset}}** clears everything. Every run stays in the plot (solid: training, dashed: held-out; the number at a curve's end is its row in the table), so you can compare.
 # Copy the line **{{label settings}}** to let your neighbour repeat your run. The recipe *fast* is Adam with enlarged weights, as above.
 #
-# Three things to find out. **Predict** first; then paste a line into **{{label settings}}**, press **{{label train}}**, wait for its end, and paste the next. The answers are folded away. They hold for seven random starts each, seeds 0 to 6: add `seed=7` to a line, and see whether they hold for yours.
+# Three things to find out. **Predict** first; then paste a line into **{{label settings}}**, press **{{label train}}**, wait for its end, and paste the next. The answers are folded away; their ranges are those of seven random starts, seeds 0 to 6. Add `seed=7` to a line, and see whether it stays within.
 #
-# **1. Deeper.** Which network reaches a training perplexity of 2 after the fewest epochs (read them off the plot), which in the fewest seconds (the table says how long all 40 took), and which has the best held-out value?
+# **1. Deeper, or only larger?** Two layers have more than twice the parameters of one. The third network has one layer again, a wide one, and no more parameters than the second. Which network reaches a training perplexity of 2 after the fewest epochs (read them off the plot), which in the fewest seconds (the table says how long all 40 took), and which has the best held-out value?
 #
 # ```
 # layers=1 hidden_units=128 epochs=40
 # layers=2 hidden_units=128 epochs=40
-# layers=3 hidden_units=128 epochs=40
+# layers=1 hidden_units=208 epochs=40
 # ```
 #
-# <details><summary>Answer 1</summary>In epochs, two and three layers come first: they need 16 to 18, one layer 25 to 27. In seconds, one layer does: on one core, an epoch of two layers took us about 2.5 times as long, one of three almost 4 times. Best held-out value: 6.6 to 6.9 with one layer, 6.6 to 6.9 with two, so these runs cannot tell them apart; three layers are a little worse, 6.9 to 7.3. The deeper the network, the sooner it has learnt the text by heart: after 40 epochs the held-out perplexity is 12 to 15, 25 to 29 and 31 to 36.</details>
+# <details><summary>Answer 1</summary>In epochs the wide layer comes first, with 14 or 15; two layers need 16 to 18, the narrow one 25 to 27. Two layers do beat one of their width, but one with as many parameters is sooner still: it was size, not depth. In seconds the lead is gone: on one core, an epoch of either large network took us about twice as long as one of the small. Best held-out value, in the order of the lines: 6.4 to 6.8, 6.5 to 6.8 and 6.4 to 6.7; these runs cannot tell them apart. Whoever reads on learns by heart: after 40 epochs the held-out perplexity is 12 to 14, 22 to 26 and 16 to 19, highest with two layers.</details>
 #
 # **2. Wider.** Which network learns by heart, which cannot in 40 epochs, and which of the two would you rather give a new text to read?
 #
@@ -470,7 +554,7 @@ utils.explore(
 # layers=1 hidden_units=256 epochs=40
 # ```
 #
-# <details><summary>Answer 2</summary>256 units learn by heart: training perplexity 1.0 to 1.1, held-out 19 to 22. With 32 units it is 5.5 to 6.1 and 7.3 to 7.7, and both curves are still falling: so small a network has to get along with what English has in general. After 40 epochs the small one is therefore much better on new text. But stop the wide one at its best epoch, the sixth or seventh, and it wins with 6.4 to 6.7.</details>
+# <details><summary>Answer 2</summary>256 units learn by heart: training perplexity 1.0 to 1.1, held-out 17 to 21. With 32 units it is 5.5 to 6.0 and 7.1 to 7.6, and both curves are still falling, so after 40 epochs the small one is much better on new text. But stop the wide one at its best epoch, the sixth or seventh, and it wins with 6.4 to 6.6. Nor is it being small that saves the other: in <code>epochs=240</code> it comes to 7.0 to 7.5 at best, and then its dashed curve turns up as well, to 12 to 15.</details>
 #
 # **3. Stuck.** D2L's recipe, at three learning rates. At which perplexity does the first line get stuck, where have you met that number, and does the second line help? If it does, why not take `lr=20`?
 #
@@ -480,7 +564,7 @@ utils.explore(
 # layers=2 hidden_units=128 recipe=D2L lr=20 epochs=40
 # ```
 #
-# <details><summary>Answer 3</summary>From epoch 3 to epoch 31 the training perplexity lies between 17 and 18: the frequencies of the letters alone, the plateau of the first plot (exercise 2). Five times as large steps do help: 7.0 to 8.1 at the end instead of 15.3 to 16.1. With <code>lr=20</code> the steps are too large: in every run the perplexity jumped above 300 on the way, and no run ended better than the first line. The recipe <code>fast</code> reaches 1.0 to 1.2 in the same 40 epochs, see question 1: what was missing was not so much larger steps as weights that let the characters be heard.</details>
+# <details><summary>Answer 3</summary>From epoch 3 to epoch 29 the training perplexity lies between 17 and 18: the frequencies of the letters alone, the plateau of the first plot (exercise 2). Five times as large steps do help: 7 to 11 at the end instead of 15.4 to 15.8. With <code>lr=20</code> the steps are too large: in every run the perplexity jumped above 200 on the way, and every run ended above the first line. The recipe <code>fast</code> brings the same network to 1.0 to 1.1 in 40 epochs, see question 1. Is it the weights or Adam? <em>The same, much faster</em> has tried each without the other.</details>
 
 # %% [markdown] lang="zh" id="playground"
 # ## 游乐场
@@ -489,17 +573,17 @@ utils.explore(
 # **{{label reset}}** 则全部清空。每次训练的曲线都会留在图上（实线为训练，虚线为留出；曲线末端的数字就是表中的行号），便于比较。
 # 把 **{{label settings}}** 那一行复制给同学，对方就能重现你的这次训练。训练方案 *fast* 就是上面用的 Adam 加放大的权重。
 #
-# 请弄清三件事。先**猜一猜**，再把一行设置粘贴到 **{{label settings}}**，按 **{{label train}}**，等它训练完，再粘贴下一行。答案折叠在题目下面，对七个随机起点（随机种子 0 到 6）都成立：在一行末尾加上 `seed=7`，看看你的结果是否也符合。
+# 请弄清三件事。先**猜一猜**，再把一行设置粘贴到 **{{label settings}}**，按 **{{label train}}**，等它训练完，再粘贴下一行。答案折叠在题目下面，其中的范围取自七个随机起点（随机种子 0 到 6）：在一行末尾加上 `seed=7`，看看你的结果是否也在范围之内。
 #
-# **1. 加深。** 要把训练困惑度降到 2，哪个网络用的迭代周期最少（从图上读出）？哪个用的秒数最少（表中有 40 个迭代周期的总秒数）？哪个的留出困惑度最好？
+# **1. 是因为深，还是只因为大？** 两层网络的参数是单层的两倍多；第三个网络又是单层，但更宽，参数不比第二个多。要把训练困惑度降到 2，哪个网络用的迭代周期最少（从图上读出）？哪个用的秒数最少（表中有 40 个迭代周期的总秒数）？哪个的留出困惑度最好？
 #
 # ```
 # layers=1 hidden_units=128 epochs=40
 # layers=2 hidden_units=128 epochs=40
-# layers=3 hidden_units=128 epochs=40
+# layers=1 hidden_units=208 epochs=40
 # ```
 #
-# <details><summary>答案 1</summary>论迭代周期，两层和三层领先：只要 16 到 18 个，单层要 25 到 27 个。论秒数，单层最快：在我们的机器上只用一个核时，一个迭代周期的用时，两层约为单层的 2.5 倍，三层接近 4 倍。最好的留出困惑度：单层 6.6 到 6.9，两层 6.6 到 6.9，凭这些训练分不出高下；三层略差，为 6.9 到 7.3。网络越深，越快把原文背下来：40 个迭代周期之后，留出困惑度依次为 12 到 15、25 到 29、31 到 36。</details>
+# <details><summary>答案 1</summary>论迭代周期，最快的是宽的单层，只要 14 或 15 个；两层要 16 到 18 个，窄的单层要 25 到 27 个。同样宽度，两层确实快过单层；可是参数一样多的单层还要更快：起作用的是大小，不是深度。论秒数，领先就没有了：在我们的机器上只用一个核时，两个大网络一个迭代周期的用时都约为小网络的两倍。最好的留出困惑度，按三行的顺序：6.4 到 6.8、6.5 到 6.8、6.4 到 6.7，凭这些训练分不出高下。一直读下去，就会背原文：40 个迭代周期之后，留出困惑度依次为 12 到 14、22 到 26、16 到 19，两层的最高。</details>
 #
 # **2. 加宽。** 哪个网络能死记硬背？哪个在 40 个迭代周期里做不到？如果要读新的文本，你会选哪一个？
 #
@@ -508,7 +592,7 @@ utils.explore(
 # layers=1 hidden_units=256 epochs=40
 # ```
 #
-# <details><summary>答案 2</summary>256 个单元能死记硬背：训练困惑度 1.0 到 1.1，留出困惑度 19 到 22。32 个单元则为 5.5 到 6.1 和 7.3 到 7.7，而且两条曲线都还在下降：网络这么小，只能靠英语的一般规律。所以 40 个迭代周期之后，小网络在新文本上好得多。不过，如果让大网络停在最好的那一刻，即第六或第七个迭代周期，赢的就是它：留出困惑度为 6.4 到 6.7。</details>
+# <details><summary>答案 2</summary>256 个单元能死记硬背：训练困惑度 1.0 到 1.1，留出困惑度 17 到 21。32 个单元则为 5.5 到 6.0 和 7.1 到 7.6，而且两条曲线都还在下降，所以 40 个迭代周期之后，小网络在新文本上好得多。不过，如果让大网络停在最好的那一刻，即第六或第七个迭代周期，赢的就是它：留出困惑度为 6.4 到 6.6。小网络也并非因为小就没事：取 <code>epochs=240</code>，它最好时为 7.0 到 7.5，随后虚线同样掉头向上，升到 12 到 15。</details>
 #
 # **3. 卡住。** 用 D2L 的训练方案，先试前两个学习率。第一行的困惑度卡在多少？这个数在哪里见过？第二行有没有改善？如果有，为什么不干脆取 `lr=20`？
 #
@@ -518,7 +602,7 @@ utils.explore(
 # layers=2 hidden_units=128 recipe=D2L lr=20 epochs=40
 # ```
 #
-# <details><summary>答案 3</summary>从第 3 到第 31 个迭代周期，训练困惑度一直在 17 和 18 之间：这是只靠字符频率就能达到的水平，也就是第一幅图中的平台期（见练习 2）。步长放大到五倍确有改善：最后为 7.0 到 8.1，而不是 15.3 到 16.1。取 <code>lr=20</code>，步子就太大了：每次训练的困惑度都曾蹿到 300 以上，最后没有一次比第一行更好。同样 40 个迭代周期，<code>fast</code> 方案能降到 1.0 到 1.2（见第 1 题）：缺的主要不是更大的步长，而是能让字符被“听清”的权重。</details>
+# <details><summary>答案 3</summary>从第 3 到第 29 个迭代周期，训练困惑度一直在 17 和 18 之间：这是只靠字符频率就能达到的水平，也就是第一幅图中的平台期（见练习 2）。步长放大到五倍确有改善：最后为 7 到 11，而不是 15.4 到 15.8。取 <code>lr=20</code>，步子就太大了：每次训练的困惑度都曾蹿到 200 以上，最后每一次都比第一行高。同样的网络，<code>fast</code> 方案用 40 个迭代周期就能降到 1.0 到 1.1（见第 1 题）。这该归功于权重，还是 Adam？<em>更快地得到同样的结果</em>一节里，两者都单独试过。</details>
 
 # %% id="show-playground-again"
 playground.show()
@@ -537,29 +621,30 @@ if not playground.trainings:
 # %% [markdown] lang="en" id="sweep"
 # ## Deeper or wider? A sweep
 #
-# One race proves little. So train *every* network of 1 to 4 layers and 64 to 512 hidden units, each from three random starts, and stop each as soon as its held-out perplexity has not fallen for five epochs. Its lowest value counts.
+# One race proves little. So train *every* network of 1 to 4 layers and 64 to 512 hidden units, each from five random starts, and stop each as soon as its held-out perplexity has not fallen for five epochs. Its lowest value counts.
 # `sweep_point` is a plain function of numbers; **joblib**, a library that runs many calls side by side, calls it wherever `where` says: in this process, on all cores, or on a Dask cluster, a group of computers (`pip install distributed`; its workers need a copy of this course on their `PYTHONPATH`, and the versions of your packages). Here is a small sweep in this process; each field of the heat map is a network with its lowest held-out perplexity, and darker is better:
 
 # %% [markdown] lang="zh" id="sweep"
 # ## 加深还是加宽？扫描一遍
 #
-# 一场比赛说明不了什么。所以把 1 到 4 层、64 到 512 个隐藏单元的网络**全部**训练一遍，各取三个随机起点；留出困惑度连续五个迭代周期没有下降，就停止训练，以其最低值为准。
+# 一场比赛说明不了什么。所以把 1 到 4 层、64 到 512 个隐藏单元的网络**全部**训练一遍，各取五个随机起点；留出困惑度连续五个迭代周期没有下降，就停止训练，以其最低值为准。
 # `sweep_point` 是一个参数全为数字的普通函数；**joblib**（并行调用函数的库）按照 `where` 的设定来调用它：在当前进程里、在本机的所有核上，或者在由多台计算机组成的 Dask 集群上（需要 `pip install distributed`；各工作进程的 `PYTHONPATH` 里要有本课程的一份副本，软件包的版本也要与这里一致）。先在当前进程里做一次小规模的扫描；热图的每一格是一个网络，数字是它的最低留出困惑度，颜色越深越好：
 
 # %% id="sweep-point"
-def sweep_point(num_layers, num_hiddens, seed, max_tokens=10_000, patience=5):
-    """Train until the held-out perplexity has not fallen for `patience` epochs.
+def sweep_point(num_layers, num_hiddens, seed, start=0, end=10_000, patience=5):
+    """Train on the text from start to end, until the held-out perplexity falls no more.
 
     Returns (layers, hidden units, seed, lowest held-out perplexity, its epoch).
     """
     import utils  # not this process's: in another one the function is all there is
 
-    corpus, fast = utils.load_corpus(max_tokens=max_tokens), utils.RECIPES["fast"]
+    corpus, fast = utils.load_corpus(), utils.RECIPES["fast"]
+    train = utils.load_corpus(max_tokens=end, held_out_tokens=1).train[start:]
     vocab_size = len(corpus.vocab)
     utils.seed_everything(seed)
     lstm = utils.torch.nn.LSTM(vocab_size, num_hiddens, num_layers)
     model = utils.enlarge_weights(utils.d2l.RNNModel(lstm, vocab_size)).to(utils.d2l.try_gpu())
-    batches = utils.Batches(corpus.train, seed=seed)
+    batches = utils.Batches(train, seed=seed)
     options = {"lr": fast.lr, "optimizer": fast.optimizer, "num_epochs": 40}
     best = None
     for r in utils.fit(model, batches, held_out=corpus.held_out, **options):
@@ -602,59 +687,126 @@ from joblib import Parallel, delayed, parallel_config
 where = {"n_jobs": 1}  # here; on all cores: {"n_jobs": -1}; on a Dask cluster:
 # where = {"backend": "dask", "scheduler_host": "tcp://127.0.0.1:8786"}
 
-def run_sweep(points):
-    """The rows of sweep_point, in order; the heat map fills while they come."""
-    rows, handle = [], display(draw_sweep([]), display_id=True)
+def run_sweep(points, draw=draw_sweep):
+    """The rows of sweep_point, in order; what `draw` makes of them fills while they come."""
+    rows, handle = [], display(draw([]), display_id=True)
     with parallel_config(**where):
         trainings = (delayed(sweep_point)(*point) for point in points)
         for row in Parallel(return_as="generator")(trainings):
             rows.append(row)
             if handle:  # none outside a notebook
-                handle.update(draw_sweep(rows, f"{len(rows)} of {len(points)} trainings"))
+                handle.update(draw(rows, f"{len(rows)} of {len(points)} trainings"))
     return rows
 
 small_sweep = run_sweep([(l, h, 0) for l in (1, 2) for h in (64, 128)])
 
 # %% [markdown] lang="en" id="full-sweep-text"
-# The full sweep, 48 trainings, is a recorded run (`FULL=1` runs it). **Predict:** in which corner is the best network, and where is the worst?
+# The full sweep, 80 trainings, is a recorded run (`FULL=1` runs it). **Predict:** in which corner is the best network, and where is the worst?
 
 # %% [markdown] lang="zh" id="full-sweep-text"
-# 完整的扫描共 48 次训练，这里载入的是事先保存的记录（设置 `FULL=1` 可亲自运行）。**猜一猜：** 最好的网络在哪个角上？最差的呢？
+# 完整的扫描共 80 次训练，这里载入的是事先保存的记录（设置 `FULL=1` 可亲自运行）。**猜一猜：** 最好的网络在哪个角上？最差的呢？
 
 # %% id="full-sweep"
-points = [(l, h, seed) for l in LAYERS for h in WIDTHS for seed in range(3)]
+points = [(l, h, seed) for l in LAYERS for h in WIDTHS for seed in range(5)]
 sweep_rows, about = utils.recorded("sweep", lambda: run_sweep(points))
-print(f"{about['origin']}: {len(sweep_rows)} trainings in {about['seconds']:.0f} s")
-print(f"on {about['machine']}, {about['versions']}")
+print(f"{about['origin']}: {len(sweep_rows)} trainings on {about['machine']}, {about['versions']}")
 draw_sweep(sweep_rows, about["origin"])
 
+# %% id="rank-sweep"
+def num_parameters(l, h):
+    """Of nn.LSTM(28, h, l): layer 1 reads d inputs, each further layer h states."""
+    return 4 * h * (num_inputs + h + 2) + (l - 1) * 4 * h * (h + h + 2)
+
+def scores_of(l, h):
+    """A network's lowest held-out perplexities, one for each random start."""
+    return [row[3] for row in sweep_rows if (row[0], row[1]) == (l, h)]
+
+print("L = 1")
+utils.ranking({f"h = {h}": scores_of(1, h) for h in WIDTHS})
+print("h = 256")
+utils.ranking({f"L = {l}": scores_of(l, 256) for l in LAYERS})
+print("L x h, with about as many parameters")
+for one, three in ((128, 64), (256, 128), (512, 256)):
+    pair = ((1, one), (3, three))
+    utils.ranking({f"{l} x {h} ({num_parameters(l, h):,})": scores_of(l, h) for l, h in pair})
+
 # %% [markdown] lang="en" id="sweep-look"
-# On these 10,000 characters one wide layer wins. In the lowest row, one layer, every doubling of $h$ helps; from two layers to three and on to four it gets worse at every width. Look at the second line of a field as well, the lowest and the highest of its three trainings: random starts alone often make a difference of 0.1 or 0.2, so two neighbours
-# that differ by less have not been told apart.
+# The best field is at the bottom right, one wide layer; the worst are in the top row. But look at the second line of a field, the lowest and the highest of its five trainings, before you believe a difference: a random start alone often makes one of 0.1 or 0.2. With one layer, 64 units are the worst; 128, 256 and 512 have not been told apart.
+# With 256 units, one and two layers have not; three are worse, and four worse still.
 #
-# So is depth useless? That was a result about 10,000 characters. **Predict** what changes if the networks read 150,000, and look (a recorded run again, 256 units each):
+# Yet a column compares equal *h*, where more layers also have more parameters. At about equal *parameters*, three layers of $h$ against one of $2h$ (the last three lines), one layer wins each time, though it has the fewer. [Lesson 1](01_deep_rnn.ipynb) found no gain in depth either with these enlarged first weights.
+#
+# So is depth useless? That was a result about 10,000 characters. **Predict** what changes if the networks read 150,000 (those after the test text, so that the held-out text stays the same), with as many parameters in the layers of each as 2 x 256 have:
 
 # %% [markdown] lang="zh" id="sweep-look"
-# 在这 10,000 个字符上，赢家是一个很宽的单层网络。在最下面一行（单层），$h$ 每翻一倍都有好处；从两层到三层、再到四层，无论多宽都越来越差。也要看每一格的第二行，即三次训练的最低值和最高值：仅仅换一个随机起点，就常常相差 0.1 或 0.2；相邻两格的差距如果比这还小，就还分不出高下。
+# 最好的一格在右下角：很宽的单层网络；最差的在最上面一行。但在相信一个差距之前，先看每一格的第二行，即五次训练的最低值和最高值：仅仅换一个随机起点，就常常相差 0.1 或 0.2。单层网络中，64 个单元最差，而 128、256、512 分不出高下；256 个单元时，一层和两层分不出高下，三层更差，四层最差。
 #
-# 那么深度没有用吗？这只是 10,000 个字符上的结果。如果让网络读 150,000 个字符，会有什么变化？**猜一猜**，再看结果（同样是记录，各 256 个单元）：
+# 不过，同一列比较的是相同的 $h$，层数多，参数也就多。如果让*参数量*大致相同，即三层、每层 $h$ 个单元，对单层 $2h$ 个单元（打印结果的最后三组），那么每次都是单层获胜，尽管它的参数还略少一些。[第 1 课](01_deep_rnn.ipynb)用同样放大的初始权重，也没有看到加深的好处。
+#
+# 那么深度没有用吗？这只是 10,000 个字符上的结果。如果让网络读 150,000 个字符（取测试文本之后的部分，这样留出文本不变），而各网络循环层的参数量都与 2 x 256 相同，会有什么变化？**猜一猜**，再看结果：
 
 # %% id="long-text"
-points = [(l, 256, seed, 150_000) for l in LAYERS for seed in range(3)]
-long_rows, about = utils.recorded("long_text", lambda: run_sweep(points))
-table = []
-for l in LAYERS:
-    scores = sorted(score for layers, _, _, score, _ in long_rows if layers == l)
-    table.append([l, *(f"{score:.2f}" for score in scores)])
-print(f"{about['origin']}: {len(long_rows)} trainings in {about['seconds']:.0f} s")
-print(f"on {about['machine']}, {about['versions']}")
-utils.table(["layers L", "held-out, best of 3", "middle", "worst"], table)
+budget = num_parameters(2, 256)
+widest = {l: max(h for h in range(1, 500) if num_parameters(l, h) <= budget) for l in LAYERS}
+networks = [*widest.items(), (1, 256)]  # the last: as wide as two layers, fewer parameters
+
+def by_network(rows):
+    """{network: its held-out perplexities, one for each random start}"""
+    names = {(l, h): f"L = {l}, h = {h} ({num_parameters(l, h):,})" for l, h in networks}
+    scores = {name: [row[3] for row in rows if (row[0], row[1]) == lh] for lh, name in names.items()}
+    return {name: values for name, values in scores.items() if values}
+
+def draw_long(rows, title=""):
+    """A dot for each training."""
+    return utils.draw_spread(by_network(rows), f"lowest held-out perplexity  {title}")
+
+points = [(*network, seed, 20_000, 170_000, 2) for network in networks for seed in range(5)]
+long_rows, about = utils.recorded("long_text", lambda: run_sweep(points, draw_long))
+print(f"{about['origin']}: {len(long_rows)} trainings on {about['machine']}, {about['versions']}")
+utils.ranking(by_network(long_rows))
+draw_long(long_rows, f"({about['origin']})")
 
 # %% [markdown] lang="en" id="long-text-look"
-# Now two layers beat one, from every random start, three have caught up with one, and four trail by a tenth where they trailed by more than 1. Depth pays where there is text enough to learn it from. And more text helped every network more than any choice of $L$ and $h$ (a rough comparison: the held-out text is another one here, the 5,000 characters after those 150,000).
+# No gain either: at equal parameters one layer is ahead of three and of four, and not told apart from two. (Nor is the last row, one layer of 256 with little more than a third of the parameters, told apart from two layers of 256.) What has shrunk is the price of depth: four layers trail one by about 0.2, in the sweep, at 256 units, by about 1.
+# What helped is text: the *worst* of these trainings is far below the best of the 80 before, on the same held-out characters. All this holds for one recipe, one learning rate and one book; for yours, run the sweep.
 
 # %% [markdown] lang="zh" id="long-text-look"
-# 现在两层胜过一层，而且从每个随机起点出发都是如此；三层追上了一层；四层只落后约 0.1，而先前落后 1 以上。文本足够多，深度才有回报。而且对每个网络来说，增加文本的好处都超过 $L$ 和 $h$ 的任何选择（只是粗略的比较：这里的留出文本换了一段，是这 150,000 个字符之后的 5,000 个）。
+# 仍然没有好处：参数量相同时，单层好于三层和四层，与两层分不出高下。（最后一行是单层 256 个单元，参数量只有三分之一多一点，与两层 256 个单元也分不出高下。）缩小的是加深的代价：四层只比单层落后约 0.2，而在前面的扫描中，256 个单元时落后约 1。
+# 真正有用的是更多的文本：这些训练中**最差**的一次，也远远好过前面 80 次中最好的一次，而留出文本是同一段。以上结论只针对一种训练方案、一个学习率和一本书；换成你自己的，就请扫描一遍。
+
+# %% [markdown] lang="en" id="score-once-text"
+# ## Choose by one text, report another
+#
+# Which network would you hand over, and which perplexity would you promise? Take the training with the lowest held-out perplexity of all 80, stopped at its best epoch. But layers, width, start and epoch have all been *chosen* to make that number low, and a part of every such choice is luck with these 5,000 characters: the lowest of many numbers flatters.
+# A promise needs a text that nothing has been chosen by. That is `corpus.test`, the 5,000 characters after the held-out ones; it is scored once, when all is chosen, and nowhere else in this lesson. **Predict** the number.
+
+# %% [markdown] lang="zh" id="score-once-text"
+# ## 用一段文本来选，用另一段来报告
+#
+# 你会交出哪个网络？又敢承诺多大的困惑度？从 80 次训练里取留出困惑度最低的那一次，停在它最好的迭代周期。可是，层数、宽度、随机起点、迭代周期，样样都是为了让这个数低而**挑**出来的，而每次挑选都有一部分是碰巧适合这 5,000 个字符：许多数里的最小值总是偏于乐观。
+# 要作承诺，就需要一段没有参与过任何选择的文本，这就是**测试集** `corpus.test`，即留出文本之后的 5,000 个字符；一切都选定之后才给它打分，只打一次，本课别处都不用它。**猜一猜**这个数是多少。
+
+# %% id="score-once"
+layers, units, seed, lowest, epoch = min(sweep_rows, key=lambda row: row[3])
+print(f"chosen: L = {layers}, h = {units}, random start {seed}, stopped after epoch {epoch}")
+print("held-out, lowest, from its five starts:", *sorted(scores_of(layers, units)))
+utils.seed_everything(seed)
+chosen = utils.enlarge_weights(d2l.RNNModel(nn.LSTM(num_inputs, units, layers), vocab_size))
+options = {"lr": fast_recipe.lr, "optimizer": fast_recipe.optimizer, "num_epochs": epoch}
+list(utils.fit(chosen.to(device), utils.Batches(corpus.train, seed=seed), **options))
+
+first, second = corpus.held_out.split(2_500)
+texts = {"held-out": corpus.held_out, "its first half": first, "its second half": second}
+for name, text in (texts | {"test": corpus.test}).items():
+    print(f"{name:<16} {utils.perplexity(chosen, text):.2f}")
+
+# %% [markdown] lang="en" id="score-once-look"
+# Choosing did flatter: the other four starts, each at its own best epoch, end above the one that was taken for being the lowest. But that is a matter of one or two tenths, and the test text costs nearly 2 more. Two texts of this length differ by themselves; even the halves of the held-out text are half a unit apart, and the test text stands further on in the story.
+# So 6.3 was true of one text, and nobody could have promised it for the next. Now that the number is known, `test` is spent: whoever goes back and chooses by it has made it a second validation set.
+
+# %% [markdown] lang="zh" id="score-once-look"
+# 挑选确实让数字偏于乐观：另外四个随机起点，各取自己最好的迭代周期，也都高于这个因为最低才被选中的起点。但这只差一两个十分之一，而测试文本上高出了将近 2。同样长的两段文本，本身就有难易之别：连留出文本的前后两半也相差约 0.5，何况测试文本在故事里又更靠后。
+# 可见 6.3 只对那一段文本成立，谁也不敢拿它向下一段文本承诺。既然看过了测试的数，`test` 也就用完了：谁再回头按它来选，它就成了第二个验证集。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -740,9 +892,9 @@ solution_5 = math.e / (math.e + 1)
 #
 # - A deep LSTM is `nn.LSTM(d, h, L)`: layer 1 reads the $d$ inputs, each further layer the $h$ states of the layer below, the output layer reads layer $L$.
 # - Perplexity says among how many characters one would have to guess blindly to do as badly: 28 for no idea at all, 1 for being sure, and right.
-# - Training perplexity 1 on 10,000 characters is **memory**. The held-out curve says so: it turns upwards early. Always draw both.
+# - Training perplexity 1 on 10,000 characters is **memory**. The held-out curve says so: it turns upwards early, mostly because the network becomes too sure. Always draw both.
 # - First weights large enough for the characters to be heard, and Adam, tell the same story in a fraction of the time.
-# - Depth and width are hyperparameters: sweep them, from several random starts, and choose by the held-out perplexity.
+# - Depth and width are hyperparameters: sweep them, from several random starts, and believe only differences that the starts do not make. Choose by the held-out text, and report what a test text says: it is used once.
 # - Temperature trades certainty for variety; it changes the choice of the character, not the network.
 #
 # {{next}}
@@ -752,9 +904,9 @@ solution_5 = math.e / (math.e + 1)
 #
 # - 深度 LSTM 就是 `nn.LSTM(d, h, L)`：第 1 层读取 $d$ 个输入，其余每层读取下面一层的 $h$ 个隐状态，输出层读取第 $L$ 层。
 # - 困惑度表示预测和在多少个字符中盲猜一样差：全部盲猜为 28，确信而且猜对为 1。
-# - 在 10,000 个字符上把训练困惑度降到 1，靠的是**死记硬背**。留出曲线早早掉头向上，就是证据。两条曲线总要一起画。
+# - 在 10,000 个字符上把训练困惑度降到 1，靠的是**死记硬背**。留出曲线早早掉头向上，就是证据；它上升的主要原因是网络变得过于自信。两条曲线总要一起画。
 # - 初始权重大到字符能被“听清”，再加上 Adam，同一个故事只用少得多的时间就讲完了。
-# - 深度和宽度是超参数：从几个随机起点出发扫描一遍，再按留出困惑度来选。
+# - 深度和宽度是超参数：从几个随机起点出发扫描一遍，只相信随机起点造不出来的差距。用留出文本（验证集）来选，用测试集来报告，而且只用一次。
 # - 温度用确定性换取多样性；它改变的是字符的选取方式，而不是网络本身。
 #
 # {{next}}

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
 import utils
-from tests.support.lesson_code import run_cells, spoiled_copies
-from tests.support.stored import stored
+from book.exercises import EXERCISES
+from tests.support.lesson_code import SOURCES, run_cells, spoiled_copies
+from tests.support.stored import rows_of, stored
 from utils import torch
 
 nn, NAME = torch.nn, "05_bidirectional_rnn"
@@ -23,11 +24,13 @@ def lesson():
     cells = ("directions", "backward-loop", "flip", "check-flip", "bug", "bi-rnn", "copy-weights", "run-both")
     cells += ("largest-difference", "draw-direction", "draw-layout", "cost-tools", "bytes-kept", "chain")
     cells += ("draw-chains", "fill-data", "fill-in", "centre-scores", "train-fill-in", "tag-data", "check-tags")
-    cells += ("tagger", "tag-scores")
-    lesson = run_cells(NAME, *cells, "encode-tools")
+    cells += ("tagger", "tag-scores", "late-tagger", "encode-tools", "train-encoder")
+    lesson = run_cells(NAME, *cells)
     lesson.fillers = {name: lesson.FillIn(4, name == "bidirectional") for name in ("unidirectional", "bidirectional")}
     lesson.taggers = {name: lesson.Tagger(4, name == "bidirectional") for name in lesson.fillers}
-    return run_cells(NAME, "draw-blank", "wrong-in-windows", "train-tagger", "draw-ends", into=lesson)
+    lesson.half, lesson.both_ways = 4, lesson.taggers["bidirectional"]
+    cells = ("fill-runs", "draw-blank", "wrong-in-windows", "train-tagger", "draw-ends", "late-runs")
+    return run_cells(NAME, *cells, into=lesson)
 
 
 @pytest.fixture(scope="module", params=["RNN", "GRU", "LSTM"])
@@ -427,7 +430,68 @@ def test_picture_of_word_ends_has_a_bar_for_every_letter_of_both_networks(lesson
             lesson.draw_ends(letters)
 
 
-@pytest.mark.parametrize("name", ["h_n[-2], h_n[-1]", "output.mean(0)", "output[-1]"])
+@settings(deadline=None, max_examples=20)
+@given(delay=st.integers(0, 4), T=st.integers(1, 9), data=st.data())
+def test_a_late_tagger_can_stream(lesson, delay, T, data):
+    """What it says of letter t, all letters at once, is what it says when fed letter by letter, k letters later."""
+    t, s = (data.draw(st.integers(0, T - 1)) for _ in range(2))
+    model, letters = lesson.LateTagger(6, delay), torch.randint(26, (T, 2))
+    X = torch.nn.functional.one_hot(letters, 26).float()
+    state = torch.zeros(1, 2, 6)
+    for step in range(t + delay + 1):  # after the last letter come empty inputs
+        _, state = model.rnn(X[step : step + 1] if step < T else torch.zeros(1, 2, 26), state)
+    torch.testing.assert_close(model(letters)[t], model.output(state[0]))
+    changed = letters.clone()
+    changed[s] = (changed[s] + 1) % 26
+    assert torch.equal(model(letters)[t], model(changed)[t]) == (s > t + delay)
+
+
+def test_a_late_tagger_without_delay_is_the_tagger_and_none_has_more_parameters(lesson):
+    late, tagger, letters = lesson.LateTagger(6, 0), lesson.Tagger(6, False), torch.randint(26, (9, 2))
+    tagger.load_state_dict(late.state_dict())
+    assert torch.equal(late(letters), tagger(letters))
+    assert lesson.num_parameters(lesson.LateTagger(6, 3)) == lesson.num_parameters(tagger)
+
+
+def test_starts_differ_and_are_the_same_for_every_network(lesson):
+    """Of each start both networks see the same minibatches, and other starts see others; a start can be repeated."""
+    seen = {}
+    for bidirectional in (False, True):
+        seen[bidirectional] = []
+
+        def build(bidirectional=bidirectional):
+            model = lesson.FillIn(3, bidirectional)
+            model.first = [p.clone() for p in model.parameters()][0]
+            model.register_forward_pre_hook(lambda model, inputs: seen[bidirectional].append(inputs[0].clone()))
+            return model
+
+        train = lambda model, seed: lesson.train_fill_in(model, num_records=1, seed=seed)  # noqa: E731
+        first = lesson.over_starts(build, train, lambda model: model.first.sum().item(), num_starts=2)
+        assert first[0] != first[1] and first == lesson.over_starts(build, train, lambda m: m.first.sum().item(), 2)
+    batches = [[x for x in inputs if x.shape[1] == 32] for inputs in seen.values()]
+    assert all(torch.equal(a, b) for a, b in zip(*batches, strict=True))
+    assert not torch.equal(batches[0][0], batches[0][30]), "another start, other minibatches"
+
+
+def test_with_a_forgotten_flip_a_network_still_learns(lesson):
+    """As the lesson warns: training does not tell; it ends like a network with the forward half alone."""
+
+    class Forgotten(lesson.Tagger):
+        def forward(self, letters):
+            H, _ = self.rnn(torch.nn.functional.one_hot(letters, 26).float())
+            forward, backward = H.chunk(2, dim=-1)
+            return self.output(torch.cat([forward, backward.flip(0)], dim=-1))
+
+    f1 = []
+    for build in (lambda: Forgotten(24, True), lambda: lesson.Tagger(24, False), lambda: lesson.Tagger(24, True)):
+        f1 += lesson.over_starts(
+            build, lambda m, seed: lesson.train_tagger(m, num_records=5, seed=seed), lesson.f1_of, 1
+        )
+    forgotten, one, both = f1
+    assert forgotten > 0.8 * one > 0.3 and both > forgotten + 0.05
+
+
+@pytest.mark.parametrize("name", ["h_n[-2:]", "output.mean(0)", "output.amax(0)", "output[-1]"])
 def test_output_minus_one_has_not_read_the_beginning_backward(lesson, name):
     rnn, X = nn.GRU(3, 5, bidirectional=True), torch.randn(7, 2, 3)
     changed = X.clone()
@@ -437,30 +501,138 @@ def test_output_minus_one_has_not_read_the_beginning_backward(lesson, name):
     assert torch.equal(before[:, 5:], after[:, 5:]) == (name == "output[-1]")
 
 
+@pytest.mark.parametrize("marked", [False, True])
+def test_letters_to_name_are_those_that_are_read(lesson, marked):
+    X, Y = lesson.letters_to_read(marked, T=7, n=50)
+    letters, mark = X[..., :8].argmax(dim=-1), X[..., 8]  # (T, n)
+    assert X.shape == (7, 50, 9) and torch.equal(X[..., :8].sum(dim=-1), torch.ones(7, 50))
+    if marked:
+        assert torch.equal(mark.sum(dim=0), torch.ones(50)) and set(mark.argmax(dim=0).tolist()) == set(range(7))
+        assert torch.equal(Y[0], letters[mark.argmax(dim=0), range(50)])
+    else:
+        assert not mark.any() and torch.equal(Y, letters[[0, -1]])
+
+
 def test_final_states_name_both_ends_and_output_minus_one_only_the_last(lesson):
-    ends, trap = (lesson.READOUTS[name] for name in ("h_n[-2], h_n[-1]", "output[-1]"))
-    assert min(lesson.train_encoder(ends, num_minibatches=80)) > 0.95
-    first, last = lesson.train_encoder(trap, num_minibatches=80)
+    ends, trap = (lesson.READOUTS[name] for name in ("h_n[-2:]", "output[-1]"))
+    assert min(lesson.train_encoder(ends, marked=False, num_minibatches=80)) > 0.95
+    first, last = lesson.train_encoder(trap, marked=False, num_minibatches=80)
     assert first < 0.3 and last > 0.95
+
+
+def test_exercises_expect_what_the_lessons_own_code_gives(lesson):
+    expected = [EXERCISES[f"5.{number}"].expected for number in range(1, 6)]
+    one, both = (lesson.num_parameters(nn.LSTM(28, 64, 2, bidirectional=b)) for b in (False, True))
+    assert expected[0] == pytest.approx(both / one)
+    rnn = nn.GRU(5, 7, num_layers=3, bidirectional=True)
+    for name, parameter in rnn.named_parameters():
+        if name.endswith("_l1_reverse"):  # layer 2, backward: now all its states are 0
+            nn.init.zeros_(parameter)
+    assert [i for i, state in enumerate(rnn(torch.randn(4, 2, 5))[1]) if not state.any()] == [expected[1]]
+    cell, X, runs = nn.GRUCell(3, 4), torch.randn(10, 2, 3), (lesson.run_forward, lesson.run_backward)
+    assert tuple(len(lesson.steps_that_move(run, cell, X, 4)) for run in runs) == expected[2]
+    assert int(lesson.chains(3, 20, bidirectional=True)[10 - 1]) == expected[3]
+    tags = lesson.held_out_tags
+    assert lesson.scores(torch.ones_like(tags), tags)[1] == pytest.approx(expected[4](tags))
+
+
+# -------------------------------------------------------------------------------------- what the stored page claims
 
 
 def stored_table(cell_id):
     """A stored table's rows: {first column: [the other columns as numbers]}."""
-    rows = [re.findall("<td>(.*?)</td>", row) for row in stored(NAME, cell_id).split("<tr>")[2:]]
+    rows = rows_of(stored(NAME, cell_id))
     return {name: [float(re.sub("[,%×]", "", x) or "nan") for x in numbers] for name, *numbers in rows}
 
 
-def test_stored_numbers_say_what_the_prose_says():
-    filled, tagged, encoded, cost = map(stored_table, ("fill-result", "tag-result", "encode", "cost"))
-    for table in (filled, tagged):
-        assert 0.9 < table["bidirectional"][0] / table["unidirectional"][0] <= 1, "about as many parameters, never more"
-    (_, one, right, _), (_, two, right_too, _) = filled["unidirectional"], filled["bidirectional"]
+def recorded(name, names):
+    """The rows of a recorded run by name; at least five random starts each."""
+    rows, _ = utils.recorded(name, list)
+    assert all(len(row) >= 5 for row in rows)
+    return dict(zip(names, rows, strict=True))
+
+
+def test_two_sides_fill_the_blank_better_at_every_start():
+    perplexity = recorded("fill_in", ["unidirectional", "bidirectional"])
+    assert max(perplexity["bidirectional"]) < 0.7 * min(perplexity["unidirectional"]), "far better"
+    shown = stored(NAME, "fill-runs")
+    assert "recorded run" in shown and re.search("^told apart: +bidirectional before unidirectional$", shown, re.M)
+    filled = stored_table("fill-result")
+    assert 0.9 < filled["bidirectional"][0] / filled["unidirectional"][0] <= 1, "about as many parameters, never more"
+    (_, one, right), (_, two, right_too) = filled["unidirectional"], filled["bidirectional"]
     assert two < 0.7 * one and right_too > right + 10 > filled["always the space"][2]
+    for name, score in (("unidirectional", one), ("bidirectional", two)):
+        low, high = min(perplexity[name]), max(perplexity[name])
+        assert low - 0.3 < score < high + 0.3, "the live race is one such start"
+
+
+def test_blanks_are_not_filled_from_memory(lesson):
+    rows = rows_of(stored(NAME, "blanks"))
+    training_text = lesson.text[:-10_000]
+    times = {sentence: int(n) for sentence, *_, n in rows}
+    for sentence, letter, *_ in rows:
+        assert times[sentence] == training_text.count(sentence.replace("_", letter))
+    *unknown, known = times
+    assert not any(times[sentence] for sentence in unknown)
+    assert known == "the _ime traveller" and times[known] > 20
+    prose = (SOURCES / f"{NAME}.py").read_text(encoding="utf-8").split('lang="en" id="fill-look"')[1].split("# %%")[0]
+    asked = set(re.findall("`([a-z ]*_[a-z ]+)`", prose))
+    assert len(asked) == 4 and asked < set(times), "what is asked is answered"
+    shown = {sentence: (letter, one[0], both[0]) for sentence, letter, one, both, _ in rows}
+    letter, one, both = shown["he swept _ack into the past"]
+    assert one != letter == both and lesson.text[-10_000:].count("he swept back into the past") == 1
+
+
+def test_waiting_for_three_letters_is_not_told_apart_from_two_directions():
+    names = [f"k = {k}" for k in (0, 1, 2, 3, 6)]
+    f1 = recorded("delayed_tagger", [*names, "both directions"])
+    for fewer, more in zip(names[:3], names[1:4], strict=True):
+        assert min(f1[more]) > max(f1[fewer]), "told apart"
+    median = {name: sorted(values)[len(values) // 2] for name, values in f1.items()}
+    gap = median["both directions"] - median["k = 0"]
+    assert median["k = 3"] - median["k = 0"] > 0.8 * gap, "most of the way"
+    assert min(f1["both directions"]) > max(f1["k = 0"]) + 0.1, "far better at every start"
+    assert max(f1["k = 6"]) < min(f1["k = 3"]), "too late is no good either, in this training"
+    assert max(f1["k = 3"]) >= min(f1["both directions"]), "not told apart"
+    shown = stored(NAME, "late-runs")
+    apart, not_apart = re.search("^told apart: +(.*)\nnot told apart: (.*)$", shown, re.M).groups()
+    assert "both directions before k = 2" in apart and "k = 3 before k = 6" in apart
+    assert "both directions and k = 3" in not_apart
+
+
+def test_the_live_taggers_are_such_starts():
+    tagged = stored_table("tag-result")
+    f1 = recorded("delayed_tagger", [*(f"k = {k}" for k in (0, 1, 2, 3, 6)), "both directions"])
+    assert 0.9 < tagged["bidirectional"][0] / tagged["unidirectional"][0] <= 1, "about as many parameters, never more"
     assert tagged["bidirectional"][1] > tagged["unidirectional"][1] > tagged["always no"][1]
-    assert tagged["bidirectional"][2] > tagged["unidirectional"][2] + 0.05
-    assert tagged["bidirectional"][3] > tagged["unidirectional"][3], "at t-h-e"
-    assert min(encoded["h_n[-2], h_n[-1]"]) == encoded["output[-1]"][1] == 100 and encoded["output[-1]"][0] < 25
-    assert min(encoded["h_n[-2], h_n[-1]"]) >= min(encoded["output.mean(0)"]) > 25
-    _, equal_h, equal_parameters = cost.values()
-    assert equal_h[1] == equal_h[5] == 2 and 1.5 < equal_h[3] < 2.5
+    for name, run in (("unidirectional", "k = 0"), ("bidirectional", "both directions")):
+        assert min(f1[run]) - 0.02 < tagged[name][2] < max(f1[run]) + 0.02
+    assert tagged["bidirectional"][3] > tagged["unidirectional"][3] + 5, "at t-h-e"
+
+
+def test_what_the_one_vector_is_good_for(lesson):
+    letters = ("first", "last", "marked")
+    right = recorded("encoders", [(readout, letter) for readout in lesson.READOUTS for letter in letters])
+    h_n, mean, maximum, trap = lesson.READOUTS
+    assert min(right[h_n, "first"] + right[h_n, "last"] + right[trap, "last"]) == 1
+    assert max(right[trap, "first"]) < 0.2, "blind guessing: 1/8"
+    assert min(sum((right[maximum, letter] for letter in letters), [])) == 1, "no mistake in either test"
+    for better, worse in ((maximum, mean), (mean, h_n), (mean, trap)):
+        assert min(right[better, "marked"]) > max(right[worse, "marked"]), "told apart"
+    shown = stored(NAME, "encode")
+    assert f"{mean} before {h_n}" in shown.split("marked letter")[1]
+    rows = rows_of(shown)
+    assert [row[0] for row in rows] == list(lesson.READOUTS)
+    here = {name: [int(text.split(" %")[0]) for text in texts] for name, *texts in rows}
+    assert here[h_n][:2] == here[maximum][:2] == [100, 100] and here[maximum][2] == 100 and here[trap][0] < 25
+
+
+def test_cost_of_one_layer_doubles_and_further_layers_cost_more():
+    _, equal_h, equal_parameters = stored_table("cost").values()
+    assert equal_h[1] == equal_h[5] == 2
     assert equal_parameters[1] == 1 and equal_parameters[5] > 1.1
+    ratios = [float(x) for x in re.findall(r"(\S+) times the parameters", stored(NAME, "cost-layers"))]
+    memory = [float(x) for x in re.findall(r"(\S+) times the memory", stored(NAME, "cost-layers"))]
+    assert ratios == [2.0, 2.5, 2.66, 2.74] and memory == 4 * [2.0]
+    further = 3 * 128 * (256 + 128 + 2) * 2 / (3 * 128 * (128 + 128 + 2))
+    assert 2.9 < further < 3, "nearly three times"

@@ -486,13 +486,24 @@ for name, cost in zip(networks, costs):
 utils.table(["one layer of GRU", "parameters", "ratio", "ms", "ratio", "MB kept", "ratio"], rows)
 
 # %% [markdown] lang="en" id="cost-look"
-# At equal $h$, parameters and memory double, and the time roughly does too: on a CPU PyTorch runs one direction after the other, although they do not need each other. At equal parameters, the memory does not come down to that of one direction: the weights $\mathbf{W}_{hh}$ grow with $h^2$, but the stored results only with $h$, so two smaller networks keep more numbers than one large one of the same parameter count.
+# At equal $h$, one layer's parameters, memory and work double. (On a CPU PyTorch runs one direction after the other, although they do not need each other; what that takes on your machine stands under *ms*.) At equal parameters, the memory does not come down to that of one direction: the weights $\mathbf{W}_{hh}$ grow with $h^2$, but the stored results only with $h$, so two smaller networks keep more numbers than one large one of the same parameter count.
+# **Predict:** with two layers and equal $h$, is the ratio of the parameters still 2?
 
 # %% [markdown] lang="zh" id="cost-look"
-# $h$ 相同时，参数量和内存都加倍，时间也大致加倍：两个方向虽然互不依赖，PyTorch 在 CPU 上却是先算完一个再算另一个。参数量相同时，内存也回不到单向网络的水平：权重 $\mathbf{W}_{hh}$ 随 $h^2$ 增长，保存的中间结果却只随 $h$ 增长，所以参数量相同时，两个小网络要比一个大网络保存更多的数。
+# $h$ 相同时，单层的参数量、内存和计算量都加倍。（两个方向虽然互不依赖，PyTorch 在 CPU 上却是先算完一个再算另一个；在你的机器上要多少时间，见 *ms* 一列。）参数量相同时，内存也回不到单向网络的水平：权重 $\mathbf{W}_{hh}$ 随 $h^2$ 增长，保存的中间结果却只随 $h$ 增长，所以参数量相同时，两个小网络要比一个大网络保存更多的数。
+# **猜一猜：** 两层、$h$ 相同时，参数量之比还是 2 吗？
+
+# %% id="cost-layers"
+for L in (1, 2, 3, 4):
+    one, both = (nn.GRU(128, 128, num_layers=L, bidirectional=b) for b in (False, True))
+    parameters = num_parameters(both) / num_parameters(one)
+    memory = bytes_kept(both, inputs) / bytes_kept(one, inputs)
+    print(f"L = {L}: {parameters:.2f} times the parameters, {memory:.2f} times the memory")
 
 # %% [markdown] lang="en" id="chain-text"
 # ### The chain
+#
+# From layer 2 on each direction reads $2h$ numbers, so every further layer has nearly three times the parameters of a unidirectional one.
 #
 # The less visible cost is order. In lesson 1 a state of layer 2 could be computed as soon as the two states before it were there, so the longest chain of steps, each waiting for the one before it, had $T + L - 1$ links. That is also the longest way that a gradient has to go.
 # **Predict** the longest chain of a *bidirectional* network with $L$ layers.
@@ -501,6 +512,8 @@ utils.table(["one layer of GRU", "parameters", "ratio", "ms", "ratio", "MB kept"
 
 # %% [markdown] lang="zh" id="chain-text"
 # ### 最长的链
+#
+# 从第 2 层起，每个方向都要读 $2h$ 个数，所以以后每一层的参数都接近单向时的三倍。
 #
 # 还有一种代价不那么显眼：先后次序。在第 1 课里，第 2 层的隐状态只要等它所需的两个隐状态算好，就能计算；一步等一步，最长的链有 $T + L - 1$ 环，这也是梯度要走的最长的路。
 # **猜一猜：** $L$ 层的**双向**网络，最长的链有多长？
@@ -569,24 +582,24 @@ utils.explore(
 # %% [markdown] lang="en" id="fill-text"
 # ## Use 1: fill in the blank
 #
-# `the _ime traveller`: which letter is missing? What stands on the left leaves it open; the right side says more. This time we use all of *The Time Machine*, its lines joined with a space (the D2L text of the other lessons joins them without one); the last 10,000 characters are held out.
+# `the _ime traveller`: which letter is missing? What stands on the left leaves it open; what stands on the right helps. This time we use all of *The Time Machine*, its lines joined with a space (the D2L text of the other lessons joins them without one). The last 10,000 characters are held out: a validation set, though nothing is chosen by it. All before them is trained on, the other lessons' held-out and test text too, on which no network of this lesson is scored.
 #
 # The network must not see the character that it is asked for. So at step $j$ the output layer gets the forward state *before* $j$ and the backward state *after* $j$, as in lesson 4:
 #
 # $$\mathbf{O}_j = \big[\overrightarrow{\mathbf{H}}_{j-1},\ \overleftarrow{\mathbf{H}}_{j+1}\big] \mathbf{W}_{hq} + \mathbf{b}_q .$$
 #
-# That is the same as cutting $x_j$ out and reading up to the hole from both sides, but one run in each direction answers for every $j$ of the window at once. Without the backward half the network predicts the next character, as in lesson 2.
+# For one layer in each direction, as here, that is the same as cutting $x_j$ out and reading up to the hole from both sides, but one run in each direction answers for every $j$ of the window at once. Without the backward half the network predicts the next character, as in lesson 2.
 
 # %% [markdown] lang="zh" id="fill-text"
 # ## 用途一：填空
 #
-# `the _ime traveller`：缺了哪个字母？只看左边定不下来，右边透露得更多。这次用《时间机器》全书，各行之间用空格连接（其他各课的 D2L 文本不加空格）；最后 10,000 个字符作为留出文本。
+# `the _ime traveller`：缺了哪个字母？只看左边定不下来，右边也能帮上忙。这次用《时间机器》全书，各行之间用空格连接（其他各课的 D2L 文本不加空格）。最后 10,000 个字符作为留出文本，也就是验证集，不过本课并不用它来做选择；之前的全部用来训练，包括其他各课的留出文本和测试集，本课的网络都不在那上面评分。
 #
 # 网络不能看到要它猜的那个字符。所以与第 4 课一样，在第 $j$ 步，输出层拿到的是 $j$ **之前**的前向隐状态和 $j$ **之后**的反向隐状态：
 #
 # $$\mathbf{O}_j = \big[\overrightarrow{\mathbf{H}}_{j-1},\ \overleftarrow{\mathbf{H}}_{j+1}\big] \mathbf{W}_{hq} + \mathbf{b}_q .$$
 #
-# 这等于挖掉 $x_j$，从两边一直读到空缺处为止；不过只要两个方向各运行一遍，窗口里的每个 $j$ 就都有了答案。去掉反向的一半，就和第 2 课一样，是在预测下一个字符。
+# 像这里每个方向只有一层时，这等于挖掉 $x_j$，从两边一直读到空缺处为止；不过只要两个方向各运行一遍，窗口里的每个 $j$ 就都有了答案。去掉反向的一半，就和第 2 课一样，是在预测下一个字符。
 
 # %% id="fill-data"
 from d2l import torch as d2l
@@ -661,9 +674,10 @@ def centre_scores(model, windows):
     return F.cross_entropy(O, Y).exp().item(), (O.argmax(dim=1) == Y).float().mean().item()
 
 # %% id="train-fill-in"
-def train_fill_in(model, lr=0.01, num_records=18):
+def train_fill_in(model, lr=0.01, num_records=18, seed=0):
     """Train on minibatches of 32 windows; every 30, yield (minibatch, perplexity, held-out)."""
-    updater, generator = torch.optim.Adam(model.parameters(), lr), torch.Generator().manual_seed(0)
+    updater = torch.optim.Adam(model.parameters(), lr)
+    generator = torch.Generator().manual_seed(seed)  # of the minibatches
     losses = []
     for record in range(1, utils.epochs(num_records) + 1):
         for _ in range(30):
@@ -675,7 +689,7 @@ def train_fill_in(model, lr=0.01, num_records=18):
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             updater.step()
             losses.append(F.cross_entropy(O[15].detach(), tokens[15]).item())
-        held_out, _ = centre_scores(model, held_out_windows[::10])
+        held_out, _ = centre_scores(model, held_out_windows[::10])  # every tenth, to be quick
         yield 30 * record, math.exp(statistics.mean(losses[-30:])), held_out
 
 # %% id="fill-race"
@@ -687,31 +701,53 @@ fillers = {"unidirectional": one_side, "bidirectional": both_sides}
 for name, model in fillers.items():
     print(f"{name}: {num_parameters(model):,} parameters, h = {model.past.hidden_size}")
 plot = utils.LivePlot(540, "perplexity of the centre character", xlabel="minibatch")
-fill_records = plot.race({name: train_fill_in(model) for name, model in fillers.items()})
+plot.race({name: train_fill_in(model) for name, model in fillers.items()});
 
 # %% id="fill-result"
 rows = []
 for name, model in fillers.items():
     perplexity, accuracy = centre_scores(model, held_out_windows)
-    lowest = min(fill_records[name], key=lambda record: record[2])  # of the dashed curve
     numbers = f"{num_parameters(model):,}", f"{perplexity:.2f}", f"{100 * accuracy:.1f} %"
-    rows.append([name, *numbers, lowest[0]])
+    rows.append([name, *numbers])
 share = (held_out_windows[:, 15] == 0).float().mean()
-rows.append(["always the space", "0", "", f"{100 * share:.1f} %", ""])
-head = ["held-out, centre character", "parameters", "perplexity", "right", "curve lowest at"]
-utils.table(head, rows)
+rows.append(["always the space", "0", "", f"{100 * share:.1f} %"])
+utils.table(["held-out, centre character", "parameters", "perplexity", "right"], rows)
+
+# %% id="fill-runs"
+# one race may be luck: the same from six random starts
+def over_starts(build, train, score, num_starts=6):
+    """score(model) after training from each start, which has minibatches of its own."""
+    results = []
+    for seed in range(num_starts):
+        utils.seed_everything(seed)
+        model = build()
+        for _ in train(model, seed=seed):
+            pass
+        results.append(round(score(model), 4))
+    return results
+
+def record_fill_in():
+    for build in (lambda: FillIn(128, False), lambda: FillIn(half, True)):
+        yield over_starts(build, train_fill_in, lambda m: centre_scores(m, held_out_windows)[0])
+
+rows, about = utils.recorded("fill_in", record_fill_in)
+fill_perplexities = dict(zip(fillers, rows))
+for name, values in fill_perplexities.items():
+    ends = f"{min(values):.2f} to {max(values):.2f}"
+    print(f"{about['origin']}, {len(values)} starts: {name}, perplexity {ends}")
+utils.ranking(fill_perplexities)
 
 # %% [markdown] lang="en" id="fill-look"
-# Same text, same minibatches, no more parameters; only the right half of the window was added, and both curves of the bidirectional network lie below those of the other from the start. (540 minibatches of 32 windows of 31 characters are about three times the book, and the dashed curves still lie near the solid ones: hardly anything is learnt by heart yet, so early stopping has nothing to do.)
+# Same text, same minibatches, no more parameters; only the right half of the window was added, and the worst start with it is far better than the best one without. (The dashed curves score every tenth held-out window, the table and the six starts all of them.)
 #
-# The next figure asks both networks about `the _ime traveller`, with a pair of bars for each character: plain for the unidirectional network, hatched for the bidirectional one (`␣` is the space). Many letters can follow `the `, so the first spreads its guesses; few of them also fit what comes after, and the second is fairly sure of the `t`.
-# Below it, type a text of your own with one blank, `_`, in it. **Predict** first: what will each network say to `i could see the d_stance`, `he _ooked at us`, `in the t_me machine`, `he said that _e was`?
+# The next figure shows what both networks think of a blank, with a pair of bars for each character: plain for the unidirectional network, hatched for the bidirectional one (`␣` is the space). The text is from the held-out part. Many letters can follow `he swept `, so the first spreads its guesses; few of them also fit what comes after.
+# **Predict:** which of the two will be right about `gratitude and a mutual _enderness`, `i could see the d_stance`, `he said that _e was`, `the _ime traveller`? The cell below the figure says it, and how often the whole text stands in the training text: where that is 0, it was not learnt by heart as a whole. Then type a text of your own, with one blank `_`.
 
 # %% [markdown] lang="zh" id="fill-look"
-# 文本相同，小批量相同，参数也不比对手多；只是加上了窗口的右半边，双向网络的两条曲线从一开始就低于对手。（540 个小批量，每批 32 个窗口，每个窗口 31 个字符，加起来约为全书字符数的三倍；虚线仍与实线靠得很近：几乎还没有死记硬背，用不着提前停止。）
+# 文本相同，小批量相同，参数也不比对手多；只是加上了窗口的右半边，最差的一次也远胜过没有右半边时最好的一次。（虚线只给每十个留出窗口中的一个评分，表和六个起点则用了全部窗口。）
 #
-# 下一幅图问的是 `the _ime traveller`：每个字符一对柱子，素色的是单向网络，带斜线的是双向网络（`␣` 表示空格）。`the ` 后面可以接许多字母，所以前者的猜测很分散；与后文也相合的却没有几个，所以后者相当肯定是 `t`。
-# 在图的下面，可以输入自己的文字，缺的那个字符写成 `_`（只能有一个）。先**猜一猜**：对 `i could see the d_stance`、`he _ooked at us`、`in the t_me machine`、`he said that _e was`，两个网络各会怎么填？
+# 下一幅图画出两个网络对一个空缺的看法：每个字符一对柱子，素色的是单向网络，带斜线的是双向网络（`␣` 表示空格）。这句话取自留出文本。`he swept ` 后面可以接许多字母，所以前者的猜测很分散；与后文也相合的却没有几个。
+# **猜一猜：** 对 `gratitude and a mutual _enderness`、`i could see the d_stance`、`he said that _e was`、`the _ime traveller`，哪个网络填得对？图下面的单元格给出答案，还给出整段文字在训练文本中出现的次数：次数为 0，就不是整句背下来的。然后输入你自己的文字，缺的那个字符写成 `_`（只能有一个）。
 
 # %% id="draw-blank"
 import re
@@ -740,7 +776,18 @@ def draw_blank(sentence):
     ax.legend(loc="upper right", frameon=False)
     return fig
 
-draw_blank("the _ime traveller")
+draw_blank("he swept _ack into the past")
+
+# %% id="blanks"
+asked = {"he swept _ack into the past": "b", "gratitude and a mutual _enderness": "t"}
+asked |= {"i could see the d_stance": "i", "he said that _e was": "h", "the _ime traveller": "t"}
+rows = []
+for sentence, letter in asked.items():
+    P = {name: fill_blank(model, sentence) for name, model in fillers.items()}
+    guesses = [f"{characters[p.argmax()]}, {p.max():.2f}" for p in P.values()]
+    times = text[:-10_000].count(sentence.replace("_", letter))
+    rows.append([sentence, letter, *guesses, times])
+utils.table(["text", "missing", *fillers, "in the training text"], rows)
 
 # %% id="explore-blank"
 utils.explore(
@@ -829,9 +876,10 @@ def wrong_in_windows(model):
         return (model(X.T).argmax(dim=-1) != Y.T).float().mean().item()
 
 # %% id="train-tagger"
-def train_tagger(model, lr=0.01, num_records=20):
+def train_tagger(model, lr=0.01, num_records=20, seed=0):
     """Train on minibatches of 32 windows; every 20, yield (minibatch, training, held-out)."""
-    updater, generator = torch.optim.Adam(model.parameters(), lr), torch.Generator().manual_seed(0)
+    updater = torch.optim.Adam(model.parameters(), lr)
+    generator = torch.Generator().manual_seed(seed)  # of the minibatches
     X, Y = (part.unfold(0, 50, 1) for part in (train_letters, train_tags))  # (windows, 50)
     for record in range(1, utils.epochs(num_records) + 1):
         right = []
@@ -871,16 +919,16 @@ head = ["held-out letters", "parameters", "right", "F1", f"right at {len(after_t
 utils.table(head, rows)
 
 # %% [markdown] lang="en" id="tag-look"
-# On the dashed curves the bidirectional network ends with about half as many mistakes as the other. The last column of the table looks only at the `e` where the letters t, h, e follow each other: mostly the word `the`, but also part of `then`, `there`, `other`. The unidirectional tagger has to decide at the `e`, before it has seen the rest, and no training can mend that.
+# On the dashed curves the bidirectional network ends with about half as many mistakes as the other. The last column of the table looks only at the `e` where the letters t, h, e follow each other: mostly the word `the`, but also part of `then`, `there`, `other`. The unidirectional tagger has to decide at the `e`, before it has seen the rest.
 # See in the printed lines what each of the two made of `then`.
 #
-# The next figure shows `there were the red flowers` without its spaces. A bar is the probability that a word ends there, plain for the unidirectional tagger and hatched for the bidirectional one; from 0.5 on, the dotted line, the answer is yes. At the first `the`, the beginning of `there`, only the unidirectional one says yes; at the second, a word of its own, both do. Below it you can try letters of your own.
+# The next figure shows `there was the machine` without its spaces. A bar is the probability that a word ends there, plain for the unidirectional tagger and hatched for the bidirectional one; from 0.5 on, the dotted line, the answer is yes. At the first `the`, the beginning of `there`, only the unidirectional one says yes; at the second, a word of its own, both do. Below it you can try letters of your own.
 
 # %% [markdown] lang="zh" id="tag-look"
-# 从虚线看，训练结束时，双向网络标错的字母约为单向网络的一半。表中最后一列只看 t、h、e 三个字母相连时的那个 `e`：多数是单词 `the`，也有 `then`、`there`、`other` 的一部分。单向网络读到 `e` 就得决定，而后面的字母还没看到；这一点靠训练是补不回来的。
+# 从虚线看，训练结束时，双向网络标错的字母约为单向网络的一半。表中最后一列只看 t、h、e 三个字母相连时的那个 `e`：多数是单词 `the`，也有 `then`、`there`、`other` 的一部分。单向网络读到 `e` 就得决定，而后面的字母还没看到。
 # 看看上面打印的几行里，两个网络各是怎样处理 `then` 的。
 #
-# 下一幅图画的是去掉空格的 `there were the red flowers`。柱高表示单词在此结束的概率，素色的是单向网络，带斜线的是双向网络；达到 0.5（点线），就回答“是”。在第一个 `the` 处（它是 `there` 的开头），只有单向网络回答“是”；在第二个 `the` 处（它自成一词），两个都回答“是”。在图的下面，可以输入自己的字母。
+# 下一幅图画的是去掉空格的 `there was the machine`。柱高表示单词在此结束的概率，素色的是单向网络，带斜线的是双向网络；达到 0.5（点线），就回答“是”。在第一个 `the` 处（它是 `there` 的开头），只有单向网络回答“是”；在第二个 `the` 处（它自成一词），两个都回答“是”。在图的下面，可以输入自己的字母。
 
 # %% id="draw-ends"
 def draw_ends(letters):
@@ -898,7 +946,7 @@ def draw_ends(letters):
     ax.legend(loc="upper right", ncols=2, frameon=False)
     return fig
 
-draw_ends("thereweretheredflowers")
+draw_ends("therewasthemachine")
 
 # %% id="explore-ends"
 utils.explore(
@@ -908,57 +956,130 @@ utils.explore(
     ),
 )
 
+# %% [markdown] lang="en" id="late-text"
+# ### Or answer later
+#
+# Is it the second direction that helps, or just to have seen what follows? One direction can see it as well, if it may answer $k$ letters **late**: the scores for letter $t$ are read off $\overrightarrow{\mathbf{H}}_{t+k}$, and no parameter is added.
+# **Predict:** how large must $k$ be to come near two directions?
+
+# %% [markdown] lang="zh" id="late-text"
+# ### 或者，晚一点再回答
+#
+# 有用的究竟是第二个方向，还是看到了后面的字母？单向网络也能看到后面，只要允许它**晚** $k$ 个字母回答：第 $t$ 个字母的得分由 $\overrightarrow{\mathbf{H}}_{t+k}$ 算出，参数一个也不增加。
+# **猜一猜：** $k$ 要多大，才能接近两个方向？
+
+# %% id="late-tagger"
+class LateTagger(Tagger):
+    """Reads in one direction; answers for a letter when it has read `delay` more: (T, n, 2)."""
+
+    def __init__(self, num_hiddens, delay):
+        super().__init__(num_hiddens, bidirectional=False)
+        self.delay = delay
+
+    def forward(self, letters):
+        X = F.one_hot(letters, 26).float()
+        X = F.pad(X, (0, 0, 0, 0, 0, self.delay))  # (T + k, n, 26): k empty inputs at the end
+        H, _ = self.rnn(X)
+        return self.output(H[self.delay :])  # (T, n, h): of steps 1 + k, ..., T + k
+
+# %% id="late-runs"
+builds = {f"k = {k}": lambda k=k: LateTagger(64, k) for k in (0, 1, 2, 3, 6)}
+builds["both directions"] = lambda: Tagger(both_ways.rnn.hidden_size, bidirectional=True)
+
+def f1_of(model):
+    return scores(tag(model, held_out_letters), held_out_tags)[1]
+
+rows, about = utils.recorded(
+    "delayed_tagger",
+    lambda: (over_starts(build, train_tagger, f1_of) for build in builds.values()),
+)
+late_f1 = dict(zip(builds, rows))
+utils.ranking(late_f1, lower_is_better=False)
+utils.draw_spread(late_f1, f"F1, held-out letters, {len(rows[0])} starts each ({about['origin']})")
+
+# %% [markdown] lang="en" id="late-look"
+# Three letters: at $k = 3$ the two are not told apart. So what the second direction brought was the next few letters, and one direction that waits has those as well. It can even **stream**, three letters behind. But $k$ must be chosen: at 2 there is less to see, and at 6 so short a training ends lower again, for the letter in question has to be carried on through six more steps. Two directions have no $k$, but answer only when the whole text is there.
+
+# %% [markdown] lang="zh" id="late-look"
+# 三个字母：$k = 3$ 时，两者分不出高下。可见第二个方向带来的，就是后面那几个字母，而单向网络只要肯等，同样看得到。它还能**边读边答**，只晚三个字母。不过 $k$ 要选好：$k = 2$ 时看得不够；$k = 6$ 时要把待标的字母再带上六步，这么短的训练学得不够好。双向网络没有 $k$ 要选，却要等整段文本到齐才能回答。
+
 # %% [markdown] lang="en" id="encode-text"
 # ## Use 3: encode a sequence
 #
-# A classifier wants *one* vector that stands for the whole sequence. So does a translation system, where an **encoder** reads the sentence and hands such a vector to a **decoder**, which writes the translation. Three candidates of $2h$ numbers are common: both directions' **final states** (the last two slices of `h_n`), the **mean** of `output` over time, and, by mistake, **`output[-1]`**.
+# A classifier wants *one* vector that stands for the whole sequence. So does a translation system, where an **encoder** reads the sentence and hands such a vector to a **decoder**, which writes the translation. Candidates of $2h$ numbers: both directions' **final states** (the last two slices of `h_n`), the **mean** or the **maximum** of `output` over time, and, by mistake, **`output[-1]`**.
 #
-# The test: sequences of 30 random letters out of 8. From the one vector, say which letter was the **first**, and which the **last**. Blind guessing gets 1/8 right. **Predict** the six accuracies after a few seconds of training.
+# Two tests, with sequences of 30 random letters out of 8. Say from the one vector which letter was the **first**, and which the **last**; or say which one was **marked**, by a 1 beside its one-hot vector, at a random place. Blind guessing gets 1/8 right. **Predict:** which vector is good for which?
 
 # %% [markdown] lang="zh" id="encode-text"
 # ## 用途三：对序列编码
 #
-# 分类器需要用**一个**向量来代表整个序列。机器翻译系统也是如此：**编码器**读完句子，把这样的向量交给写译文的**解码器**。常见的候选有三种，都是 $2h$ 个数：两个方向的**最终状态**（`h_n` 的最后两个切片）、`output` 对时间的**平均**，以及误用的 **`output[-1]`**。
+# 分类器需要用**一个**向量来代表整个序列。机器翻译系统也是如此：**编码器**读完句子，把这样的向量交给写译文的**解码器**。候选的向量都是 $2h$ 个数：两个方向的**最终状态**（`h_n` 的最后两个切片）、`output` 对时间的**平均**或**最大值**，以及误用的 **`output[-1]`**。
 #
-# 测试方法：序列由 30 个随机字母组成，字母共有 8 种；只凭这一个向量，说出**第一个**字母和**最后一个**字母各是什么。盲猜的正确率是 1/8。**猜一猜：** 训练几秒钟以后，六个正确率各是多少？
+# 测试有两种，序列都由 30 个随机字母组成，字母共有 8 种。只凭这一个向量，说出**第一个**字母和**最后一个**字母各是什么；或者说出**带标记**的是哪个字母，它的位置是随机的，独热向量旁边多了一个 1。盲猜的正确率是 1/8。**猜一猜：** 哪种向量适合哪种测试？
 
 # %% id="encode-tools"
 READOUTS = {
-    "h_n[-2], h_n[-1]": lambda output, h_n: torch.cat([h_n[-2], h_n[-1]], dim=-1),  # (n, 2h)
+    "h_n[-2:]": lambda output, h_n: torch.cat([h_n[-2], h_n[-1]], dim=-1),  # (n, 2h)
     "output.mean(0)": lambda output, h_n: output.mean(dim=0),
+    "output.amax(0)": lambda output, h_n: output.amax(dim=0),
     "output[-1]": lambda output, h_n: output[-1],
 }
 
-def train_encoder(readout, num_steps=30, num_letters=8, num_minibatches=120):
-    """Train to name first and last letter; return how often each was right, at the end."""
-    utils.seed_everything(0)
-    rnn, W = nn.GRU(num_letters, 32, bidirectional=True), nn.Linear(64, 2 * num_letters)
+def letters_to_read(marked, T=30, n=64, num_letters=8):
+    """Inputs (T, n, 8 + 1), and the letters to name: (1, n) the marked one, or (2, n) both ends."""
+    tokens, mark = torch.randint(num_letters, (T, n)), torch.zeros(T, n)
+    place = torch.randint(T, (1, n))
+    if marked:
+        mark.scatter_(0, place, 1.0)
+    X = torch.cat([F.one_hot(tokens, num_letters), mark[..., None]], dim=-1)  # (T, n, 9)
+    return X, tokens.gather(0, place) if marked else tokens[[0, -1]]
+
+# %% id="train-encoder"
+def train_encoder(readout, marked, seed=0, num_minibatches=120):
+    """Train to name the letters; return how often each was named rightly, at the end."""
+    utils.seed_everything(seed)
+    rnn, num_answers = nn.GRU(9, 32, bidirectional=True), 1 if marked else 2
+    W = nn.Linear(64, 8 * num_answers)
     updater = torch.optim.Adam([*rnn.parameters(), *W.parameters()], 0.01)
     right = []
     for _ in range(utils.epochs(num_minibatches)):
-        tokens = torch.randint(num_letters, (num_steps, 64))  # (T, n), new ones every time
-        output, h_n = rnn(F.one_hot(tokens, num_letters).float())
-        O = W(readout(output, h_n)).unflatten(1, (2, -1))  # (n, 2h) -> (n, 2, 8)
-        ends = torch.stack([tokens[0], tokens[-1]], dim=1)  # (n, 2)
-        right.append((O.argmax(dim=-1) == ends).float().mean(dim=0))  # (2,), before it learns
+        X, Y = letters_to_read(marked)  # new ones every time
+        O = W(readout(*rnn(X))).unflatten(1, (num_answers, 8))  # (n, 2h) -> (n, answers, 8)
+        right.append((O.argmax(dim=-1) == Y.T).float().mean(dim=0))  # before it learns
         updater.zero_grad()
-        F.cross_entropy(O.flatten(0, 1), ends.flatten()).backward()
+        F.cross_entropy(O.flatten(0, 1), Y.T.flatten()).backward()
         updater.step()
-    return torch.stack(right[-10:]).mean(dim=0).tolist()
+    return [round(x, 4) for x in torch.stack(right[-10:]).mean(dim=0).tolist()]
 
 # %% id="encode"
+def first_last_marked(readout, seed=0):
+    """How often the first, the last and the marked letter were named rightly."""
+    return train_encoder(readout, False, seed) + train_encoder(readout, True, seed)
+
+def record_encoders():
+    for readout in READOUTS.values():
+        results = [first_last_marked(readout, seed) for seed in range(6)]
+        yield from zip(*results)  # six starts: first letter, last letter, marked letter
+
+right, about = utils.recorded("encoders", record_encoders)  # (3 * 4, 6)
 rows = []
-for name, readout in READOUTS.items():
-    rows.append([name, *(f"{100 * accuracy:.0f} %" for accuracy in train_encoder(readout))])
-utils.table(["one vector", "first letter right", "last letter right"], rows)
+for i, (name, readout) in enumerate(READOUTS.items()):
+    starts = right[3 * i : 3 * i + 3]
+    spread = [f"({100 * min(r):.0f} to {100 * max(r):.0f})" for r in starts]
+    here = [f"{100 * accuracy:.0f} %" for accuracy in first_last_marked(readout)]
+    rows.append([name, *(" ".join(pair) for pair in zip(here, spread))])
+for k, letter in ((0, "first"), (2, "marked")):
+    print(f"{letter} letter, {len(right[0])} starts ({about['origin']})")
+    utils.ranking(dict(zip(READOUTS, right[k::3])), lower_is_better=False)
+utils.table(["right, one start (six starts)", "first letter", "last letter", "marked letter"], rows)
 
 # %% [markdown] lang="en" id="encode-look"
-# Why does `output[-1]` not know the first letter? Its backward half has never seen it, and its forward half would have to carry it through 29 more steps, which is not learnt in so short a training. In `h_n` the backward direction has read that letter in its very last step. The mean contains both ends, each as one of $T$ terms, and is learnt more slowly.
+# `output[-1]` does not know the first letter: its backward half has never seen it, and its forward half would have to carry it through 29 more steps, which is not learnt in so short a training. In `h_n` the backward direction has read it in its very last step. But to ask for the ends favours `h_n`: a marked letter mostly stands far from both. There the mean, which reads every step, is told apart as better, and the maximum, where one step can stand out, as better still; it made no mistake in either test.
 #
 # An encoder for machine translation has one more thing to watch. In a minibatch of sentences of different lengths, the short ones are padded (filled up to the same length), so the forward direction ends in the padding, and **the backward direction even begins there**. `pack_padded_sequence` tells the layer where each sequence ends:
 
 # %% [markdown] lang="zh" id="encode-look"
-# `output[-1]` 为什么不知道第一个字母？它的反向一半从没见过那个字母，前向一半则要带着它再走 29 步，这么短的训练学不会。而在 `h_n` 里，反向在最后一步刚刚读过它。平均值也包含两端，但每一端只是 $T$ 项中的一项，学得慢一些。
+# `output[-1]` 不知道第一个字母：它的反向一半从没见过那个字母，前向一半则要带着它再走 29 步，这么短的训练学不会。而在 `h_n` 里，反向在最后一步刚刚读过它。不过，只问两端本来就对 `h_n` 有利：带标记的字母大多离两端很远。这时，读取每一步的平均明显胜过它；最大值能让某一步突显出来，又胜过平均，两种测试都没有答错过。
 #
 # 机器翻译的编码器还有一点要当心：小批量里的句子长短不一，短句要填充到同样的长度，于是前向最后读的是填充的部分，**反向更是从填充的部分读起**。`pack_padded_sequence` 会告诉循环层每个序列在哪里结束：
 
@@ -1056,8 +1177,9 @@ solution_5 = 2 * p_end / (1 + p_end)
 # - A bidirectional layer is two recurrences over the same inputs, one from each end, with their own weights; their states stand side by side, $n \times (h_f + h_b)$.
 # - Backward means flip, run forward, flip back. Forgetting the second flip breaks no shape; changing one input finds it.
 # - `output` is the last layer at all steps, `h_n` all layers at their last step, with index $2(l - 1)$ forward and $2(l - 1) + 1$ backward. The backward direction ends at $t = 1$: `output[-1]` is not its final state.
-# - At equal $h$ it costs twice the memory and about twice the time; with $L$ layers the longest chain has $L \cdot T$ steps; and nothing comes out before the last input is in.
-# - Where the whole sequence is there, it pays: at the same number of parameters, both blanks and word ends are guessed far better from two sides.
+# - At equal $h$ one layer costs twice the parameters, memory and work, a further one nearly three times the parameters; with $L$ layers the longest chain has $L \cdot T$ steps; and nothing comes out before the last input is in.
+# - Where the whole sequence is there, it pays: at the same number of parameters, blanks and word ends were guessed far better from two sides, at every start. The word ends needed only the next few letters: one direction that answers three letters late was not told apart from two, and can stream.
+# - As one vector for a sequence, take the final states for its ends or the maximum over time for one thing anywhere, not `output[-1]`.
 # - The character to be filled in must be hidden from the network. What happens if one forgets that? See the next lesson.
 #
 # {{next}}
@@ -1068,8 +1190,9 @@ solution_5 = 2 * p_end / (1 + p_end)
 # - 双向层就是在同样的输入上做两个递推，从两端各读一遍，各有自己的权重；两个隐状态左右拼接，形状为 $n \times (h_f + h_b)$。
 # - 反向就是：翻转，前向运行，再翻回来。忘了第二次翻转，形状不会出错；改动一个输入就能发现。
 # - `output` 是最后一层在所有时间步的隐状态，`h_n` 是所有层走完最后一步的隐状态，下标 $2(l - 1)$ 为前向，$2(l - 1) + 1$ 为反向。反向结束于 $t = 1$，所以 `output[-1]` 不是它的最终状态。
-# - $h$ 相同时，内存加倍，时间也大致加倍；$L$ 层网络最长的链有 $L \cdot T$ 步；最后一个输入到来之前，什么也输出不了。
-# - 只要整个序列都在手边，就值得用：参数量相同时，从两边看，填空和找词尾都准得多。
+# - $h$ 相同时，一层的参数量、内存和计算量都加倍，以后每多一层，参数接近单向时的三倍；$L$ 层网络最长的链有 $L \cdot T$ 步；最后一个输入到来之前，什么也输出不了。
+# - 只要整个序列都在手边，就值得用：参数量相同时，从两边看，填空和找词尾都准得多，每个随机起点都是如此。找词尾只需要看到后面几个字母：晚三个字母回答的单向网络，与双向网络分不出高下，而且可以边读边答。
+# - 要用一个向量代表整个序列时，关心两端就取最终状态，关心任意位置上的某一个就取对时间的最大值，不要取 `output[-1]`。
 # - 要填的字符绝不能让网络看到。忘了这一点会怎样？这就是下一课的内容。
 #
 # {{next}}

@@ -21,7 +21,7 @@ def is_scored(epoch, num_epochs):
     return epoch <= 8 or epoch % (2 if epoch <= 20 else 4) == 0 or epoch == num_epochs
 
 
-class _Stopped(Exception):
+class _Stopped(BaseException):
     """Raised between two minibatches, or inside a forward or backward pass, when Stop was pressed."""
 
 

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 import utils
-from book import environment, runs
+from book import environment, exercises, runs
 from book.settings import Settings
 from tests.support.lab import server
 from tests.support.lesson_code import SOURCES, run_cells
-from tests.support.stored import stored
+from tests.support.stored import rows_of, stored
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +274,7 @@ def test_recorded_long_text_compares_depths_at_equal_parameters_and_says_what_th
     assert not apart(narrow, two) and not apart(two, narrow)
     assert 0.1 < four[2] - one[2] < 0.3, "four layers trail by about 0.2"
     assert max(row[3] for row in long) + 1 < min(row[3] for row in short), "text helped more than any choice"
-    assert "not told apart: L = 1, h = 437 (816,316) and L = 2" in stored("03_concise_lstm", "long-text")
+    assert "not told apart: 1 x 437 (816,316) and 2 x 256 (819,200)" in stored("03_concise_lstm", "long-text")
 
 
 def test_what_was_chosen_is_scored_once_on_a_text_that_chose_nothing():
@@ -292,6 +292,55 @@ def test_what_was_chosen_is_scored_once_on_a_text_that_chose_nothing():
     others = scores_of(rows, l, h)[1:]
     assert 0.05 < others[0] - chosen[3] and others[-1] - chosen[3] < 0.3, "one or two tenths"
     assert abs(first - second) > 0.3 and 1.5 < test - held_out < 2.3, "texts differ by themselves, and by more"
+
+
+def test_recorded_starts_tell_what_each_enlarged_matrix_does():
+    rows, _ = utils.recorded("starts", None)
+
+    def of(recipe, W_xh, W_hq, column):
+        found = sorted(row[column] for row in rows if row[:3] == [recipe, W_xh, W_hq])
+        assert len(found) == 5
+        return found
+
+    for recipe in ("D2L", "fast"):
+        neither, hq, xh, both = (of(recipe, *change, 4) for change in ((0, 0), (0, 1), (1, 0), (1, 1)))
+        assert apart(both, xh) and apart(xh, hq) and apart(hq, neither), "both help most, W_xh more than W_hq"
+    assert 17 < of("D2L", 0, 0, 4)[0] < of("D2L", 0, 0, 4)[-1] < 18, "D2L's is still on the plateau"
+    assert 3.5 < of("fast", 0, 0, 4)[0] < of("fast", 0, 0, 4)[-1] < 4.5, "Adam alone: about 4"
+    assert 1.05 < of("fast", 1, 1, 4)[0] < of("fast", 1, 1, 4)[-1] < 1.15
+    heard = of("fast", 1, 0, 5) + of("fast", 1, 1, 5)
+    assert 6.35 < min(heard) < max(heard) < 6.75 < 7 < min(of("fast", 0, 0, 5) + of("fast", 0, 1, 5))
+
+
+def test_stored_race_is_won_in_a_fraction_of_the_time():
+    small, large = (float(x) for x in re.findall(r"at most (\S+)", stored("03_concise_lstm", "whisper")))
+    assert large > 100 * small, "more than a hundredfold"
+    recipes = rows_of(stored("03_concise_lstm", "compare-recipes"))
+    assert [epoch != "-" for _, epoch, *_ in recipes] == [True, False, True], "Adam is needed to be there in 20 epochs"
+    assert 8 * float(recipes[2][2]) < float(recipes[0][2])
+
+
+def test_stored_curves_say_what_the_prose_says():
+    records = utils.load_run("deep_lstm").records
+    plateau = exercises.EXERCISES["3.2"].expected
+    assert all(abs(r.perplexity - plateau) < 1 for r in records[2:30]), "dozens of epochs on the plateau"
+    assert all(r.perplexity < 1.7 for r in records[249:]) and f"{records[-1].perplexity:.1f}" == "1.0"
+    assert records[-1].held_out > 28 > utils.best(records).held_out, "in the end above blind guessing"
+    found = re.findall(r"(\d+) of (\d+) characters", stored("03_concise_lstm", "copied"))
+    assert len(found) == 2 and all(piece == line for piece, line in found), "both lines are recited"
+
+
+def test_the_rise_on_new_text_is_mostly_over_confidence():
+    rows, _ = utils.recorded("too_sure", None)
+    lowest, right, end, still_right, cooled = (sorted(column) for column in zip(*rows, strict=True))
+    assert len(rows) == 5
+    assert 0.445 < right[0] < right[-1] < 0.475 and 0.435 < still_right[0] < still_right[-1] < 0.465
+    assert 6.4 < lowest[0] < lowest[-1] < 6.8 and end[0] > 21 and 7.3 < cooled[0] < cooled[-1] < 7.7
+    for low, _, high, _, mended in rows:
+        assert math.log(high / mended) > 0.8 * math.log(high / low), "most of the rise"
+        assert mended > low, "a small rest has been unlearnt"
+    shown = rows_of(stored("03_concise_lstm", "too-sure"))
+    assert [float(row[1]) for row in shown] == [round(row[0], 2) for row in rows]
 
 
 def test_the_longest_piece_that_stands_in_the_book_is_found(lesson, corpus, capsys):

@@ -161,8 +161,8 @@ for name, records in race.items():
 
 # %% id="by-position"
 # the 70,000 characters after corpus.test: to be scored here, and to be learnt from further below
-further = utils.load_corpus(max_tokens=20_000, held_out_tokens=70_000).held_out
-pages, more_pages = further.split([10_000, 60_000])
+further = utils.load_corpus(max_tokens=20_000, held_out_tokens=70_000)
+pages, more_pages = further.held_out.split([10_000, 60_000])
 
 def by_position(T):
     """Held-out perplexity of both networks at each position of windows of T characters, (T,)."""
@@ -919,7 +919,7 @@ for name, ids in {**guesses, "book": Y_vowels[15]}.items():
 #
 # Ask two questions before you reach for `bidirectional=True`: **when the prediction is made, is the text to the right of $t$ there? And does it contain the answer?** Only "yes" to the first and "no" to the second will do.
 #
-# Then measure. Epochs and sizes were settled by looking at held-out text, and a score that one has chosen by flatters. So the verdict uses the **test text** `corpus.test`, 5,000 characters that no network and no choice has seen: once, with five starts each. Two more taggers are asked: `right` reads from the right only, and `left, late` answers two characters late, as in lesson 5. **Predict:** is the late one closer to `left` or to `both`?
+# Then measure. Epochs and sizes were settled by looking at held-out text, and a score that one has chosen by flatters. So the verdict uses **test text**, which no network and no choice has seen, once, with five starts each: `corpus.test` for the next character, and for the taggers `further.test`, the 5,000 characters after all their pages. Two more taggers are asked: `right` reads from the right only, and `left, late` answers two characters late, as in lesson 5. **Predict:** is the late one closer to `left` or to `both`?
 
 # %% [markdown] lang="zh" id="verdict"
 # 只看左边，网络的错误比基线少一成左右；两边都看，少三分之一左右。读到 `nd` 前面的空格时，只看左边的网络还不知道后面是什么，于是什么也不填；两边都看，就填成了 `and`。`tm` 也是一样：究竟是 `time`、`tame` 还是 `atom`，要看它周围是什么。
@@ -928,7 +928,7 @@ for name, ids in {**guesses, "book": Y_vowels[15]}.items():
 #
 # 在写下 `bidirectional=True` 之前，先问两个问题：**做预测的时候，$t$ 右边的文本在不在？它里面有没有答案？** 只有答案分别是“在”和“没有”，才可以用。
 #
-# 然后测量。迭代周期数和网络大小都是看着留出文本定下来的，而用来做选择的得分总是偏于乐观。所以判决要用**测试集** `corpus.test`：这 5,000 个字符，任何网络、任何选择都没有用过；只测一次，每个网络五个随机起点。标注任务再加两个网络：`right` 只从右边读；`left, late` 像第 5 课那样，晚两个字符才回答。**猜一猜：** 晚回答的那个，更接近 `left` 还是 `both`？
+# 然后测量。迭代周期数和网络大小都是看着留出文本定下来的，而用来做选择的得分总是偏于乐观。所以判决要用**测试集**，即任何网络、任何选择都没有用过的文本：预测下一个字符用 `corpus.test`，标注任务用 `further.test`（排在它们用过的各页之后的 5,000 个字符）；只测一次，每个网络五个随机起点。标注任务再加两个网络：`right` 只从右边读；`left, late` 像第 5 课那样，晚两个字符才回答。**猜一猜：** 晚回答的那个，更接近 `left` 还是 `both`？
 
 # %% id="test-scores"
 READERS = "left", "left, late", "right", "both"
@@ -938,12 +938,11 @@ tagging = [  # minibatches, a text's windows, number of tags, and the answer wit
 ]
 
 def test_scores(seed):
-    """Scores on the test text: next character left, both; taggings with nothing, and READERS."""
-    test = corpus.test
+    """Scores on test text: next character left, both; taggings with nothing, and READERS."""
     networks = [trained(bidirectional, "d2l", seed)[0] for bidirectional in (False, True)]
-    scores = [utils.perplexity(network, test, prefix_only=True) for network in networks]
+    scores = [utils.perplexity(network, corpus.test, prefix_only=True) for network in networks]
     for minibatch, windows_of, num_tags, nothing in tagging:
-        X, Y = windows_of(test)
+        X, Y = windows_of(further.test)
         scores.append((nothing(X) != Y).float().mean().item())
         for reads in READERS:
             utils.seed_everything(seed)
@@ -973,7 +972,7 @@ utils.table(head, table)
 # %% [markdown] lang="en" id="checklist"
 # (Scores: prefix-only perplexity, wrong characters, wrong tags. While someone types, there is no right side; while one trains and scores, there is, and it contains the answer.)
 #
-# **Completing text:** one direction, it is ahead from every start. **Correcting OCR:** either side alone repairs about a third of the damage, both more than half, and one direction that answers late cannot be told apart from both. **Restoring vowels:** the right side alone is worth more than the left (the vowels stand between this letter and the next), and both are ahead of all others.
+# **Completing text:** one direction, it is ahead from every start. **Correcting OCR:** either side alone repairs a little more than a third of the damage, one direction that answers two characters late more than half, and both are a little ahead of that. **Restoring vowels:** the right side alone is worth more than the left (the vowels stand between this letter and the next); both are ahead of either side alone, but not told apart from the late one.
 #
 # The experiments of this lesson also work as a **checklist for your own models**, whatever they are built of:
 #
@@ -988,7 +987,7 @@ utils.table(head, table)
 # %% [markdown] lang="zh" id="checklist"
 # （得分依次是仅前缀的困惑度、错误字符的比例、错误标签的比例。续写文字时右边什么也没有；训练和评估时右边有文本，而答案就在其中。）
 #
-# **续写文字：** 用单向，从每个随机起点出发它都领先。**校正 OCR：** 只看一边，无论左右，都能修复大约三分之一的损坏；两边都看，能修复一半以上；晚回答的单向网络与双向分不出高下。**恢复元音：** 只看右边，胜过只看左边（元音就在这个字母和下一个字母之间）；两边都看，优于其余各种。
+# **续写文字：** 用单向，从每个随机起点出发它都领先。**校正 OCR：** 只看一边，无论左右，都能修复三分之一多一点的损坏；晚两个字符才回答的单向网络能修复一半以上；两边都看，又比它略好一点。**恢复元音：** 只看右边，胜过只看左边（元音就在这个字母和下一个字母之间）；两边都看，胜过只看任何一边，但与晚回答的单向网络分不出高下。
 #
 # 本课的几个实验，也是一份**检查自己模型的清单**，无论模型用什么搭成：
 #

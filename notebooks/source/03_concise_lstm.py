@@ -243,16 +243,15 @@ for r in (utils.best(run.records), run.records[-1]):
     print(f"epoch {r.epoch}: training {r.perplexity:.2f}, held-out {utils.shorten(r.held_out)}")
 
 # %% [markdown] lang="en" id="memory"
-# The dashed curve falls while the network learns what English has in general, such as common letters and short words. From its lowest point on it rises, in the end above blind guessing (28), while the solid one falls to 1: what the network
-# goes on learning is *these* 10,000 characters, and with more than 800,000 parameters it can afford to learn them by heart.
-# Has it unlearnt its English, then? Being sure and wrong has no upper limit: it may only have become too sure. *Temperature*, below, finds out.
+# The dashed curve falls while the network learns what English has in general, such as common letters and short words. From its lowest point on it rises, in the end above blind guessing (28): what the network goes on learning is *these* 10,000 characters, and with more than 800,000 parameters it can afford to learn them by heart.
+# Has it unlearnt its English? Or become too sure of itself, since being sure and wrong has no upper limit? *Temperature*, below, finds out.
 #
-# From here on **no training perplexity is shown without the held-out one beside it**. (The two are measured a little differently: the
+# From here on **no training perplexity is shown without the held-out one beside it**. (They are measured a little differently: the
 # training perplexity while the network trains, with the state carried along; the held-out one afterwards, in windows of 35 characters that each start from a zero state.)
 
 # %% [markdown] lang="zh" id="memory"
-# 虚线先下降：这时网络学到的是英语的一般规律，比如常见字母和短单词。过了最低点，虚线掉头向上，最后比盲猜（28）还高，而实线降到了 1：网络继续学到的，只是**这** 10,000 个字符；80 多万个参数，背下原文绰绰有余。
-# 那么，它把英语忘了吗？确信却猜错，困惑度没有上限：也许它只是变得过于自信。后面的“温度”一节会弄清楚。
+# 虚线先下降：这时网络学到的是英语的一般规律，比如常见字母和短单词。过了最低点，虚线掉头向上，最后比盲猜（28）还高：网络继续学到的，只是**这** 10,000 个字符；80 多万个参数，背下原文绰绰有余。
+# 它把英语忘了吗？还是变得过于自信（确信却猜错，困惑度没有上限）？后面的“温度”一节会弄清楚。
 #
 # 从这里起，**训练困惑度旁边总会画出留出文本上的困惑度**。（两者的测法略有不同：训练困惑度在训练过程中测得，状态在小批量之间传递；
 # 留出困惑度在每个迭代周期之后测得，文本切成 35 个字符的窗口，每个窗口都从零状态开始。）
@@ -260,10 +259,10 @@ for r in (utils.best(run.records), run.records[-1]):
 # %% [markdown] lang="en" id="fast"
 # ## The same, much faster
 #
-# Same network, same text, same minibatches: what holds D2L's run up for so long? There are two suspects.
+# Same network, same text, same minibatches: what holds D2L's run up for so long? Two suspects.
 #
 # **Characters that whisper.** A one-hot input picks a single number out of $\mathbf{W}_{xh}^{(1)}$ for each sum, and PyTorch draws these numbers from
-# $U(-1/\sqrt{h}, 1/\sqrt{h})$, the uniform distribution: all values between these bounds, here $-1/16$ and $1/16$, are equally likely. A sum of $h$ terms of size 1 is then about $1/\sqrt{3} \approx 0.6$ in size; a sum of *one* such term about $1/\sqrt{3h} \approx 0.04$. So small are the states, and so are the scores of the output layer that reads them: before training
+# $U(-1/\sqrt{h}, 1/\sqrt{h})$, the uniform distribution: all values between these bounds, here $-1/16$ and $1/16$, are equally likely. With inputs of size 1, a sum of $h$ terms is then about $1/\sqrt{3} \approx 0.6$ in size, but a sum of *one* term $1/\sqrt{3h} \approx 0.04$. So small are the states, and the scores that the output layer makes of them: before training
 # it makes hardly any difference which character was read. `utils.enlarge_weights` draws two matrices anew, $\mathbf{W}_{xh}^{(1)}$ from $U(-2, 2)$ and $\mathbf{W}_{hq}$ from $U(-1/2, 1/2)$.
 #
 # **Small steps.** The gradients of many weights are tiny, and SGD takes steps in proportion. **Adam** adapts the step size of every parameter.
@@ -276,7 +275,7 @@ for r in (utils.best(run.records), run.records[-1]):
 # 网络、文本、小批量都不变：D2L 的训练为什么那么久？嫌疑有两个。
 #
 # **字符的声音太轻。** 对公式里的每个和来说，独热输入只从 $\mathbf{W}_{xh}^{(1)}$ 里挑出一个数；PyTorch 从均匀分布 $U(-1/\sqrt{h}, 1/\sqrt{h})$ 中抽取这些数，也就是在两个边界（这里是 $-1/16$ 和 $1/16$）之间等可能地取值。
-# 如果 $h$ 项相加，各项输入的大小为 1，那么和的大小约为 $1/\sqrt{3} \approx 0.6$；而只有**一项**时，约为 $1/\sqrt{3h} \approx 0.04$。隐状态就这么小，读取它的输出层打出的分数也一样小：训练之前，读到哪个字符几乎没有差别。
+# 输入的大小为 1 时，$h$ 项之和约为 $1/\sqrt{3} \approx 0.6$，而只有**一项**时约为 $1/\sqrt{3h} \approx 0.04$。隐状态就这么小，输出层由它打出的分数也一样小：训练之前，读到哪个字符几乎没有差别。
 # `utils.enlarge_weights` 重新抽取两个矩阵：$\mathbf{W}_{xh}^{(1)}$ 取自 $U(-2, 2)$，$\mathbf{W}_{hq}$ 取自 $U(-1/2, 1/2)$。
 #
 # **步子太小。** 许多权重的梯度很小，而 SGD 的步长与梯度成正比。**Adam** 为每个参数分别调整步长。
@@ -373,15 +372,15 @@ draw_wall_time()
 
 # %% [markdown] lang="en" id="fast-lesson"
 # The plateau is gone, with the same SGD: it had nothing to do with language, the characters were not heard. Adam does the rest (SGD with enlarged weights is still on its way after 20 epochs: a dash in the table). The story is the same, told faster: curves 1 and 3 have one shape, the training curve falls towards 1, and the held-out curve turns upwards long before.
-# (The recorded run took its 500 epochs on another machine. Its seconds in the table are its epochs at the speed that SGD has just shown on yours, since network, minibatches and optimizer are the same. `python -m benchmarks recipes` runs D2L's recipe and the last one side by side.)
+# (The recorded run's seconds are its epochs at the speed that SGD has just shown on your machine; `python -m benchmarks recipes` really runs both side by side.)
 #
-# But each curve is one random start, and two matrices were changed at once. The control is a recorded run: either matrix, both or neither enlarged, with SGD and with Adam, from five random starts each. **Predict:** which of the two matrices does it, and can Adam do without them?
+# But each curve is one random start, and two matrices were changed at once. The control, recorded: either matrix, both or neither enlarged, five random starts each. **Predict:** which of the two does it, and can Adam do without?
 
 # %% [markdown] lang="zh" id="fast-lesson"
 # 还是同样的 SGD，平台期却消失了：它与语言无关，只是字符的声音没有被听见。剩下的就交给 Adam（放大权重的 SGD 在 20 个迭代周期之后还在路上，表中记作短横）。故事还是那个故事，只是讲得更快：1 号和 3 号曲线形状相同，训练曲线降向 1，而留出曲线早已掉头向上。
-# （“recorded run”的 500 个迭代周期是在另一台机器上训练的；表中的秒数按 SGD 刚才在你的机器上的速度折算，因为网络、小批量和优化器都相同。运行 `python -m benchmarks recipes`，可以把 D2L 的方案和最后一种方案真正并排比较。）
+# （“recorded run”的秒数，是它的迭代周期数按 SGD 刚才在你的机器上的速度折算的；运行 `python -m benchmarks recipes`，可以真正并排比较两者。）
 #
-# 不过，每条曲线只是一个随机起点，而且一次改了两个矩阵。来看对照实验（事先保存的记录）：两个矩阵各自放大、同时放大或都不放大，分别用 SGD 和 Adam，各取五个随机起点。**猜一猜：** 是哪个矩阵在起作用？有了 Adam，还需要放大吗？
+# 不过，每条曲线只是一个随机起点，而且一次改了两个矩阵。来看对照实验的记录：两个矩阵各自放大、同时放大或都不放大，各取五个随机起点。**猜一猜：** 是哪个矩阵在起作用？有了 Adam，还需要放大吗？
 
 # %% id="starts"
 def from_start(recipe, W_xh, W_hq, seed):
@@ -414,14 +413,14 @@ ends |= {f"Adam, {what}": values for what, values in of_starts("fast", 4).items(
 utils.draw_spread(ends, f"training perplexity after 20 epochs ({about['origin']})")
 
 # %% [markdown] lang="en" id="starts-look"
-# On the training text either matrix helps, both help most, and $\mathbf{W}_{xh}^{(1)}$ helps more than $\mathbf{W}_{hq}$: above all, the characters must be heard. That is so with Adam as well, which comes down to about 4 in 20 epochs without them and to 1.1 with both. On new text, too, a start at which characters are heard is better, with Adam: best held-out values of 6.4 to 6.7 with $\mathbf{W}_{xh}^{(1)}$ enlarged, above 7 without.
+# On the training text either matrix helps, both help most, and $\mathbf{W}_{xh}^{(1)}$ more than $\mathbf{W}_{hq}$: above all, the characters must be heard. Adam needs that, too: in 20 epochs it comes down to about 4 with neither and to 1.1 with both. On new text it gains as well: held-out, at best, 6.4 to 6.7 with $\mathbf{W}_{xh}^{(1)}$ enlarged, above 7 without.
 #
-# But the better start does not keep the network from learning by heart: its dashed curve turns up, as D2L's does. Stop at its lowest point (**early stopping**), or give the network more to read, as the last sweep of this lesson does.
+# Yet the better start learns by heart all the same: its dashed curve turns up. Stop at the lowest point (**early stopping**), or give the network more to read, as the last sweep of this lesson does.
 
 # %% [markdown] lang="zh" id="starts-look"
-# 在训练文本上，两个矩阵各有帮助，同时放大最好，而 $\mathbf{W}_{xh}^{(1)}$ 的作用大于 $\mathbf{W}_{hq}$：首先要让字符被听见。用 Adam 也是如此：20 个迭代周期之后，不放大时约为 4，两者都放大则为 1.1。对新文本也有好处（用 Adam 时）：放大 $\mathbf{W}_{xh}^{(1)}$，最好的留出困惑度为 6.4 到 6.7；不放大则在 7 以上。
+# 在训练文本上，两个矩阵各有帮助，同时放大最好，而 $\mathbf{W}_{xh}^{(1)}$ 的作用大于 $\mathbf{W}_{hq}$：首先要让字符被听见。Adam 也需要这一点：20 个迭代周期之后，都不放大时约为 4，两者都放大则为 1.1。在新文本上同样有好处：放大 $\mathbf{W}_{xh}^{(1)}$，最好的留出困惑度为 6.4 到 6.7；不放大则在 7 以上。
 #
-# 不过，更好的起点并不能让网络不去死记硬背：它的虚线照样掉头向上，和 D2L 的训练一样。可以在虚线最低处停下（**提前停止**，early stopping），也可以给网络更多的文本去读，就像本课最后一次扫描那样。
+# 不过，起点再好，网络照样死记硬背：虚线还是掉头向上。可以停在最低处（**提前停止**，early stopping），也可以给它更多的文本去读，就像本课最后一次扫描那样。
 
 # %% [markdown] lang="en" id="temperature"
 # ## Temperature
@@ -466,18 +465,18 @@ def draw_next(prefix, tau):
 draw_next("the time trav", 1.0)
 
 # %% [markdown] lang="en" id="temperature-widget"
-# At low temperatures the network recites the book; at $\tau = 1$ it slips now and then, and at $\tau = 2$ words fall apart. The bars show one step of this: after `the time trav` nearly all the probability lies on `e`.
+# At low temperatures the network recites the book; at $\tau = 1$ it slips now and then, and at $\tau = 2$ words fall apart. The bars show one step: after `the time trav` nearly all the probability lies on `e`.
 #
-# Now with a slider, and with a prefix of your own. Try one that the book decides (`the medical`) and one that it leaves open (`the `). **Predict:** can $\tau$ make another bar the highest?
+# Now with a slider, and with a prefix of your own: one that the book decides (`the medical`), one that it leaves open (`the `). **Predict:** can $\tau$ make another bar the highest?
 #
-# <details><summary>Can it?</summary>No: dividing all scores by the same number leaves their order as it is. After <code>the medical</code> the space has nearly everything at τ = 1. After <code>the </code>, where the book goes on with 19 different letters, several share; yet at τ = 0.1 almost all lies on one of them.</details>
+# <details><summary>Can it?</summary>No: dividing all scores by one number leaves their order as it is. At τ = 1 the space has nearly everything after <code>the medical</code>, and several letters share it after <code>the </code>; at τ = 0.1 nearly all lies on one of them.</details>
 
 # %% [markdown] lang="zh" id="temperature-widget"
 # 温度低时，网络背诵原文；$\tau = 1$ 时偶尔出错，$\tau = 2$ 时单词就散了架。条形图画的是其中一步：读完 `the time trav` 之后，几乎全部概率都集中在 `e` 上。
 #
-# 再换成滑块，前缀也可以自己输入。试一个书中后文唯一确定的前缀（`the medical`），再试一个后文不确定的（`the `）。**猜一猜：** 改变 $\tau$，能让另一根条变成最高的吗？
+# 再换成滑块，前缀也可以自己输入：试一个书中后文唯一确定的（`the medical`），再试一个后文不确定的（`the `）。**猜一猜：** 改变 $\tau$，能让另一根条变成最高的吗？
 #
-# <details><summary>能吗？</summary>不能：所有分数除以同一个数，大小顺序不变。读完 <code>the medical</code>，τ = 1 时几乎全部概率都在空格上。读完 <code>the </code>，书中后面接过 19 种不同的字母，概率由好几个字母分享；但 τ = 0.1 时，几乎又全部落在其中一个上。</details>
+# <details><summary>能吗？</summary>不能：所有分数除以同一个数，大小顺序不变。τ = 1 时，<code>the medical</code> 之后几乎全部概率都在空格上，<code>the </code> 之后则由好几个字母分享；τ = 0.1 时，几乎全部又落在其中一个上。</details>
 
 # %% id="explore-temperature"
 import ipywidgets as widgets
@@ -489,12 +488,10 @@ utils.explore(
 )
 
 # %% [markdown] lang="en" id="too-sure-text"
-# Back to the question from *Memory or language?*: in the fast training, too, the held-out perplexity has climbed far above its lowest value. If the network had unlearnt its English, its likeliest character would be right less often. If it is only too sure, a higher temperature should mend that. **Predict**, for five random starts:
-# how often is it right on the held-out text at its best epoch, and how often at the end? And what does $\tau = 3$ make of the perplexity?
+# Now the question from *Memory or language?* If the network had unlearnt its English, its likeliest character would be right less often; if it is only too sure, heat should mend that. **Predict**, for the fast training from five random starts: how often is it right on the held-out text at its best epoch, how often at the end, and what does $\tau = 3$ make of the perplexity?
 
 # %% [markdown] lang="zh" id="too-sure-text"
-# 回到“记住了原文，还是学会了语言？”一节留下的问题：在快速训练里，留出困惑度后来也远远高出它的最低值。如果网络忘掉了英语，那么它认为概率最大的字符就会更少猜中；如果它只是过于自信，那么提高温度就该能补救。**猜一猜**（五个随机起点）：
-# 在最好的迭代周期，它在留出文本上猜中多少？到最后呢？取 $\tau = 3$，困惑度又会变成多少？
+# 现在来回答“记住了原文，还是学会了语言？”一节留下的问题。如果网络忘掉了英语，概率最大的字符就会更少猜中；如果只是过于自信，升温就该能补救。快速训练，五个随机起点，请**猜一猜**：在最好的迭代周期，它在留出文本上猜中多少？到最后呢？取 $\tau = 3$，困惑度又会变成多少？
 
 # %% id="too-sure"
 def score(model, tau=1):
@@ -521,12 +518,10 @@ rows = [[seed, *map(str.format, formats, values)] for seed, values in enumerate(
 utils.table(head, rows)
 
 # %% [markdown] lang="en" id="too-sure-look"
-# It is right nearly as often as at its best, with 44 to 46 of 100 characters instead of 45 to 47. What has grown is its certainty: dividing the logits by 3, which changes no guess, takes the perplexity from above 21 to about 7.5, and the lowest had been about 6.6. So most of the rise is over-confidence; only a small rest of it has been unlearnt.
-# ($\tau = 3$ was chosen on this very text. It is one number, but a number chosen all the same: the end of this lesson comes back to that.)
+# It is right nearly as often as at its best: with 44 to 46 of 100 characters instead of 45 to 47. Dividing the logits by 3, which changes no guess, takes the perplexity from above 21 to about 7.5, and the lowest had been about 6.6. So most of the rise is over-confidence; little has been unlearnt.
 
 # %% [markdown] lang="zh" id="too-sure-look"
-# 它猜中的次数几乎和最好的时候一样多：每 100 个字符猜中 44 到 46 个，最好时是 45 到 47 个。变大的是它的自信：把 logit 除以 3 并不改变任何一次猜测，困惑度却从 21 以上降到约 7.5，而最低点约为 6.6。可见，升高的部分大多来自过于自信，真正忘掉的只占一小部分。
-# （$\tau = 3$ 正是在这段文本上挑出来的。虽说只是一个数，毕竟也是挑出来的：本课末尾还会谈到这一点。）
+# 它猜中的次数几乎和最好的时候一样多：每 100 个字符猜中 44 到 46 个，最好时是 45 到 47 个。把 logit 除以 3 并不改变任何一次猜测，困惑度却从 21 以上降到约 7.5，而最低点约为 6.6。可见，升高的部分大多来自过于自信，真正忘掉的很少。
 
 # %% [markdown] lang="en" id="playground"
 # ## The playground
@@ -622,13 +617,17 @@ if not playground.trainings:
 # ## Deeper or wider? A sweep
 #
 # One race proves little. So train *every* network of 1 to 4 layers and 64 to 512 hidden units, each from five random starts, and stop each as soon as its held-out perplexity has not fallen for five epochs. Its lowest value counts.
-# `sweep_point` is a plain function of numbers; **joblib**, a library that runs many calls side by side, calls it wherever `where` says: in this process, on all cores, or on a Dask cluster, a group of computers (`pip install distributed`; its workers need a copy of this course on their `PYTHONPATH`, and the versions of your packages). Here is a small sweep in this process; each field of the heat map is a network with its lowest held-out perplexity, and darker is better:
+# `sweep_point` is a plain function of numbers; **joblib**, a library that runs many calls side by side, calls it wherever `where` says. Here is a small sweep in this process; each field of the heat map is a network with its lowest held-out perplexity, and darker is better:
+#
+# <details><summary>On several computers</summary>On a Dask cluster, a group of computers, it needs <code>pip install distributed</code>; the workers need a copy of this course on their <code>PYTHONPATH</code>, and the versions of your packages.</details>
 
 # %% [markdown] lang="zh" id="sweep"
 # ## 加深还是加宽？扫描一遍
 #
 # 一场比赛说明不了什么。所以把 1 到 4 层、64 到 512 个隐藏单元的网络**全部**训练一遍，各取五个随机起点；留出困惑度连续五个迭代周期没有下降，就停止训练，以其最低值为准。
-# `sweep_point` 是一个参数全为数字的普通函数；**joblib**（并行调用函数的库）按照 `where` 的设定来调用它：在当前进程里、在本机的所有核上，或者在由多台计算机组成的 Dask 集群上（需要 `pip install distributed`；各工作进程的 `PYTHONPATH` 里要有本课程的一份副本，软件包的版本也要与这里一致）。先在当前进程里做一次小规模的扫描；热图的每一格是一个网络，数字是它的最低留出困惑度，颜色越深越好：
+# `sweep_point` 是一个参数全为数字的普通函数；**joblib**（并行调用函数的库）按照 `where` 的设定来调用它。先在当前进程里做一次小规模的扫描；热图的每一格是一个网络，数字是它的最低留出困惑度，颜色越深越好：
+#
+# <details><summary>用多台计算机</summary>在由多台计算机组成的 Dask 集群上，需要 <code>pip install distributed</code>；各工作进程的 <code>PYTHONPATH</code> 里要有本课程的一份副本，软件包的版本也要与这里一致。</details>
 
 # %% id="sweep-point"
 def sweep_point(num_layers, num_hiddens, seed, start=0, end=10_000, patience=5):
@@ -731,19 +730,18 @@ for one, three in ((128, 64), (256, 128), (512, 256)):
     utils.ranking({f"{l} x {h} ({num_parameters(l, h):,})": scores_of(l, h) for l, h in pair})
 
 # %% [markdown] lang="en" id="sweep-look"
-# The best field is at the bottom right, one wide layer; the worst are in the top row. But look at the second line of a field, the lowest and the highest of its five trainings, before you believe a difference: a random start alone often makes one of 0.1 or 0.2. With one layer, 64 units are the worst; 128, 256 and 512 have not been told apart.
-# With 256 units, one and two layers have not; three are worse, and four worse still.
+# The best field is at the bottom right, one wide layer; the worst are in the top row. But before you believe a difference, look at the second line of the fields: a random start alone often makes one of 0.1 or 0.2. With one layer, 64 units are the worst, and 128, 256 and 512 are not told apart. With 256 units, one and two layers are not; three are worse, and four worse still.
 #
-# Yet a column compares equal *h*, where more layers also have more parameters. At about equal *parameters*, three layers of $h$ against one of $2h$ (the last three lines), one layer wins each time, though it has the fewer. [Lesson 1](01_deep_rnn.ipynb) found no gain in depth either with these enlarged first weights.
+# Yet at equal *h*, more layers also have more parameters. At about equal *parameters*, three layers of $h$ against one of $2h$, one layer wins each time, though it has the fewer. ([Lesson 1](01_deep_rnn.ipynb) found no gain in depth either, once the first weights were enlarged.)
 #
-# So is depth useless? That was a result about 10,000 characters. **Predict** what changes if the networks read 150,000 (those after the test text, so that the held-out text stays the same), with as many parameters in the layers of each as 2 x 256 have:
+# That was a result about 10,000 characters. **Predict** what changes if networks with as many parameters in their layers as 2 x 256 read 150,000 (those after the test text, so that the held-out text stays the same):
 
 # %% [markdown] lang="zh" id="sweep-look"
-# 最好的一格在右下角：很宽的单层网络；最差的在最上面一行。但在相信一个差距之前，先看每一格的第二行，即五次训练的最低值和最高值：仅仅换一个随机起点，就常常相差 0.1 或 0.2。单层网络中，64 个单元最差，而 128、256、512 分不出高下；256 个单元时，一层和两层分不出高下，三层更差，四层最差。
+# 最好的一格在右下角：很宽的单层网络；最差的在最上面一行。但在相信一个差距之前，先看每一格的第二行：仅仅换一个随机起点，就常常相差 0.1 或 0.2。单层网络中，64 个单元最差，而 128、256、512 分不出高下；256 个单元时，一层和两层分不出高下，三层更差，四层最差。
 #
-# 不过，同一列比较的是相同的 $h$，层数多，参数也就多。如果让*参数量*大致相同，即三层、每层 $h$ 个单元，对单层 $2h$ 个单元（打印结果的最后三组），那么每次都是单层获胜，尽管它的参数还略少一些。[第 1 课](01_deep_rnn.ipynb)用同样放大的初始权重，也没有看到加深的好处。
+# 不过，$h$ 相同时，层数多，参数也就多。如果让**参数量**大致相同，即三层、每层 $h$ 个单元，对单层 $2h$ 个单元，那么每次都是单层获胜，尽管它的参数还略少一些。（[第 1 课](01_deep_rnn.ipynb)也是如此：放大初始权重之后，就看不到加深的好处。）
 #
-# 那么深度没有用吗？这只是 10,000 个字符上的结果。如果让网络读 150,000 个字符（取测试文本之后的部分，这样留出文本不变），而各网络循环层的参数量都与 2 x 256 相同，会有什么变化？**猜一猜**，再看结果：
+# 这只是 10,000 个字符上的结果。如果各网络循环层的参数量都与 2 x 256 相同，改读 150,000 个字符（取测试文本之后的部分，这样留出文本不变），会有什么变化？**猜一猜**，再看结果：
 
 # %% id="long-text"
 budget = num_parameters(2, 256)
@@ -753,7 +751,7 @@ networks = [*widest.items(), (1, 256)]  # the last: as wide as two layers, fewer
 def by_network(rows):
     """{network: its held-out perplexities, one for each random start}"""
     names = {(l, h): f"{l} x {h} ({num_parameters(l, h):,})" for l, h in networks}
-    scores = {name: [row[3] for row in rows if (row[0], row[1]) == lh] for lh, name in names.items()}
+    scores = {name: [r[3] for r in rows if (r[0], r[1]) == lh] for lh, name in names.items()}
     return {name: values for name, values in scores.items() if values}
 
 def draw_long(rows, title=""):
@@ -767,24 +765,24 @@ utils.ranking(by_network(long_rows))
 draw_long(long_rows, f"({about['origin']})")
 
 # %% [markdown] lang="en" id="long-text-look"
-# No gain either: at equal parameters one layer is ahead of three and of four, and not told apart from two. (Nor is the last row, one layer of 256 with little more than a third of the parameters, told apart from two layers of 256.) What has shrunk is the price of depth: four layers trail one by about 0.2, in the sweep, at 256 units, by about 1.
-# What helped is text: the *worst* of these trainings is far below the best of the 80 before, on the same held-out characters. All this holds for one recipe, one learning rate and one book; for yours, run the sweep.
+# No gain either: one layer is ahead of three and four, and not told apart from two. (Even the last row, one layer of 256 with little more than a third of the parameters, is not told apart from two of 256.) What has shrunk is the price of depth: four layers trail one by about 0.2; in the sweep, at 256 units, by about 1.
+# What helped is text: the *worst* of these trainings is far below the best of the 80, on the same held-out characters. All this for one recipe, one learning rate and one book; for yours, sweep.
 
 # %% [markdown] lang="zh" id="long-text-look"
-# 仍然没有好处：参数量相同时，单层好于三层和四层，与两层分不出高下。（最后一行是单层 256 个单元，参数量只有三分之一多一点，与两层 256 个单元也分不出高下。）缩小的是加深的代价：四层只比单层落后约 0.2，而在前面的扫描中，256 个单元时落后约 1。
-# 真正有用的是更多的文本：这些训练中**最差**的一次，也远远好过前面 80 次中最好的一次，而留出文本是同一段。以上结论只针对一种训练方案、一个学习率和一本书；换成你自己的，就请扫描一遍。
+# 仍然没有好处：单层好于三层和四层，与两层分不出高下。（最后一行是单层 256 个单元，参数量只有三分之一多一点，与两层 256 个单元也分不出高下。）缩小的是加深的代价：四层只比单层落后约 0.2，而在前面的扫描中，256 个单元时落后约 1。
+# 真正有用的是更多的文本：这些训练中**最差**的一次，也远远好过前面 80 次中最好的一次，而留出文本是同一段。以上只针对一种训练方案、一个学习率和一本书；换成你自己的，就请扫描一遍。
 
 # %% [markdown] lang="en" id="score-once-text"
 # ## Choose by one text, report another
 #
-# Which network would you hand over, and which perplexity would you promise? Take the training with the lowest held-out perplexity of all 80, stopped at its best epoch. But layers, width, start and epoch have all been *chosen* to make that number low, and a part of every such choice is luck with these 5,000 characters: the lowest of many numbers flatters.
-# A promise needs a text that nothing has been chosen by. That is `corpus.test`, the 5,000 characters after the held-out ones; it is scored once, when all is chosen, and nowhere else in this lesson. **Predict** the number.
+# Which perplexity would you promise? Of the 80 trainings, take the one with the lowest held-out perplexity, stopped at its best epoch. But layers, width, start and epoch have been *chosen* to make that number low, and a part of every such choice is luck with these 5,000 characters: the lowest of many numbers flatters.
+# A promise needs a text by which nothing has been chosen: `corpus.test`, the 5,000 characters after the held-out ones, scored once and nowhere else in this lesson. **Predict** the number.
 
 # %% [markdown] lang="zh" id="score-once-text"
 # ## 用一段文本来选，用另一段来报告
 #
-# 你会交出哪个网络？又敢承诺多大的困惑度？从 80 次训练里取留出困惑度最低的那一次，停在它最好的迭代周期。可是，层数、宽度、随机起点、迭代周期，样样都是为了让这个数低而**挑**出来的，而每次挑选都有一部分是碰巧适合这 5,000 个字符：许多数里的最小值总是偏于乐观。
-# 要作承诺，就需要一段没有参与过任何选择的文本，这就是**测试集** `corpus.test`，即留出文本之后的 5,000 个字符；一切都选定之后才给它打分，只打一次，本课别处都不用它。**猜一猜**这个数是多少。
+# 你敢承诺多大的困惑度？从 80 次训练里取留出困惑度最低的那一次，停在它最好的迭代周期。可是，层数、宽度、随机起点、迭代周期，样样都是为了让这个数低而**挑**出来的，而每次挑选都有一部分是碰巧适合这 5,000 个字符：许多数里的最小值总是偏于乐观。
+# 要作承诺，就需要一段没有参与过任何选择的文本，这就是**测试集** `corpus.test`，即留出文本之后的 5,000 个字符；只打一次分，本课别处都不用它。**猜一猜**这个数是多少。
 
 # %% id="score-once"
 layers, units, seed, lowest, epoch = min(sweep_rows, key=lambda row: row[3])
@@ -801,12 +799,12 @@ for name, text in (texts | {"test": corpus.test}).items():
     print(f"{name:<16} {utils.perplexity(chosen, text):.2f}")
 
 # %% [markdown] lang="en" id="score-once-look"
-# Choosing did flatter: the other four starts, each at its own best epoch, end above the one that was taken for being the lowest. But that is a matter of one or two tenths, and the test text costs nearly 2 more. Two texts of this length differ by themselves; even the halves of the held-out text are half a unit apart, and the test text stands further on in the story.
-# So 6.3 was true of one text, and nobody could have promised it for the next. Now that the number is known, `test` is spent: whoever goes back and chooses by it has made it a second validation set.
+# How much was flattery? The other four starts of the same network ended one or two tenths higher; the test text costs nearly 2 more. Texts of this length differ by themselves: even the halves of the held-out one are half a unit apart, and the test text stands further on in the story.
+# So 6.3 was true of one text; nobody could have promised it for the next. And now `test` is spent: whoever goes back and chooses by it has a second validation set.
 
 # %% [markdown] lang="zh" id="score-once-look"
-# 挑选确实让数字偏于乐观：另外四个随机起点，各取自己最好的迭代周期，也都高于这个因为最低才被选中的起点。但这只差一两个十分之一，而测试文本上高出了将近 2。同样长的两段文本，本身就有难易之别：连留出文本的前后两半也相差约 0.5，何况测试文本在故事里又更靠后。
-# 可见 6.3 只对那一段文本成立，谁也不敢拿它向下一段文本承诺。既然看过了测试的数，`test` 也就用完了：谁再回头按它来选，它就成了第二个验证集。
+# 偏于乐观的部分有多大？同一个网络的另外四个随机起点，只高出一两个十分之一，而测试文本上高出了将近 2。这么短的文本，彼此本就难易不同：连留出文本的前后两半也相差约 0.5，何况测试文本在故事里又更靠后。
+# 可见 6.3 只对那一段文本成立，谁也不敢拿它向下一段文本承诺。而现在 `test` 也用完了：谁再回头按它来选，它就成了第二个验证集。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -894,7 +892,7 @@ solution_5 = math.e / (math.e + 1)
 # - Perplexity says among how many characters one would have to guess blindly to do as badly: 28 for no idea at all, 1 for being sure, and right.
 # - Training perplexity 1 on 10,000 characters is **memory**. The held-out curve says so: it turns upwards early, mostly because the network becomes too sure. Always draw both.
 # - First weights large enough for the characters to be heard, and Adam, tell the same story in a fraction of the time.
-# - Depth and width are hyperparameters: sweep them, from several random starts, and believe only differences that the starts do not make. Choose by the held-out text, and report what a test text says: it is used once.
+# - Depth and width are hyperparameters: sweep them from several random starts, choose by the held-out text, and report what a test text says, once.
 # - Temperature trades certainty for variety; it changes the choice of the character, not the network.
 #
 # {{next}}
@@ -906,7 +904,7 @@ solution_5 = math.e / (math.e + 1)
 # - 困惑度表示预测和在多少个字符中盲猜一样差：全部盲猜为 28，确信而且猜对为 1。
 # - 在 10,000 个字符上把训练困惑度降到 1，靠的是**死记硬背**。留出曲线早早掉头向上，就是证据；它上升的主要原因是网络变得过于自信。两条曲线总要一起画。
 # - 初始权重大到字符能被“听清”，再加上 Adam，同一个故事只用少得多的时间就讲完了。
-# - 深度和宽度是超参数：从几个随机起点出发扫描一遍，只相信随机起点造不出来的差距。用留出文本（验证集）来选，用测试集来报告，而且只用一次。
+# - 深度和宽度是超参数：从几个随机起点出发扫描一遍，用留出文本（验证集）来选，用测试集来报告，而且只用一次。
 # - 温度用确定性换取多样性；它改变的是字符的选取方式，而不是网络本身。
 #
 # {{next}}

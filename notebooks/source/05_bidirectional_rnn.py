@@ -494,11 +494,11 @@ utils.table(["one layer of GRU", "parameters", "ratio", "ms", "ratio", "MB kept"
 # **猜一猜：** 两层、$h$ 相同时，参数量之比还是 2 吗？
 
 # %% id="cost-layers"
-for L in (1, 2, 3, 4):
-    one, both = (nn.GRU(128, 128, num_layers=L, bidirectional=b) for b in (False, True))
+for num_layers in (1, 2, 3, 4):
+    one, both = (nn.GRU(128, 128, num_layers, bidirectional=b) for b in (False, True))
     parameters = num_parameters(both) / num_parameters(one)
     memory = bytes_kept(both, inputs) / bytes_kept(one, inputs)
-    print(f"L = {L}: {parameters:.2f} times the parameters, {memory:.2f} times the memory")
+    print(f"L = {num_layers}: {parameters:.2f} times the parameters, {memory:.2f} times the memory")
 
 # %% [markdown] lang="en" id="chain-text"
 # ### The chain
@@ -824,7 +824,7 @@ train_letters, train_tags = without_spaces(text[:cut])
 held_out_letters, held_out_tags = without_spaces(text[cut:])
 assert with_bars(held_out_letters, held_out_tags, " ").split() == text[cut:].split()
 print(f"{len(train_letters):,} letters to train on, {len(held_out_letters):,} held out")
-print(with_bars(held_out_letters[90:176], held_out_tags[90:176]))
+print(with_bars(held_out_letters[95:176], held_out_tags[95:176]))
 
 # %% [markdown] lang="en" id="tag-why"
 # Why is one side not enough? After `the` in the unspaced text a word may end; but if `re` follows, it may be `there` or the beginning of `the red`, and if `nex` follows, it may be `the next` or `then ex`... The tag of a letter often depends on the letters to its **right**.
@@ -905,7 +905,7 @@ plot.race({name: train_tagger(model) for name, model in taggers.items()});
 # %% id="tag-result"
 predictions = {name: tag(model, held_out_letters) for name, model in taggers.items()}
 for name, tags in {**predictions, "the book": held_out_tags}.items():
-    print(f"{name:<15}", with_bars(held_out_letters[90:176], tags[90:176]))
+    print(f"{name:<15}", with_bars(held_out_letters[95:176], tags[95:176]))
 predictions["always no"] = torch.zeros_like(held_out_tags)
 letters = with_bars(held_out_letters, 0 * held_out_tags)
 after_the = torch.tensor([i for i in range(2, len(letters)) if letters[i - 2 : i + 1] == "the"])

@@ -734,14 +734,14 @@ for one, three in ((128, 64), (256, 128), (512, 256)):
 #
 # Yet at equal *h*, more layers also have more parameters. At about equal *parameters*, three layers of $h$ against one of $2h$, one layer wins each time, though it has the fewer. ([Lesson 1](01_deep_rnn.ipynb) found no gain in depth either, once the first weights were enlarged.)
 #
-# That was a result about 10,000 characters. **Predict** what changes if networks with as many parameters in their layers as 2 x 256 read 150,000 (those after the test text, so that the held-out text stays the same):
+# That was a result about 10,000 characters. **Predict** what changes if networks with as many parameters in their layers as 2 x 256 read 150,000 (those after the test text, so that the held-out text stays the same; two epochs without a gain end a training):
 
 # %% [markdown] lang="zh" id="sweep-look"
 # 最好的一格在右下角：很宽的单层网络；最差的在最上面一行。但在相信一个差距之前，先看每一格的第二行：仅仅换一个随机起点，就常常相差 0.1 或 0.2。单层网络中，64 个单元最差，而 128、256、512 分不出高下；256 个单元时，一层和两层分不出高下，三层更差，四层最差。
 #
 # 不过，$h$ 相同时，层数多，参数也就多。如果让**参数量**大致相同，即三层、每层 $h$ 个单元，对单层 $2h$ 个单元，那么每次都是单层获胜，尽管它的参数还略少一些。（[第 1 课](01_deep_rnn.ipynb)也是如此：放大初始权重之后，就看不到加深的好处。）
 #
-# 这只是 10,000 个字符上的结果。如果各网络循环层的参数量都与 2 x 256 相同，改读 150,000 个字符（取测试文本之后的部分，这样留出文本不变），会有什么变化？**猜一猜**，再看结果：
+# 这只是 10,000 个字符上的结果。如果各网络循环层的参数量都与 2 x 256 相同，改读 150,000 个字符（取测试文本之后的部分，这样留出文本不变；连续两个迭代周期没有下降就停止），会有什么变化？**猜一猜**，再看结果：
 
 # %% id="long-text"
 budget = num_parameters(2, 256)

@@ -608,6 +608,8 @@ def test_the_live_taggers_are_such_starts():
     for name, run in (("unidirectional", "k = 0"), ("bidirectional", "both directions")):
         assert min(f1[run]) - 0.02 < tagged[name][2] < max(f1[run]) + 0.02
     assert tagged["bidirectional"][3] > tagged["unidirectional"][3] + 5, "at t-h-e"
+    wrong = [100 - tagged[name][1] for name in ("unidirectional", "bidirectional")]
+    assert 0.3 < wrong[1] / wrong[0] < 0.6, "about half as many mistakes"
 
 
 def test_what_the_one_vector_is_good_for(lesson):

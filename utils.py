@@ -144,8 +144,9 @@ def enlarge_weights(model):
     """Draw the weights at both ends of a d2l.RNNModel anew, larger, in place; return the model.
 
     What reads the one-hot inputs, (4h, d) in an LSTM and in both directions of a bidirectional network, is drawn from
-    U(-2, 2), and the output layer's weights (q, h) from U(-1/2, 1/2). torch draws both from U(-h^-1/2, h^-1/2), right
-    for sums of h terms; but a one-hot input has one, and all characters would look nearly alike. Lesson 3 measures it.
+    U(-2, 2), and the output layer's weights (q, h) from U(-1/2, 1/2). torch draws both from U(-h^-1/2, h^-1/2); a
+    sum of h such terms is then about 0.6 in size, but a one-hot input has one, and all characters would look nearly
+    alike. Lesson 3 measures it.
     """
     for name, weights in model.rnn.named_parameters():
         if name.startswith("weight_ih_l0"):

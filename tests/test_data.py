@@ -21,9 +21,7 @@ from utils import d2l
 PORTAL = b"<html><title>Campus network</title>Please log in</html>"
 
 
-BEGINNING = (
-    "the time machine by h g wellsithe time traveller for so it w"  # as D2L's edition
-)
+BEGINNING = "the time machine by h g wellsithe time traveller for so it w"  # as D2L's edition
 
 
 def test_the_text_begins_where_the_story_begins(corpus):

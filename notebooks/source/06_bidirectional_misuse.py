@@ -961,12 +961,13 @@ tasks = {  # right side there?, answer in it?, scores, how to write them
     "correcting OCR": ("yes", "no", dict(zip(methods, tested[2:7])), ".1%"),
     "restoring vowels": ("yes", "no", dict(zip(methods, tested[7:])), ".1%"),
 }
-table = [[task, *two, *(span(found[m], form) if m in found else "" for m in methods)]
-         for task, (*two, found, form) in tasks.items()]
+columns = [[task, *two, *(span(found[m], form) if m in found else "" for m in methods)]
+           for task, (*two, found, form) in tasks.items()]
 for task, (_, _, found, _) in tasks.items():
     print(task)
     utils.ranking({name: found[name] for name in READERS if name in found})
-head = [f"test text, {tested_origin}", "right side there?", "answer in it?", *methods]
+first = [f"test text, {tested_origin}", "right side there?", "answer in it?", *methods]
+head, *table = zip(first, *columns)
 utils.table(head, table)
 
 # %% [markdown] lang="en" id="checklist"

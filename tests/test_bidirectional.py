@@ -625,8 +625,11 @@ def test_what_the_one_vector_is_good_for(lesson):
     assert f"{mean} before {h_n}" in shown.split("marked letter")[1]
     rows = rows_of(shown)
     assert [row[0] for row in rows] == list(lesson.READOUTS)
-    here = {name: [int(text.split(" %")[0]) for text in texts] for name, *texts in rows}
-    assert here[h_n][:2] == here[maximum][:2] == [100, 100] and here[maximum][2] == 100 and here[trap][0] < 25
+    for name, *texts in rows:
+        ranges = [(100 * min(right[name, letter]), 100 * max(right[name, letter])) for letter in letters]
+        assert texts == [f"{low:.0f} to {high:.0f} %" for low, high in ranges]
+    here = {name: [int(x) for x in re.findall(r"(\d+)%", shown.split(f"here: {name}")[1])[:3]] for name in (h_n, trap)}
+    assert here[h_n][:2] == [100, 100] and here[trap][0] < 25 and here[trap][1] == 100
 
 
 def test_cost_of_one_layer_doubles_and_further_layers_cost_more():

@@ -1063,15 +1063,17 @@ def record_encoders():
 
 right, about = utils.recorded("encoders", record_encoders)  # (3 * 4, 6)
 rows = []
-for i, (name, readout) in enumerate(READOUTS.items()):
+for i, name in enumerate(READOUTS):
     starts = right[3 * i : 3 * i + 3]
-    spread = [f"({100 * min(r):.0f} to {100 * max(r):.0f})" for r in starts]
-    here = [f"{100 * accuracy:.0f} %" for accuracy in first_last_marked(readout)]
-    rows.append([name, *(" ".join(pair) for pair in zip(here, spread))])
+    rows.append([name, *(f"{100 * min(r):.0f} to {100 * max(r):.0f} %" for r in starts)])
 for k, letter in ((0, "first"), (2, "marked")):
     print(f"{letter} letter, {len(right[0])} starts ({about['origin']})")
     utils.ranking(dict(zip(READOUTS, right[k::3])), lower_is_better=False)
-utils.table(["right, one start (six starts)", "first letter", "last letter", "marked letter"], rows)
+for name in ("h_n[-2:]", "output[-1]"):
+    here = " ".join(f"{accuracy:4.0%}" for accuracy in first_last_marked(READOUTS[name]))
+    print(f"trained here: {name:<10} first, last, marked {here}")
+head = [f"right, six starts ({about['origin']})", "first letter", "last letter", "marked letter"]
+utils.table(head, rows)
 
 # %% [markdown] lang="en" id="encode-look"
 # `output[-1]` does not know the first letter: its backward half has never seen it, and its forward half would have to carry it through 29 more steps, which is not learnt in so short a training. In `h_n` the backward direction has read it in its very last step. But to ask for the ends favours `h_n`: a marked letter mostly stands far from both. There the mean, which reads every step, is told apart as better, and the maximum, where one step can stand out, as better still; it made no mistake in either test.

@@ -11,7 +11,8 @@ Each lesson is written when it is finished; one that fails stops the build and i
 Sources are jupytext percent files that run as they stand. Every cell has an id: `# %% id="train"`. A markdown cell with
 lang="en" has a partner with lang="zh" and the same id; a cell without lang goes into every edition. The cell with the
 id "setup" is for the source only: a notebook has SETUP there. A code cell with the tag "solution" becomes prose that
-is folded everywhere, on GitHub and in exports too. In prose, the author may write these stamps:
+is folded everywhere, on GitHub and in exports too. One with the tag "hide-input", which only draws or makes a table,
+is run as any other, but its code is folded in JupyterLab and on Colab. In prose, the author may write these stamps:
 
     {{launch}}  {{next}}  {{repository}}   links that open the page elsewhere, to the next lesson, the address
     {{label train}}                        what stands on that control, from book/words/labels.json
@@ -240,6 +241,8 @@ def make_cell(cell, cell_id, language, book):
         title = " ".join([book["editions"][language]["solution"], *re.findall(r"\d+$", cell_id)])
         folded = FOLDED.format(title=title, code=cell.source.strip())
         return new_markdown_cell(folded, id=cell_id, metadata=metadata)
+    if "hide-input" in metadata.get("tags", []):
+        metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}  # in JupyterLab, and on Colab
     new_cell = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}[cell.cell_type]
     return new_cell(book["setup"] if is_setup else cell.source.strip(), id=cell_id, metadata=metadata)
 

@@ -29,8 +29,6 @@ LESSON_LINK = re.compile(r"\((\d\d_\w+)\.ipynb\)")
 TERM_LINK = re.compile(r"\[([^\]]*)\]\(glossary\.ipynb[^)]*\)")
 IN_WORDS = re.compile(r"<details><summary>[^<]*</summary>(.*?)</details>\s*", re.DOTALL)  # below a figure
 EDITIONS = json.loads((ROOT / "notebooks" / "source" / "editions.json").read_text("utf-8"))
-# cells that only draw or make tables: slides show what comes of them, and leave out their code
-DRAWS = re.compile(r"(figure|draw|explore|plot|show|compare)-|(label|bars)$|(.+-)?(table|result)$")
 PREDICT = re.compile(rf"\*\*({'|'.join(words['predict'] for words in EDITIONS.values())})")
 
 
@@ -42,8 +40,8 @@ def is_shown(cell):
 
 
 def draws(cell):
-    """Whether a code cell only draws or makes a table."""
-    return DRAWS.match(cell.id) is not None
+    """Whether a code cell only draws or makes a table: slides show what comes of it, and leave out its code."""
+    return "hide-input" in cell.metadata.get("tags", [])
 
 
 def mark_slides(notebook):

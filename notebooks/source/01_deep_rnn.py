@@ -74,7 +74,7 @@ print("H_T", tuple(H_t.shape))
 #
 # 现在把 $L$ 个这样的层堆叠起来，$L$ 就是网络的**深度**。每个隐状态都沿**两条**箭头传递：一条通往本层的下一个时间步（虚线），一条通往下一层的同一时间步（实线）。第一层读取输入，输出层读取最后一层。
 
-# %% id="figure-deep-rnn"
+# %% tags=["hide-input"] id="figure-deep-rnn"
 utils.show_figure("deep_rnn")
 
 # %% [markdown] lang="en" id="structure-after"
@@ -228,14 +228,14 @@ for l in weights:
 #
 # 还是同一幅图，大小随意：竖直箭头（蓝色）自下而上通往下一层，水平箭头（橙色）自左向右通往下一个时间步。
 
-# %% id="label"
+# %% tags=["hide-input"] id="label"
 def label(letter, t, l=None):
     """A symbol such as H₁⁽²⁾ in plain characters."""
     low, high = (str.maketrans("0123456789", digits) for digits in ("₀₁₂₃₄₅₆₇₈₉", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
     text = letter + str(t).translate(low)
     return text if l is None else f"{text}⁽{str(l).translate(high)}⁾"
 
-# %% id="draw-graph"
+# %% tags=["hide-input"] id="draw-graph"
 def draw_arrows(ax, arrows, width=0.003):
     """Arrows between states ((l, t), (l', t')): blue ones go up a layer, orange ones on in time."""
     across, up = 1 - 22 * ax.viewLim.width / 720, 1 - 22 * ax.viewLim.height / 368  # to the rim
@@ -280,7 +280,7 @@ draw_graph(L=2, T=4)
 # 长短期记忆网络（long short-term memory，**LSTM**）要算四个：三个门和一个候选记忆元。每个和都有自己的权重，所以矩阵的宽度分别是原来的三倍和四倍（[第 2 课](02_stacked_from_scratch.ipynb)会亲手实现这两种层）。
 # PyTorch 有第二个偏置，每个和要多出 $h$ 个参数（见下表的最后一行）。拖动之前先**猜一猜**：`L`、`T`、`h`、`d` 这几个滑块中，哪些不会改变第 2 层的参数量？
 
-# %% id="shape-table"
+# %% tags=["hide-input"] id="shape-table"
 SUMS = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
 def shape_table(cell, L, h, d, n=32):
@@ -305,7 +305,7 @@ def shape_table(cell, L, h, d, n=32):
 
 shape_table("RNN", L=2, h=64, d=28)
 
-# %% id="explore-graph"
+# %% tags=["hide-input"] id="explore-graph"
 import ipywidgets as widgets
 
 def graph_and_shapes(L, T, h, d, cell):
@@ -379,7 +379,7 @@ print(f"{L * T} states, the same in all three orders")
 # %% [markdown] lang="zh" id="walk-text"
 # 下一个单元格画出波前的第四轮，即一条对角线上的三个状态。带粗边的橙色状态正在计算，粗箭头来自它所需的两个状态，灰色的已经算出或给定。再往下，按播放键，或拖动 `step`；然后把 `order` 切换为 wavefront（波前）。
 
-# %% id="draw-walk"
+# %% tags=["hide-input"] id="draw-walk"
 def draw_walk(order, step, L=3, T=6):
     """What a step computes (orange), what it needs (bold arrows), what is known by then (grey)."""
     if order == "wavefront":
@@ -409,7 +409,7 @@ def draw_walk(order, step, L=3, T=6):
 
 draw_walk("wavefront", 4)
 
-# %% id="explore-walk"
+# %% tags=["hide-input"] id="explore-walk"
 order = widgets.ToggleButtons(options=["time, then depth", "wavefront"], description="order")
 step = widgets.IntSlider(8, min=1, max=18, description="step")
 
@@ -564,7 +564,7 @@ depth_rows, about = utils.recorded("depth", lambda: [depth_point(*point) for poi
 print(f"{about['origin']}: {len(depth_rows)} trainings in {about['seconds']:.0f} s")
 print(f"on {about['machine']}, {about['versions']}")
 
-# %% id="depth-result"
+# %% tags=["hide-input"] id="depth-result"
 STARTS = ("torch's weights", "enlarged")
 scores = {start: {} for start in STARTS}  # {start: {depth: lowest held-out perplexities}}
 for i, l, _, _, score, *_ in depth_rows:

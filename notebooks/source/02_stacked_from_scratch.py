@@ -115,7 +115,7 @@ def run_layer_loop(cell, X, state):
 # %% [markdown] lang="zh" id="hoist-text"
 # 循环的每一步要做两次矩阵乘法。但 $\mathbf{X}_t \mathbf{W}_{xh}$ 不需要隐状态，而所有输入事先都已知道，所以这 $T$ 次乘法可以全部**提到循环外面**（hoisting）：把各时间步的输入上下拼接起来，一次算完。
 
-# %% id="figure-hoisting"
+# %% tags=["hide-input"] id="figure-hoisting"
 utils.show_figure("hoisting")
 
 # %% [markdown] lang="en" id="hoist-text-after"
@@ -153,7 +153,7 @@ print("the loop form and the hoisted form agree to 1e-6 at every time step")
 #
 # 普通单元每一步都把整个隐状态重写一遍；LSTM 和 GRU 则能把已有的内容保留下来，留不留由**门**决定。门给每个隐藏单元一个 0 与 1 之间的数，由 sigmoid 函数 $\sigma$ 算出，表示放行多少。$\odot$ 表示按元素相乘。
 
-# %% id="figure-cells"
+# %% tags=["hide-input"] id="figure-cells"
 utils.show_figure("cells")
 
 # %% [markdown] lang="en" id="gated-text-after"
@@ -508,7 +508,7 @@ except RuntimeError as error:
 # `backward()` 一用完小批量的计算图（即计算过程的记录），PyTorch 就把它释放；第二次 `backward()` 还要经过第一个小批量的计算图，于是出错。如果保留所有的计算图，每多一个小批量，内存和时间都会增加。
 # 解决办法是**截断的通过时间反向传播**（truncated backpropagation through time，truncated BPTT）：只传状态的**值**，用 `detach()` 切断梯度。
 
-# %% id="figure-truncated-bptt"
+# %% tags=["hide-input"] id="figure-truncated-bptt"
 utils.show_figure("truncated_bptt")
 
 # %% [markdown] lang="en" id="truncated-text-after"
@@ -565,7 +565,7 @@ CELLS = {
     "LSTM, forget bias +3": lambda d, h: opened(d, h, bias=3),
 }
 
-# %% id="draw-reach"
+# %% tags=["hide-input"] id="draw-reach"
 import itertools
 
 choices = itertools.product(CELLS, (1, 2, 3, 4), (True, False))  # all that the controls can ask for
@@ -600,7 +600,7 @@ draw_reach("LSTM", 2, True)
 # 两种情况下损失相同：状态的**值**都传过去了。用了 `detach`（上图），前一个小批量的梯度全部恰好为零（底部的方块）。不用的话（下图），梯度会越过边界继续往回传，但看看它已经变得多小：越往回越弱。
 # **猜一猜：** 门能把已有的内容保留下来。那么在刚初始化时，LSTM 的梯度比普通 RNN 的衰减得慢多少？然后换一种单元看看。
 
-# %% id="explore-reach"
+# %% tags=["hide-input"] id="explore-reach"
 import ipywidgets as widgets
 
 utils.explore(
@@ -836,7 +836,7 @@ trainings = {"from scratch": train(ours, num_epochs), "nn.LSTM": train(theirs, n
 # one curve is drawn thick, so that both can be seen
 records = utils.LivePlot(num_epochs).race(trainings, linewidths=(5, 1.5))
 
-# %% id="race-result"
+# %% tags=["hide-input"] id="race-result"
 difference = max(abs(a.perplexity / b.perplexity - 1) for a, b in zip(*records.values()))
 print(f"largest relative difference between the training curves: {difference:.0e}")
 assert difference < 1e-3

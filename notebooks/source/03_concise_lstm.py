@@ -83,7 +83,7 @@ assert torch.equal(X[:, 1:], Y[:, :-1])  # Y is X, one step later
 #
 # <details><summary>哪个单词？</summary><code>the</code>、<code>and</code> 或 <code>an</code>：七个随机起点，每次都是读一到三遍之后就出现 <code>the</code> 或 <code>and</code>；读九到十二遍之后，又写出了 <code>time traveller</code>。在这段文本里，没有哪个单词比 <code>the</code> 更常见，比 <code>and</code> 更常见的也没几个。</details>
 
-# %% id="show-playground"
+# %% tags=["hide-input"] id="show-playground"
 from book.playground import Playground
 
 playground = Playground()
@@ -201,7 +201,7 @@ else:
     run = utils.load_run("deep_lstm")
 print(run)
 
-# %% id="plot-notes"
+# %% tags=["hide-input"] id="plot-notes"
 plot = utils.LivePlot(num_epochs, title=run.about["origin"], lines=("training", ""))
 plot.follow([r._replace(held_out=None) for r in run.records], f"LSTM 2 x 256\nSGD, lr {lr}");
 
@@ -236,7 +236,7 @@ for line in run.generated:
 # 在我们的记录里，这两行都一字不差地出现在书中：网络是在背诵原文。也就是说，困惑度 1 是在它读过 500 遍、背得出来的文本上测得的。`corpus.held_out` 是书中紧接着的 5,000 个字符，从不用来训练：这就是留出（held-out）文本，也叫**验证集**。
 # **猜一猜：** 在留出文本上，困惑度会是 1.1、3、10，还是更大？
 
-# %% id="plot-held-out"
+# %% tags=["hide-input"] id="plot-held-out"
 plot = utils.LivePlot(num_epochs, title=run.about["origin"])
 plot.follow(run.records, f"LSTM 2 x 256\nSGD, lr {lr}")
 for r in (utils.best(run.records), run.records[-1]):
@@ -322,7 +322,7 @@ trainings = {
 }
 race = utils.LivePlot(20).race(trainings)
 
-# %% id="compare-recipes"
+# %% tags=["hide-input"] id="compare-recipes"
 sgd_records, records = race.values()
 
 def seconds_of(records):
@@ -347,7 +347,7 @@ for name, rs in by_recipe.items():
 head = ["recipe", "training 1.1 at epoch", "after seconds", "held-out, best", "at epoch"]
 utils.table(head, rows)
 
-# %% id="draw-wall-time"
+# %% tags=["hide-input"] id="draw-wall-time"
 def draw_wall_time():
     """Perplexity over seconds of training, both axes logarithmic."""
     fig, ax = utils.new_figure(8, 3.4)
@@ -448,7 +448,7 @@ for tau in (0, 0.5, 1, 2):
     line = utils.generate(fast, vocab, "time traveller", 60, temperature=tau, generator=generator)
     print(f"tau = {tau:<4}", line)
 
-# %% id="draw-temperature"
+# %% tags=["hide-input"] id="draw-temperature"
 def draw_next(prefix, tau):
     """Draw P(next character | prefix) at temperature tau as bars."""
     utils.generate(fast, vocab, prefix, 0)  # says what is wrong with a prefix that cannot be read
@@ -478,7 +478,7 @@ draw_next("the time trav", 1.0)
 #
 # <details><summary>能吗？</summary>不能：所有分数除以同一个数，大小顺序不变。τ = 1 时，<code>the medical</code> 之后几乎全部概率都在空格上，<code>the </code> 之后则由好几个字母分享；τ = 0.1 时，几乎全部又落在其中一个上。</details>
 
-# %% id="explore-temperature"
+# %% tags=["hide-input"] id="explore-temperature"
 import ipywidgets as widgets
 
 utils.explore(
@@ -599,7 +599,7 @@ utils.table(head, rows)
 #
 # <details><summary>答案 3</summary>从第 3 到第 29 个迭代周期，训练困惑度一直在 17 和 18 之间：这是只靠字符频率就能达到的水平，也就是第一幅图中的平台期（见练习 2）。步长放大到五倍确有改善：最后为 7 到 11，而不是 15.4 到 15.8。取 <code>lr=20</code>，步子就太大了：每次训练的困惑度都曾蹿到 200 以上，最后每一次都比第一行高。同样的网络，<code>fast</code> 方案用 40 个迭代周期就能降到 1.0 到 1.1（见第 1 题）。这该归功于权重，还是 Adam？<em>更快地得到同样的结果</em>一节里，两者都单独试过。</details>
 
-# %% id="show-playground-again"
+# %% tags=["hide-input"] id="show-playground-again"
 playground.show()
 
 # %% [markdown] lang="en" id="playground-code"
@@ -655,7 +655,7 @@ def sweep_point(num_layers, num_hiddens, seed, start=0, end=10_000, patience=5):
 
 sweep_point(1, 64, seed=0)
 
-# %% id="draw-sweep"
+# %% tags=["hide-input"] id="draw-sweep"
 LAYERS, WIDTHS = (1, 2, 3, 4), (64, 128, 256, 512)
 
 def draw_sweep(rows, title=""):

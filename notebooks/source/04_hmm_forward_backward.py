@@ -49,7 +49,7 @@ import utils
 #
 # （它与第 1 课的隐状态同名，却不是一回事：$\mathbf{H}_t$ 是网络算出来的一行数，$h_t$ 则是随机取到的 $k$ 种情形之一。本课末尾会把两者联系起来。）
 
-# %% id="figure-hmm"
+# %% tags=["hide-input"] id="figure-hmm"
 utils.show_figure("hmm")
 
 # %% [markdown] lang="en" id="model-after"
@@ -284,7 +284,7 @@ for _, i, value, b, a in terms:
 print(f"pi_{t + 1}({h + 1}) = {sum(value * b * a for *_, value, b, a in terms):.5f}")
 assert torch.isclose(sum(value * b * a for *_, value, b, a in terms), values[t, h])
 
-# %% id="sum-table"
+# %% tags=["hide-input"] id="sum-table"
 def sum_table(recursion, terms):
     """The terms of a sum in numbers, as a table."""
     name = "π" if recursion == "pi" else "ρ"
@@ -301,7 +301,7 @@ def sum_table(recursion, terms):
 
 sum_table("pi", terms)
 
-# %% id="draw-edges"
+# %% tags=["hide-input"] id="draw-edges"
 T_word, SUBSCRIPTS = len(word), "₁₂₃₄₅₆"
 
 def draw_edges():
@@ -317,7 +317,7 @@ def draw_edges():
         ax.text(-0.85, i, f"state {i + 1}", va="center", fontsize=10)
     return fig, ax
 
-# %% id="draw-lattice"
+# %% tags=["hide-input"] id="draw-lattice"
 def draw_lattice(recursion, step):
     """Draw the lattice after so many steps of pi (rightwards) or rho (leftwards), and the sum."""
     t, h, values, terms = sum_terms(recursion, step)
@@ -345,7 +345,7 @@ def draw_lattice(recursion, step):
 
 draw_lattice("pi", 8)[0]
 
-# %% id="explore-lattice"
+# %% tags=["hide-input"] id="explore-lattice"
 import ipywidgets as widgets
 
 utils.explore(
@@ -404,7 +404,7 @@ def count_both(k):
 
 counted = {number: count_both(number) for number in range(2, 11)}  # all k of the slider below
 
-# %% id="draw-cost"
+# %% tags=["hide-input"] id="draw-cost"
 def draw_cost(k):
     """Draw how many products both ways take: by the formula, and counted where that is quick."""
     brute, recursion = counted[k]
@@ -434,7 +434,7 @@ draw_cost(k)
 #
 # <details><summary>答案</summary>3 个状态时从 28 个字母起，8 个状态时从 15 个字母起。而递推算这 28 个字母只要大约 330 次乘法。</details>
 
-# %% id="explore-cost"
+# %% tags=["hide-input"] id="explore-cost"
 utils.explore(draw_cost, k=widgets.IntSlider(3, min=2, max=10, description="k, states"))
 
 # %% [markdown] lang="en" id="blank-text"
@@ -470,7 +470,7 @@ torch.testing.assert_close(both, brute / brute.sum())
 print(f"filling the blank in {spell(word[:j])}_{spell(word[j + 1 :])} equals brute force:")
 print("  ".join(f"{letter} {P:.3f}" for letter, P in zip(letters, both)))
 
-# %% id="draw-blank"
+# %% tags=["hide-input"] id="draw-blank"
 def draw_blank(text):
     """What the left side, and both sides, say about the letter missing in a text such as ka_nta."""
     text = text.lower().strip(" .")
@@ -506,7 +506,7 @@ draw_blank("ka_ta")
 #
 # <details><summary>答案</summary>最可能又是一个元音，其次是韵尾 <code>n</code> 或 <code>s</code>：一个韵尾之后很少直接跟元音，而元音之后常常还是元音。空缺在最末尾时，两种条形一样高：后面什么也没有，两边合起来所知道的并不比左边多。</details>
 
-# %% id="explore-blank"
+# %% tags=["hide-input"] id="explore-blank"
 utils.explore(draw_blank, text=widgets.Text("ka_aka", description="text"))
 
 # %% [markdown] lang="en" id="underflow-text"
@@ -569,7 +569,7 @@ for name, tables in (("float32", single), ("float64", hmm)):
     print(f"{name} plain {plain}, scaled {scaled:.9f}, log space {logs:.9f}")
     assert abs(scaled / log_P - 1) < 1e-5 and abs(logs / log_P - 1) < 1e-5
 
-# %% id="draw-underflow"
+# %% tags=["hide-input"] id="draw-underflow"
 def draw_underflow():
     """Draw log10 P(x_1, ..., x_t), scaled and plain, to where the plain product is zero."""
     fig, ax = utils.new_figure(7.6, 3)
@@ -758,7 +758,7 @@ records = plot.race(trainings)
 # %% [markdown] lang="zh" id="result-text"
 # 两条曲线都急剧下降，然后贴在各自的虚线上。到底有多近？在同样的序列上，逐个序列计算网络与最优值之差：这些差的平均值就是差距，标准差除以 $\sqrt{8000}$，则是这个平均值通常的随机波动幅度（**抽样误差**）。如果差距小于零，而且幅度是抽样误差的好几倍，就说明网络看到了不该看的东西。
 
-# %% id="result"
+# %% tags=["hide-input"] id="result"
 rows, by_position = [], {}
 for name, network in networks.items():
     losses, optimum = score(network), floors[name]  # (T, n) each
@@ -811,7 +811,7 @@ utils.table(["output", "h", "parameters", "gap, five starts", "sampling error"],
 # %% [markdown] lang="zh" id="output-look"
 # 线性输出的差距也只有百分之零点三左右：靠 logit 相加已经很接近了。小网络的差距又小了好几倍，而且靠的不是参数多：把线性方案的隐状态加宽，弥补不了这个差别。
 
-# %% id="draw-positions"
+# %% tags=["hide-input"] id="draw-positions"
 def draw_positions():
     """Draw the cross-entropy at each place: networks as markers, exact optima as dashed lines."""
     fig, ax = utils.new_figure(7.6, 3)

@@ -38,7 +38,7 @@ import utils
 # 第 4 课要在隐马尔可夫模型中推断一个缺失的符号，即求 $P(x_j \mid \text{其余全部})$。**前向**递推 $\pi$ 收集 $j$ 之前的信息，**反向**递推 $\rho$ 收集 $j$ 之后的信息，最后在 $j$ 处合并；一个在两个方向上各有一个循环层的网络，也从样本中学会了这件事。
 # 本课就来构造一般的**双向**网络：单元、大小和层数都可以任选。
 
-# %% id="figure-bidirectional-rnn"
+# %% tags=["hide-input"] id="figure-bidirectional-rnn"
 utils.show_figure("bidirectional_rnn")
 
 # %% [markdown] lang="en" id="recall-after"
@@ -301,7 +301,7 @@ for Cell, their_class in ((nn.RNNCell, nn.RNN), (nn.GRUCell, nn.GRU), (nn.LSTMCe
 # | `output` | `(T, n, 2h)` | **最后一层、所有时间步**：`output[..., :h]` 是前向，`output[..., h:]` 是反向 |
 # | `h_n` | `(2L, n, h)` | **所有层、最终状态**：第 $l$ 层的前向在下标 $2(l - 1)$ 处，反向在 $2(l - 1) + 1$ 处 |
 
-# %% id="figure-bidirectional-layout"
+# %% tags=["hide-input"] id="figure-bidirectional-layout"
 utils.show_figure("bidirectional_layout")
 
 # %% [markdown] lang="en" id="layout-text-after"
@@ -365,7 +365,7 @@ print("all inputs but the last replaced: backward half of output[-1] unchanged?"
 #
 # 在下图中对照一下：方框里的数，是该方向算出这个隐状态时已经走过的步数；粗框是最终状态，选中的那个涂了颜色。虚线框是 `output[-1]`：前向一半走完了全部六步，反向一半只走了一步。（LSTM 的 `c_n`，下标规则相同。）
 
-# %% id="draw-direction"
+# %% tags=["hide-input"] id="draw-direction"
 DIRECTIONS = {"forward": utils.VERMILION, "backward": utils.GREEN}
 
 def draw_direction(ax, l, direction, chosen, T):
@@ -385,7 +385,7 @@ def draw_direction(ax, l, direction, chosen, T):
         ink = "white" if fill == colour else "black"
         ax.text(t, y, step, ha="center", va="center", color=ink)
 
-# %% id="draw-layout"
+# %% tags=["hide-input"] id="draw-layout"
 import itertools
 
 def draw_layout(layers, layer, direction, T=6):
@@ -407,7 +407,7 @@ def draw_layout(layers, layer, direction, T=6):
 
 draw_layout(2, 2, "backward")
 
-# %% id="explore-layout"
+# %% tags=["hide-input"] id="explore-layout"
 import ipywidgets as widgets
 
 utils.explore(
@@ -555,7 +555,7 @@ for bidirectional in (False, True):
 #
 # 下一幅图画出通向每个输出的最长链：单向时，每过一个时间步就长一环；双向时，两端最长，中间最短。
 
-# %% id="draw-chains"
+# %% tags=["hide-input"] id="draw-chains"
 def draw_chains(L, T):
     """Draw the longest chain that leads to the output of each time step."""
     fig, ax = utils.new_figure(7.5, 2.8, place=(0.08, 0.18, 0.56, 0.7))
@@ -572,7 +572,7 @@ def draw_chains(L, T):
 
 draw_chains(L=3, T=12)
 
-# %% id="explore-chains"
+# %% tags=["hide-input"] id="explore-chains"
 utils.explore(
     draw_chains,
     L=widgets.IntSlider(2, min=1, max=6, description="layers L"),
@@ -703,7 +703,7 @@ for name, model in fillers.items():
 plot = utils.LivePlot(540, "perplexity of the centre character", xlabel="minibatch")
 plot.race({name: train_fill_in(model) for name, model in fillers.items()});
 
-# %% id="fill-result"
+# %% tags=["hide-input"] id="fill-result"
 rows = []
 for name, model in fillers.items():
     perplexity, accuracy = centre_scores(model, held_out_windows)
@@ -749,7 +749,7 @@ utils.ranking(fill_perplexities)
 # 下一幅图画出两个网络对一个空缺的看法：每个字符一对柱子，素色的是单向网络，带斜线的是双向网络（`␣` 表示空格）。这句话取自留出文本。`he swept ` 后面可以接许多字母，所以前者的猜测很分散；与后文也相合的却没有几个。
 # **猜一猜：** 对 `gratitude and a mutual _enderness`、`i could see the d_stance`、`he said that _e was`、`the _ime traveller`，哪个网络填得对？图下面的单元格给出答案，还给出整段文字在训练文本中出现的次数：次数为 0，就不是整句背下来的。然后输入你自己的文字，缺的那个字符写成 `_`（只能有一个）。
 
-# %% id="draw-blank"
+# %% tags=["hide-input"] id="draw-blank"
 import re
 
 def fill_blank(model, sentence):
@@ -789,7 +789,7 @@ for sentence, letter in asked.items():
     rows.append([sentence, letter, *guesses, times])
 utils.table(["text", "missing", *fillers, "in the training text"], rows)
 
-# %% id="explore-blank"
+# %% tags=["hide-input"] id="explore-blank"
 utils.explore(
     draw_blank,
     sentence=widgets.Text(
@@ -902,7 +902,7 @@ plot = utils.LivePlot(
 )
 plot.race({name: train_tagger(model) for name, model in taggers.items()});
 
-# %% id="tag-result"
+# %% tags=["hide-input"] id="tag-result"
 predictions = {name: tag(model, held_out_letters) for name, model in taggers.items()}
 for name, tags in {**predictions, "the book": held_out_tags}.items():
     print(f"{name:<15}", with_bars(held_out_letters[95:176], tags[95:176]))
@@ -930,7 +930,7 @@ utils.table(head, rows)
 #
 # 下一幅图画的是去掉空格的 `there was the machine`。柱高表示单词在此结束的概率，素色的是单向网络，带斜线的是双向网络；达到 0.5（点线），就回答“是”。在第一个 `the` 处（它是 `there` 的开头），只有单向网络回答“是”；在第二个 `the` 处（它自成一词），两个都回答“是”。在图的下面，可以输入自己的字母。
 
-# %% id="draw-ends"
+# %% tags=["hide-input"] id="draw-ends"
 def draw_ends(letters):
     """Draw, for every letter of an unspaced text, the probability that a word ends there."""
     letters = re.sub(r"[\W_]+", "", letters.lower())
@@ -948,7 +948,7 @@ def draw_ends(letters):
 
 draw_ends("therewasthemachine")
 
-# %% id="explore-ends"
+# %% tags=["hide-input"] id="explore-ends"
 utils.explore(
     draw_ends,
     letters=widgets.Text(

@@ -92,7 +92,7 @@ print(run)
 #
 # 是不是记忆，很容易检验，方法也是现成的：换成它从未见过的文本。第 3 课的网络在这样的文本上，困惑度升到了 50 左右。**猜一猜：** 这个网络的留出曲线会停在哪里？
 
-# %% id="plot-held-out"
+# %% tags=["hide-input"] id="plot-held-out"
 lesson_3 = utils.load_run("deep_lstm")  # the same network with one direction
 labels = f"lesson 3, lr {utils.RECIPES['D2L'].lr:g}", f"bidirectional, lr {lr}"
 curves = dict(zip(labels, (lesson_3.records, run.records)))
@@ -170,7 +170,7 @@ def by_position(T):
 
 positions = {T: by_position(T) for T in range(5, 61, 5)}  # all that the slider below can ask for
 
-# %% id="draw-by-position"
+# %% tags=["hide-input"] id="draw-by-position"
 STYLES = {
     "unidirectional": {"color": utils.BLUE, "marker": "o", "linestyle": "--", "markersize": 4},
     "bidirectional": {"color": utils.VERMILION, "marker": "s", "linestyle": "-", "markersize": 4},
@@ -206,7 +206,7 @@ for name, p in positions[35].items():
 #
 # 真的是因为窗口到了尽头，而不是 35 这个数有什么特别吗？移动窗口的终点，看看尖峰会不会跟着走。
 
-# %% id="explore-by-position"
+# %% tags=["hide-input"] id="explore-by-position"
 import ipywidgets as widgets
 
 T = widgets.IntSlider(35, min=5, max=60, step=5, description="T")
@@ -222,7 +222,7 @@ utils.explore(draw_by_position, T=T)
 #
 # 先别往下读，拿起笔来：从 $x_{t+1}$ 出发，沿哪条路可以走到本该预测它的输出 $\mathbf{O}_t$？
 
-# %% id="figure-leak"
+# %% tags=["hide-input"] id="figure-leak"
 utils.show_figure("leak")
 
 # %% [markdown] lang="en" id="leak-after"
@@ -271,7 +271,7 @@ for name, suspect in suspects.items():
     print(f"{name:<14} {both_scores}   ratio {prefix / full:.5f}")
 assert abs(scores["unidirectional"][1] / scores["unidirectional"][0] - 1) < 1e-5
 
-# %% id="draw-scores"
+# %% tags=["hide-input"] id="draw-scores"
 def draw_scores(scores):
     """Bars: each network's perplexity with the whole window in sight, and with prefixes only."""
     fig, ax = utils.new_figure(6.5, 2.4)
@@ -350,7 +350,7 @@ utils.table(head, rows)
 #
 # 来看具体的例子。空心柱：书中原来的未来；实心柱：换上的未来。三角形标出两种情况下的 $x_{t+1}$。在第一个例子里（` the time traveller ` 后面接 `hated to have s` 或 `nner for a hot `），单向网络（上方）的两组柱子完全重合，双向网络唯一的高柱则从 `h` 移到了 `n`。
 
-# %% id="bars"
+# %% tags=["hide-input"] id="bars"
 from matplotlib.collections import PolyCollection
 
 def bars(P, floor, width, **style):
@@ -359,7 +359,7 @@ def bars(P, floor, width, **style):
     corners = [[(a, floor), (a, top), (b, top), (b, floor)] for a, b, top in sides]
     return PolyCollection(corners, **style)
 
-# %% id="draw-future"
+# %% tags=["hide-input"] id="draw-future"
 def draw_future(window, t, shift):
     """P(next) at position t, with the book's own future and with that of another window."""
     X = windows[window : window + 1]
@@ -385,7 +385,7 @@ def draw_future(window, t, shift):
     ax.legend(handles=ax.collections[:2], fontsize=9, loc=(0.82, 0.62), frameon=False)
     return fig
 
-# %% id="explore-future"
+# %% tags=["hide-input"] id="explore-future"
 utils.explore(
     draw_future,
     window=widgets.IntSlider(60, min=0, max=100, description="window"),
@@ -440,7 +440,7 @@ for name, g in {**G, "bidirectional, untrained": untrained}.items():
     print(f"{name:<25} exact zeros at s > t: {(g[future] == 0).sum()} of {future.sum()};", end=" ")
     print(f"rows whose largest is at s = t: {(ahead == 0).sum()}, at t + 1: {(ahead == 1).sum()}")
 
-# %% id="draw-gradient"
+# %% tags=["hide-input"] id="draw-gradient"
 from matplotlib.colors import LogNorm
 
 def draw_gradient(G):
@@ -517,7 +517,7 @@ def by_initial_state(model, direction):
 
 forward, backward = by_initial_state(uni, direction=0), by_initial_state(bi, direction=1)
 
-# %% id="draw-initial-states"
+# %% tags=["hide-input"] id="draw-initial-states"
 INITIAL_STATES = {  # colour, marker, line
     "zeros": (utils.BLACK, "o", "-"),
     "carried": (utils.VERMILION, "s", "--"),
@@ -560,7 +560,7 @@ def one_start(seed):
 rows, about = utils.recorded("misuse_states", lambda: [one_start(seed) for seed in range(5)])
 states, states_origin = list(zip(*rows)), about["origin"]  # columns: the five starts' numbers
 
-# %% id="initial-states-table"
+# %% tags=["hide-input"] id="initial-states-table"
 def span(values, form=".2f"):
     """The lowest and the highest of several starts' numbers, as text."""
     return " to ".join(dict.fromkeys(f"{end:{form}}" for end in (min(values), max(values))))
@@ -712,7 +712,7 @@ for name, shares in zip(("carried", "read anew"), zip(*stammers)):
 #
 # <details><summary>答案 3</summary>看上去正好相反。双向网络的留出困惑度为 1.08 到 1.10，写出来却是结结巴巴的 <code>erererer</code>；温度取 1 时，每 10 个字符里仍有 9 个以上与前数第二个字符相同（在书中，100 个里只有 3 个）。单向网络为 6.8 到 7.1，写出的却是 <code>and</code>、<code>the</code>，有几次还写出了 <code>time traveller</code>；温度取 1 时，写的是些似是而非的单词。一个困惑度值多少，要看它是在什么条件下测得的。</details>
 
-# %% id="show-playground"
+# %% tags=["hide-input"] id="show-playground"
 from book.playground import Playground
 
 playground = Playground(corpus, bidirectional=True)
@@ -954,7 +954,7 @@ def test_scores(seed):
 rows, about = utils.recorded("misuse", lambda: [test_scores(seed) for seed in range(5)])
 tested, tested_origin = list(zip(*rows)), about["origin"]  # columns: the five starts' scores
 
-# %% id="verdict-table"
+# %% tags=["hide-input"] id="verdict-table"
 methods = "nothing done", *READERS
 tasks = {  # right side there?, answer in it?, scores, how to write them
     "completing text": ("no", "yes", dict(zip(("left", "both"), tested)), ".2f"),

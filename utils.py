@@ -27,6 +27,7 @@ from book.environment import packages, problems_of_d2l, seconds_each, seed_every
 from book.display import BLACK, BLUE, GREEN, HTML, ORANGE, PALETTE, PINK, SKY, VERMILION
 from book.display import draw_bars, draw_spread, explore, new_figure, shorten, show_figure, table
 from book.exercises import check
+from book.guess import guess
 from book.live_plot import LivePlot
 from book.runs import EpochRecord, Run, best, keep, load_run, ranking, recorded
 from book.shards import Shards, side_by_side, threads_for

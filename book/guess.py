@@ -1,0 +1,260 @@
+"""A prediction that is made, not only asked for: a guess is committed first, then the result appears with it.
+
+Three kinds: a number (a slider), a choice, and a curve (a slider for each of a few places). A stored page folds the
+result behind its question, and Run All goes on without waiting for anybody.
+"""
+
+import base64
+import html
+import math
+from statistics import mean
+
+import ipywidgets as W
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from book import is_number, require
+from book.display import BLUE, VERMILION, _in_notebook, describe, hidden_words, new_figure, to_png
+from book.display import show as show_live
+
+FOLD = "the result, folded away: make up your mind first"
+COMPARE, GIVE_UP = "Compare", "Show the result"
+BEFORE, CHOOSE = "Nothing is shown before you have decided.", "Choose one of these first."
+
+
+def guess(question, answer, *, between=None, choices=None, at=None, log=False, labels=("", ""), because="", show=None):
+    """Ask for a guess; when it is committed, show the result with the guess on it, and how far off it was.
+
+    question: a text. Of these, one says what is guessed. between: (low, high), the ends of a slider, for a number;
+    answer is a number. choices: at least two texts; answer is one of them. at: some x for a curve, each with a slider
+    between (low, high); answer is (xs, ys). log: sliders and axis are logarithmic, and a guess is told as a factor.
+    labels: what x and y are. because: why it is so, said with the result. show: a function without arguments that
+    returns a Figure or a table to be shown with the result. Raises ValueError for an answer of another kind.
+    """
+    require(isinstance(question, str) and question, "question", question, "a text")
+    require(show is None or callable(show), "show", show, "a function without arguments")
+    if choices is not None:
+        kind = _Choice(answer, choices)
+    else:
+        ends = tuple(between) if isinstance(between, tuple | list) else ()
+        rising = len(ends) == 2 and all(map(is_number, ends)) and ends[0] < ends[1]
+        require(rising, "between", between, "a pair (low, high) with low < high")
+        require(not log or ends[0] > 0, "between", between, "above 0 where log is True")
+        kind = _Number(answer, ends, log, labels) if at is None else _Curve(answer, ends, at, log, labels)
+    _Question(question, kind, because, show)
+
+
+class _Choice:
+    """One of several texts."""
+
+    def __init__(self, answer, choices):
+        texts = isinstance(choices, tuple | list) and all(isinstance(choice, str) for choice in choices)
+        require(texts and len(set(choices)) >= 2, "choices", choices, "at least two different texts")
+        require(answer in choices, "answer", answer, f"one of the choices {tuple(choices)}")
+        self.answer = answer
+        self.control = W.RadioButtons(options=list(choices), value=None, layout={"width": "auto"})
+        self.controls = [self.control]
+
+    def value(self):
+        return self.control.value
+
+    def verdict(self, value):
+        if value is None:
+            return f"It is: {self.answer}."
+        return f"Right: {self.answer}." if value == self.answer else f"You said: {value}. It is: {self.answer}."
+
+    def draw(self, value):
+        """A choice is told in words."""
+
+
+class _Number:
+    """A number between two ends."""
+
+    def __init__(self, answer, ends, log, labels):
+        require(is_number(answer) and math.isfinite(answer), "answer", answer, "a finite number")
+        require(not log or answer > 0, "answer", answer, "above 0 where log is True")
+        self.answer, self.ends, self.log, self.labels = float(answer), ends, log, labels
+        self.control = _slider("your guess", ends, log, layout={"width": "420px"})
+        self.controls = [self.control]
+
+    def value(self):
+        return self.control.value
+
+    def verdict(self, value):
+        if value is None:
+            return f"It is {_short(self.answer)}."
+        return f"You said {_short(value)}, it is {_short(self.answer)}: {_off(value, self.answer, self.log)}."
+
+    def draw(self, value):
+        figure, axes = new_figure(6, 1.1, place=(0.03, 0.45, 0.94, 0.1))
+        given = [self.answer] if value is None else [self.answer, value]
+        low, high = min(*self.ends, *given), max(*self.ends, *given)
+        for x, name, colour, marker in zip(given, ("result", "your guess"), (BLUE, VERMILION), "oD", strict=False):
+            axes.plot([x], [0], marker, color=colour, markersize=8, label=name, linestyle="none", clip_on=False)
+            right = x > (math.sqrt(low * high) if self.log else (low + high) / 2)
+            style = {"ha": "right" if right else "left", "color": colour, "textcoords": "offset points"}
+            axes.annotate(f"{name} {_short(x)}", (x, 0), (0, 8 if colour == BLUE else 22), **style)
+        _scale(axes.xaxis, self.log, low, high)
+        axes.set(xlim=(low, high), ylim=(0, 1), yticks=[], xlabel=self.labels[1])
+        axes.spines[["left", "right", "top"]].set_visible(False)
+        return figure
+
+
+class _Curve:
+    """A curve, by its height at a few places."""
+
+    def __init__(self, answer, ends, at, log, labels):
+        xs, ys = answer if isinstance(answer, tuple | list) and len(answer) == 2 else ((), ())
+        self.xs, self.ys = [float(x) for x in xs], [float(y) for y in ys]
+        good = len(self.xs) == len(self.ys) >= 2 and all(map(math.isfinite, self.ys)) and (not log or min(self.ys) > 0)
+        require(good, "answer", f"{answer!r:.60}", "a pair (xs, ys) of as many finite numbers, above 0 if log")
+        self.at, self.ends, self.log, self.labels = [float(x) for x in at], ends, log, labels
+        within = all(min(self.xs) <= x <= max(self.xs) for x in self.at) and self.at == sorted(set(self.at))
+        require(2 <= len(self.at) <= 8 and within, "at", at, "2 to 8 different places on the curve, in order")
+        middle = math.sqrt(ends[0] * ends[1]) if log else (ends[0] + ends[1]) / 2
+        name = labels[0].split()[-1] if labels[0] else "x"
+        tall = {"orientation": "vertical", "layout": {"width": "86px", "height": "170px"}}
+        self.sliders = [_slider(f"{name} = {_short(x)}", ends, log, middle, **tall) for x in self.at]
+        self.preview, self.words = W.Image(format="png", width="560", height="208"), hidden_words()
+        self.preview.add_class("book-figure")
+        for slider in self.sliders:
+            slider.observe(self._redraw, "value")
+        self._redraw()
+        picture = W.Box([self.preview, self.words])
+        self.controls = [picture, W.HBox(self.sliders, layout={"flex_flow": "row wrap"})]
+
+    def _redraw(self, _=None):
+        figure = self._axes([self._guessed(self.value())])
+        self.preview.value, self.words.value = to_png(figure), html.escape(describe(figure))
+
+    def _guessed(self, value):
+        return self.at, value, "your guess", VERMILION, "D--"
+
+    def value(self):
+        return [slider.value for slider in self.sliders]
+
+    def _answer_at(self, x):
+        """The curve's height at x, between two of its points on a straight line."""
+        i = next(i for i in range(1, len(self.xs)) if x <= self.xs[i])
+        share = (x - self.xs[i - 1]) / (self.xs[i] - self.xs[i - 1])
+        return self.ys[i - 1] + share * (self.ys[i] - self.ys[i - 1])
+
+    def verdict(self, value):
+        ends = f"It begins at {_short(self.ys[0])} and ends at {_short(self.ys[-1])}"
+        ends += f", between {_short(min(self.ys))} and {_short(max(self.ys))}."
+        if value is None:
+            return ends
+        pairs = list(zip(value, map(self._answer_at, self.at), strict=True))
+        if self.log:
+            factor = math.exp(mean(abs(math.log(given / right)) for given, right in pairs))
+            return f"{ends} Your guess is off by a factor of {_short(factor)} on average."
+        return f"{ends} Your guess is off by {_short(mean(abs(a - b) for a, b in pairs))} on average."
+
+    def draw(self, value):
+        lines = [(self.xs, self.ys, "result", BLUE, "o-" if len(self.xs) < 50 else "-")]
+        return self._axes(lines if value is None else [*lines, self._guessed(value)])
+
+    def _axes(self, lines):
+        figure, axes = new_figure(7, 2.6, place=(0.1, 0.19, 0.88, 0.78))
+        for xs, ys, name, colour, style in lines:
+            axes.plot(xs, ys, style, color=colour, markersize=4, label=name)
+        heights = [y for _, ys, *_ in lines for y in ys]
+        pad = (self.xs[-1] - self.xs[0]) / 50
+        low, high = min(self.ends[0], *heights), max(self.ends[1], *heights)
+        _scale(axes.yaxis, self.log, low, high)
+        axes.set(xlim=(self.xs[0] - pad, self.xs[-1] + pad), ylim=(low, high))
+        axes.set(xlabel=self.labels[0], ylabel=self.labels[1])
+        axes.legend(loc="best", frameon=False)
+        return figure
+
+
+def _scale(axis, log, low, high):
+    """Give an axis from low to high, logarithmic or not, ticks that are written as plain numbers."""
+    if log:
+        steps = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        ticks = [m * 10.0**k for k in steps for m in ((1, 2, 5) if len(steps) <= 4 else (1,))]
+        axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+        axis.set_ticks([x for x in ticks if low <= x <= high], [_short(x) for x in ticks if low <= x <= high])
+        axis.set_ticks([], minor=True)
+
+
+def _slider(name, ends, log, value=None, **options):
+    """A slider between two ends, as sharp as a hundredth of the way."""
+    low, high = ends
+    options |= {"description": name, "style": {"description_width": "initial"}, "readout_format": ".3g"}
+    if log:
+        low, high, value = math.log10(low), math.log10(high), value or math.sqrt(low * high)
+        return W.FloatLogSlider(value, base=10, min=low, max=high, step=(high - low) / 100, **options)
+    whole = all(float(end).is_integer() for end in ends) and high - low >= 20
+    step = max(1, round((high - low) / 100)) if whole else (high - low) / 100
+    return W.FloatSlider((low + high) / 2 if value is None else value, min=low, max=high, step=step, **options)
+
+
+def _short(x):
+    """A number in as many digits as one would say."""
+    return f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.3g}"
+
+
+def _off(value, answer, log):
+    """How far a guess is from the answer, in words."""
+    if _short(value) == _short(answer):
+        return "exactly"
+    if log and value > 0:
+        factor, side = max(value / answer, answer / value), "high" if value > answer else "low"
+        return f"too {side} by a factor of {factor:.1f}" if factor >= 1.05 else "within 5 %"
+    return f"too {'high' if value > answer else 'low'} by {_short(abs(value - answer))}"
+
+
+class _Question:
+    """The widget: question, controls, two buttons, and the result once it has been asked for."""
+
+    def __init__(self, question, kind, because, show):
+        self.kind, self.because, self.show = kind, because, show
+        self.message = W.HTML(layout={"min_height": "24px"})
+        self.result = W.HTML()
+        compare, give_up = (W.Button(description=name, layout={"width": "140px"}) for name in (COMPARE, GIVE_UP))
+        compare.button_style = "primary"
+        compare.on_click(lambda _: self.reveal(committed=True))
+        give_up.on_click(lambda _: self.reveal(committed=False))
+        self.buttons = [compare, give_up]
+        head = W.HTML(f"<b>{html.escape(question)}</b>", layout={"margin": "0"})
+        rows = [head, *kind.controls, W.HBox(self.buttons), self.message, self.result]
+        box = W.VBox(rows, layout={"border": f"1px solid {BLUE}", "padding": "6px 10px", "margin": "4px 0"})
+        box.add_class("book-live")
+        words, shown = self.told(None)
+        self.message.value = f'<span role="status">{BEFORE}</span>'
+        if not _in_notebook():
+            print(f"{question}: {words}")
+            return
+        show_live(box, question)
+        folded = f"<summary>{html.escape(question)}: {FOLD}</summary>{shown}"
+        page = f'<details class="book-still">{folded}</details>'
+        display({"text/html": page, "text/plain": f"{question}: {words}"}, raw=True)
+
+    def told(self, value):
+        """The result in words, and as HTML with its pictures; value: the guess, or None without one."""
+        words = " ".join(filter(None, (self.kind.verdict(value), self.because)))
+        parts = [f"<p>{html.escape(words)}</p>"]
+        for drawn in (self.kind.draw(value), self.show() if self.show else None):
+            if isinstance(drawn, Figure):
+                width, height = (round(80 * inches) for inches in drawn.get_size_inches())
+                alt, data = html.escape(describe(drawn)), base64.b64encode(to_png(drawn)).decode()
+                size = f'width="{width}" height="{height}"'
+                parts.append(f'<img class="book-figure" {size} alt="{alt}" src="data:image/png;base64,{data}">')
+            elif drawn is not None:
+                parts.append(drawn.data)
+        return words, "".join(parts)
+
+    def reveal(self, committed):
+        """Show the result; committed: with the guess, which cannot be changed any more."""
+        value = self.kind.value() if committed else None
+        if committed and value is None:
+            self.message.value = f'<span role="alert">{CHOOSE}</span>'
+            return
+        for control in (*self.kind.controls, *getattr(self.kind, "sliders", ()), *self.buttons):
+            if hasattr(control, "disabled"):
+                control.disabled = True
+        if isinstance(self.kind, _Curve):  # its place is taken by the picture with both curves
+            self.kind.controls[0].layout.display = "none"
+        self.message.layout.display = "none"
+        self.result.value = f'<div role="status" style="line-height: 1.4">{self.told(value)[1]}</div>'

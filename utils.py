@@ -24,6 +24,7 @@ from book.environment import FAST, FULL, RECORD, about_this_machine, cpus_allowe
 from book.environment import packages, problems_of_d2l, seconds_each, seed_everything, torch
 
 # only now, when the environment has set the threads: numpy too reads how many it may use
+from book.audit import audit, evaluating
 from book.display import BLACK, BLUE, GREEN, HTML, ORANGE, PALETTE, PINK, SKY, VERMILION
 from book.display import draw_bars, draw_spread, explore, new_figure, shorten, show_figure, table
 from book.exercises import check
@@ -242,7 +243,7 @@ def _vocab_size_of(model):
         return _sizes[model]
     offers = "an nn.Module with d2l's forward(inputs (n, T), state) -> (logits (T * n, q), state) and begin_state"
     require(isinstance(model, torch.nn.Module), "model", f"{model!r:.60}", offers)
-    with _evaluating(model) as device:
+    with evaluating(model) as device:
         try:
             state = model.begin_state(batch_size=2, device=device)
             shape = tuple(model(torch.zeros(2, 3, dtype=torch.long, device=device), state)[0].shape)
@@ -274,19 +275,6 @@ def perplexity_of(loss):
 # ------------------------------------------------------------------------------------ 3  Scoring and generation
 
 
-@contextlib.contextmanager
-def _evaluating(model):
-    """Run a block without gradients and with dropout off, and put each part back into its mode afterwards."""
-    modes = [(part, part.training) for part in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield next(model.parameters()).device
-    finally:
-        for part, training in modes:
-            part.training = training
-
-
 def _window_losses(model, ids, num_steps, prefix_only):
     """Cross-entropy in nats of every position of every window, (windows, num_steps); each window starts afresh."""
     require(is_whole(num_steps), "num_steps", num_steps, "a whole number of at least 1")
@@ -310,7 +298,7 @@ def _window_losses(model, ids, num_steps, prefix_only):
         return loss.reshape(num_steps, len(x)).T.cpu()
 
     portions = list(zip(X.split(32), Y.split(32), strict=True))  # little memory, and a run can be stopped between them
-    with _evaluating(model) as device:
+    with evaluating(model) as device:
         return torch.cat(side_by_side(losses_of, portions, threads_for(model)))
 
 
@@ -347,7 +335,7 @@ def generate(model, vocab, prefix, num_preds, *, temperature=0.0, reencode=False
     ids = [vocab[c] for c in prefix]
     size = _vocab_size_of(model)
     require(size == len(vocab), "vocab", f"{len(vocab)} tokens", f"the model's, which has {size}")
-    with _evaluating(model) as device:
+    with evaluating(model) as device:
 
         def read(tokens, state):
             return model(torch.tensor([tokens], device=device), state)  # logits: (len(tokens), q)

@@ -158,8 +158,8 @@ def test_files_and_functions_are_short_enough_to_read():
 
 def test_imports_run_one_way():
     """environment, display, ... <- utils <- settings, ..., playground: each can be read without what comes after."""
-    order = ["book", "environment", "text", "display", "live_plot", "runs", "exercises", "shards", "utils"]
-    order += ["settings", "models", "training", "panel", "playground"]
+    order = ["book", "environment", "text", "display", "live_plot", "runs", "exercises", "guess", "audit", "shards"]
+    order += ["utils", "settings", "models", "training", "panel", "playground"]
     for path in [ROOT / "utils.py", *(ROOT / "book").glob("*.py")]:
         name = "book" if path.name == "__init__.py" else path.stem
         for imported in re.findall(r"^\s*(?:from|import) (?:book\.)?(\w+)", path.read_text("utf-8"), re.MULTILINE):

@@ -4,6 +4,7 @@ import ast
 import copy
 import itertools
 import json
+import math
 import re
 import statistics
 from pathlib import Path
@@ -31,7 +32,16 @@ def lesson():
     lesson = run_cells(NAME, "load-data", "suspects")
     lesson.uni, lesson.bi = (lesson.language_model(bidirectional) for bidirectional in (False, True))
     lesson.suspects = {"unidirectional": lesson.uni, "bidirectional": lesson.bi}
-    cells = ("by-position", "draw-by-position", "predict", "bars", "gradient-norms", "read", "initial-states")
+    cells = (
+        "by-position",
+        "draw-by-position",
+        "guess-by-position",
+        "predict",
+        "bars",
+        "gradient-norms",
+        "read",
+        "initial-states",
+    )
     cells += ("draw-gradient", "draw-initial-states", "ocr", "tagger", "train-tagger", "vowels", "lineup")
     run_cells(NAME, *cells, into=lesson)
     trained, lesson.race_taggers = lesson.race_taggers, lambda *_: ({}, {})  # what it takes seconds to train
@@ -358,14 +368,9 @@ def test_lesson_6_teaches_the_cells_of_the_notes():
 # ------------------------------------------------------------------ what the stored page prints, and its prose says
 
 
-def numbers(cell_id):
-    """The numbers of each line that a stored cell prints, by the line's first word."""
-    lines = stored(NAME, cell_id).splitlines()
-    return {line.split()[0]: [float(x) for x in re.findall(r"\d+\.\d+|\b\d+\b", line)] for line in lines}
-
-
 def test_stored_held_out_perplexity_is_near_1_for_both_directions_only():
-    (_, one_training, one), (_, training, held_out) = numbers("plot-held-out").values()
+    ends = re.findall(r"training ([\d.]+), held-out ([\d.]+)", stored(NAME, "plot-held-out"))
+    (one_training, one), (training, held_out) = (map(float, pair) for pair in ends)
     assert one_training < 1.2 and 45 < one < 55, "about 50"
     assert training < 1.2 and held_out < 1.2 < 1.4 < 2**0.6, "far below Shannon's readers"
     records = utils.load_run("bidirectional_lstm").records
@@ -381,26 +386,29 @@ def test_stored_race_is_suspicious_at_the_fifth_or_sixth_epoch():
 
 
 def test_stored_spike_is_at_the_last_position_alone():
-    first, median, before_last, last = numbers("spike")["bidirectional"]
+    form = r"directional: first ([\d.]+), median ([\d.]+), last but one ([\d.]+), last ([\d.]+\d)"
+    one, both_directions = (map(float, four) for four in re.findall(form, stored(NAME, "guess-by-position")))
+    first, median, before_last, last = both_directions
     assert last > 5 * median and before_last < 1.5 and median < 1.2 and first < 1.2
-    first, median, before_last, last = numbers("spike")["unidirectional"]
+    first, median, before_last, last = one
     assert max(first, median, before_last, last) / min(first, median, before_last, last) < 2.5
     assert first == max(first, median, before_last, last)
 
 
 def test_stored_prefix_only_scores():
-    full, prefix, ratio = numbers("prefix-only")["unidirectional"]
-    assert full == prefix and ratio == 1
-    leaking_full, leaking_prefix, _ = numbers("prefix-only")["bidirectional"]
+    ends = re.findall(r"whole window ([\d.]+), prefix only ([\d.]+\d)", stored(NAME, "draw-scores"))
+    (full, prefix), (leaking_full, leaking_prefix) = (map(float, pair) for pair in ends)
+    assert full == prefix
     assert leaking_full < 1.3 and leaking_prefix > prefix, "the honest score of the leaking network is the worse one"
 
 
 def test_stored_changed_future_is_read_out():
-    rows = re.findall(r"<td>(\w+)</td><td>([\d.e-]+)</td><td>(\d+)%</td><td>(\d+)%</td>", stored(NAME, "future-counts"))
+    rows = re.findall(r"<td>(\w+)</td><td>([\d.e-]+)</td><td>(\d+)%</td><td>(\d+)%</td>", stored(NAME, "guess-future"))
     moves = {name: (float(move), int(old), int(new)) for name, move, old, new in rows}
     assert moves["unidirectional"][0] == 0
     move, old, new = moves["bidirectional"]
     assert move > 0.9 and 85 < new < 95 and old < 10, "nine times out of ten"
+    assert "It is: the new one." in stored(NAME, "guess-future")
 
 
 def test_stored_heat_map_is_a_triangle_and_a_square():
@@ -411,6 +419,35 @@ def test_stored_heat_map_is_a_triangle_and_a_square():
     assert zeros == (190, 0, 0) and of == (190, 190, 190), "one cannot hear the future, the other can, trained or not"
     assert here[0] == here[2] == 20 and ahead[0] == ahead[2] == 0, "and training has moved the largest"
     assert ahead[1] > 10 and here[1] + ahead[1] <= 20
+
+
+def test_stored_audit():
+    one, both_directions = stored(NAME, "audit").splitlines()[:2]
+    assert one.split() == "unidirectional leaks: False, reach: 0".split()
+    assert both_directions.startswith("bidirectional  leaks: True, reach: ")
+    assert "Not found this way" in stored(NAME, "audit"), "the report's end says what it cannot find"
+
+
+def test_audit_and_the_lessons_own_experiments_agree(lesson):
+    for model, leaks in ((lesson.uni, False), (lesson.bi, True)):
+        report = utils.audit(model, lesson.windows[:, :12].contiguous())
+        assert report.leaks is leaks and bool(report.reach) is leaks
+        above = torch.ones(12, 12).triu(1).bool()
+        G = lesson.gradient_norms(model, lesson.windows[:3, :12])
+        assert bool((G[above] > 0).any()) is leaks
+    leaks = {k for k, net in lesson.lineup.items() if utils.audit(net, lesson.windows[:, :12].contiguous()).leaks}
+    assert leaks == {EXERCISES["6.3"].expected}, "exercise 3 may be solved with it"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_exam_has_five_questions_each_with_its_answer_folded(language):
+    cells = jupytext.read(SOURCES / f"{NAME}.py").cells
+    (text,) = (c.source for c in cells if c.metadata.get("id") == "exam" and c.metadata.get("lang") == language)
+    assert re.findall(r"^\*\*(\d)\.\*\*", text, re.MULTILINE) == list("12345")
+    assert text.count("<details>") == text.count("</details>") == 5
+    third = text.split("**4.**")[0].split("**3.**")[1]
+    average = math.exp((34 * math.log(1.05) + math.log(10)) / 35)
+    assert "1/35" in third and f"{average:.2f}" == "1.12" and "1.12" in third
 
 
 def recording(name):

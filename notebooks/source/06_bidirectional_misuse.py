@@ -57,10 +57,10 @@ model = d2l.RNNModel(lstm_layer, len(vocab))
 model = model.to(device)
 
 # %% [markdown] lang="en" id="train-notes-text"
-# As in lesson 3, the 500 epochs are really run only where there is a GPU or where Jupyter was started with `FULL=1`. Otherwise the cell loads a run that was **recorded** earlier with this very code.
+# As in lesson 3, the 500 epochs are run where there is a GPU or `FULL=1`; otherwise the cell loads a run **recorded** with this very code.
 
 # %% [markdown] lang="zh" id="train-notes-text"
-# 与第 3 课一样，只有在有 GPU，或启动 Jupyter 时设置了 `FULL=1` 的情况下，才会真正训练 500 个迭代周期；否则就载入事先用同一段代码训练并**保存**下来的记录。
+# 与第 3 课一样，有 GPU 或设置了 `FULL=1` 时才真正训练 500 个迭代周期；否则就载入事先用同一段代码训练并**保存**下来的记录。
 
 # %% id="train-notes"
 num_epochs, lr = 500, 1
@@ -81,7 +81,7 @@ print(run)
 # 2. **Memory.** It knows the 10,000 training characters by heart, as lesson 3's network did.
 # 3. **A leak.** It need not predict, because it is shown the answer.
 #
-# Memory is easy to test, and we know how: with text that it has never seen. There, the perplexity of lesson 3's network rose to about 50. **Predict:** where does the held-out curve of this one end?
+# Memory is easy to test, and we know how: with text that it has never seen. There, the perplexity of lesson 3's network rose to about 50. **Predict:** where does that of this one end?
 
 # %% [markdown] lang="zh" id="hypotheses"
 # 困惑度 1.1，写出的却是 `travellererererer`。第 3 课的网络困惑度同样接近 1，写出来的是像样的单词。可能的解释有三种：
@@ -90,36 +90,48 @@ print(run)
 # 2. **记忆。** 和第 3 课的网络一样，它把 10,000 个训练字符背了下来。
 # 3. **泄漏。** 它根本不用预测，因为答案就摆在它面前。
 #
-# 是不是记忆，很容易检验，方法也是现成的：换成它从未见过的文本。第 3 课的网络在这样的文本上，困惑度升到了 50 左右。**猜一猜：** 这个网络的留出曲线会停在哪里？
+# 是不是记忆，很容易检验，方法也是现成的：换成它从未见过的文本。第 3 课的网络在这样的文本上，困惑度升到了 50 左右。**猜一猜：** 这个网络的留出困惑度最后是多少？
 
 # %% tags=["hide-input"] id="plot-held-out"
+# asks where the held-out curve ends, and then draws all four
 lesson_3 = utils.load_run("deep_lstm")  # the same network with one direction
-labels = f"lesson 3, lr {utils.RECIPES['D2L'].lr:g}", f"bidirectional, lr {lr}"
-curves = dict(zip(labels, (lesson_3.records, run.records)))
-origins = dict.fromkeys((lesson_3.about["origin"], run.about["origin"]))  # each once
-utils.LivePlot(500, title=" and ".join(origins), ylim=(0.93, 60)).race(curves)
-for name, records in (("one direction", lesson_3.records), ("both directions", run.records)):
-    last = records[-1]
-    perplexities = f"training {last.perplexity:.2f}, held-out {last.held_out:.2f}"
-    print(f"{name:<16} after 500 epochs: {perplexities}")
+NOTES_RUNS = {f"lesson 3, lr {utils.RECIPES['D2L'].lr:g}": lesson_3, f"bidirectional, lr {lr}": run}
+
+def draw_held_out():
+    """Training (solid) and held-out perplexity (dashed) of both networks, epoch by epoch."""
+    fig, ax = utils.new_figure(7, 2.8, place=(0.08, 0.18, 0.9, 0.7))
+    for colour, (name, notes) in zip((utils.BLUE, utils.VERMILION), NOTES_RUNS.items()):
+        epochs, training, held_out = zip(*(r[:3] for r in notes.records))
+        ax.semilogy(epochs, training, color=colour, label=name)
+        ax.semilogy(epochs, held_out, "--", color=colour, label=f"{name}, held-out")
+    origins = dict.fromkeys(notes.about["origin"] for notes in NOTES_RUNS.values())
+    ax.set(title=" and ".join(origins), xlabel="epoch", ylabel="perplexity", ylim=(0.93, 60))
+    ax.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    ax.legend(fontsize=9, frameon=False, loc=(0.62, 0.3))
+    return fig
+
+ends = "; ".join(f"{name}: training {notes.records[-1].perplexity:.2f}, "
+                 f"held-out {notes.records[-1].held_out:.2f}" for name, notes in NOTES_RUNS.items())
+options = {"between": (1, 60), "log": True, "because": ends, "show": draw_held_out}
+utils.guess("held-out perplexity after 500 epochs", run.records[-1].held_out, **options)
 
 # %% [markdown] lang="en" id="not-memory"
-# **Evidence (a): it is not memory.** The dashed curve of the bidirectional network does not turn upwards as lesson 3's does. It falls together with the solid one, and even lies a little below it most of the way (why will turn up later). Both training curves come near 1; only the held-out curves tell the two networks apart.
+# **Evidence (a): it is not memory.** The dashed curve of the bidirectional network does not turn upwards as lesson 3's does. It falls with the solid one, and even lies a little below it most of the way (why will turn up later). Only the held-out curves tell the two networks apart.
 #
-# Skill, then? In 1951 Claude Shannon let people guess English letter by letter, with the 100 letters before in sight, from the same 27 symbols as ours. His estimate, 0.6 to 1.3 bits per letter, is a perplexity of $2^{0.6} \approx 1.5$ to $2^{1.3} \approx 2.5$. Our network, after ten thousand characters of practice, lies far below even the 1.5. A result that is too good to be true is a reason to look for the error, and the rest of this lesson is that search.
+# Skill, then? In 1951 Claude Shannon let people guess English letter by letter, with the 100 letters before in sight, from the same 27 symbols as ours. His estimate, 0.6 to 1.3 bits per letter, is a perplexity of $2^{0.6} \approx 1.5$ to $2^{1.3} \approx 2.5$. Our network, after ten thousand characters of practice, lies far below even the 1.5. A result that is too good to be true is a reason to look for the error.
 #
 # ## Two suspects, live
 #
-# We train two small networks that differ only in the argument `bidirectional`: one LSTM layer with 64 hidden units per direction, Adam, and D2L's way of carrying the state (`carry="d2l"`: both directions; more about that below). **Watch the dashed lines.** At which epoch would you become suspicious?
+# We train two small networks that differ only in the argument `bidirectional`: one LSTM layer with 64 hidden units per direction, Adam, and D2L's way of carrying the state (`carry="d2l"`: both directions). **Watch the dashed lines.** At which epoch would you become suspicious?
 
 # %% [markdown] lang="zh" id="not-memory"
-# **证据（a）：不是记忆。** 双向网络的虚线没有像第 3 课的那样掉头向上，而是随实线一起下降，多数时候甚至比实线还低一点（原因后面会揭晓）。两条训练曲线都接近 1，只有看留出曲线，才分得清这两个网络。
+# **证据（a）：不是记忆。** 双向网络的虚线没有像第 3 课的那样掉头向上，而是随实线一起下降，多数时候甚至比实线还低一点（原因后面会揭晓）。只有看留出曲线，才分得清这两个网络。
 #
-# 那么是真本事？1951 年，香农（Claude Shannon）请人逐个字母地猜英语：看着前面的 100 个字母，猜下一个（与我们一样，是 26 个字母加空格）。他估计每个字母的信息量为 0.6 到 1.3 比特，相当于困惑度 $2^{0.6} \approx 1.5$ 到 $2^{1.3} \approx 2.5$。而我们的网络只练习了一万个字符，就比 1.5 还低了一大截。结果好得不像真的，就该去找错误。本课余下的部分，就是这样一次追查。
+# 那么是真本事？1951 年，香农（Claude Shannon）请人逐个字母地猜英语：看着前面的 100 个字母，猜下一个（与我们一样，是 26 个字母加空格）。他估计每个字母的信息量为 0.6 到 1.3 比特，相当于困惑度 $2^{0.6} \approx 1.5$ 到 $2^{1.3} \approx 2.5$。而我们的网络只练习了一万个字符，就比 1.5 还低了一大截。结果好得不像真的，就该去找错误。
 #
 # ## 两名嫌疑人，当场对质
 #
-# 我们来训练两个小网络，只有参数 `bidirectional` 不同：一层 LSTM，每个方向 64 个隐藏单元，用 Adam 训练，并按 D2L 的方式传递状态（`carry="d2l"`：两个方向都传，后文还要细说）。**请盯住虚线。** 到第几个迭代周期，你会起疑心？
+# 我们来训练两个小网络，只有参数 `bidirectional` 不同：一层 LSTM，每个方向 64 个隐藏单元，用 Adam 训练，并按 D2L 的方式传递状态（`carry="d2l"`：两个方向都传）。**请盯住虚线。** 到第几个迭代周期，你会起疑心？
 
 # %% id="suspects"
 def language_model(bidirectional, seed=0):
@@ -142,22 +154,22 @@ for name, records in race.items():
     print(f"{name:<14} held-out {records[-1].held_out:.2f}, first epoch below 2.5: {below}")
 
 # %% [markdown] lang="en" id="positions"
-# At the fifth or sixth epoch at the latest, when the dashed curve of the bidirectional network falls below 2.5, past Shannon's readers. It levels out a little above 1, while the honest network stays near 8.
+# At the fifth or sixth epoch at the latest: the dashed curve of the bidirectional network falls below 2.5, past Shannon's readers, and levels out a little above 1. The honest network stays near 8.
 #
 # ## Where is it so good?
 #
-# A perplexity averages over all positions. Take it apart: the held-out text is cut into windows of $T$ characters, each read from a zero state. For every position $t = 1, \ldots, T$ separately, what is the perplexity of predicting $x_{t+1}$? (`pages` are 10,000 characters from further on in the book, so that each position is averaged over many windows; `corpus.test`, just before them, stays untouched until the verdict.)
+# A perplexity averages over all positions. Take it apart: the held-out text is cut into windows of $T$ characters, each read from a zero state. For every position $t = 1, \ldots, T$ separately, what is the perplexity of predicting $x_{t+1}$? (`pages` are 10,000 characters from further on in the book; `corpus.test`, just before them, stays untouched until the verdict.)
 #
-# **Predict** the shape of both curves, from $t = 1$ to $t = 35$. What does an honest network know at $t = 1$, and what at $t = 35$?
+# What does an honest network know at $t = 1$, and what at $t = 35$? **Predict** the other one's curve.
 
 # %% [markdown] lang="zh" id="positions"
 # 最迟到第五、第六个迭代周期，就该起疑心了：双向网络的虚线降到了 2.5 以下，胜过了香农的读者。它最后停在略高于 1 的地方，而诚实的网络仍在 8 左右。
 #
 # ## 它究竟好在哪里？
 #
-# 困惑度是对所有位置取平均的结果，我们把它拆开来看：把留出文本切成 $T$ 个字符的窗口，每个窗口都从零状态开始读。对每个位置 $t = 1, \ldots, T$ 分别计算：预测 $x_{t+1}$ 的困惑度是多少？（`pages` 是从书中更靠后的地方取的 10,000 个字符，这样每个位置都能在许多窗口上取平均；紧挨在前面的 `corpus.test`，判决之前谁也不去碰。）
+# 困惑度是对所有位置取平均的结果，我们把它拆开来看：把留出文本切成 $T$ 个字符的窗口，每个窗口都从零状态开始读。对每个位置 $t = 1, \ldots, T$ 分别计算：预测 $x_{t+1}$ 的困惑度是多少？（`pages` 是从书中更靠后的地方取的 10,000 个字符；紧挨在前面的 `corpus.test`，判决之前谁也不去碰。）
 #
-# **猜一猜：** 从 $t = 1$ 到 $t = 35$，两条曲线各是什么形状？一个诚实的网络，在 $t = 1$ 时知道些什么，在 $t = 35$ 时又知道些什么？
+# 一个诚实的网络，在 $t = 1$ 时知道些什么，在 $t = 35$ 时又知道些什么？**猜一猜**双向网络的曲线是什么形状。
 
 # %% id="by-position"
 # the 70,000 characters after corpus.test: to be scored here, and to be learnt from further below
@@ -189,17 +201,20 @@ def draw_by_position(T):
     ax.legend(loc=(0.03, 0.22))
     return fig
 
-draw_by_position(35)
-
-# %% id="spike"
-for name, p in positions[35].items():
-    ends = f"last but one {p[-2]:.2f}  last {p[-1]:.2f}"
-    print(f"{name:<14} first {p[0]:.2f}  median {p.median():.2f}  {ends}")
+# %% tags=["hide-input"] id="guess-by-position"
+# asks for the bidirectional network's curve, and then draws both
+ends = "; ".join(
+    f"{name}: first {p[0]:.2f}, median {p.median():.2f}, last but one {p[-2]:.2f}, last {p[-1]:.2f}"
+    for name, p in positions[35].items())
+options = {"at": (1, 12, 24, 34, 35), "between": (1, 30), "log": True, "because": ends}
+options |= {"labels": ("position t", "perplexity"), "show": lambda: draw_by_position(35)}
+curve = range(1, 36), positions[35]["bidirectional"].tolist()
+utils.guess("bidirectional, perplexity by position, T = 35", curve, **options)
 
 # %% [markdown] lang="en" id="spike-text"
-# **Evidence (b): one position gives it away.** The honest network is worst at the first position, where it has read a single character, and then moves about one level. The bidirectional one is nearly perfect everywhere, *except at the last position*. That is the only one after which no text follows. So its power comes from the right.
+# **Evidence (b): one position gives it away.** The honest network is worst at the first position, where it has read a single character, and then moves about one level. The bidirectional one is nearly perfect everywhere, *except at the last position*, the only one after which no text follows. So its power comes from the right.
 #
-# Is it really the end of the window, and not something about the number 35? Move the end and see whether the spike goes with it.
+# Is it the end of the window, and not the number 35? Move the end and see whether the spike goes with it.
 
 # %% [markdown] lang="zh" id="spike-text"
 # **证据（b）：一个位置露了馅。** 诚实的网络在第一个位置最差，因为那时它只读了一个字符，随后大致保持在同一水平。双向网络几乎处处完美，**唯独最后一个位置除外**，而只有这个位置后面不再有文本。可见它的本事来自右边。
@@ -215,12 +230,12 @@ utils.explore(draw_by_position, T=T)
 # %% [markdown] lang="en" id="leak"
 # ## The path of the leak
 #
-# Before you read on, take a pencil: which path leads from $x_{t+1}$ to the output $\mathbf{O}_t$ that is to predict it?
+# Take a pencil: which path leads from $x_{t+1}$ to the output $\mathbf{O}_t$ that is to predict it?
 
 # %% [markdown] lang="zh" id="leak"
 # ## 泄漏的路径
 #
-# 先别往下读，拿起笔来：从 $x_{t+1}$ 出发，沿哪条路可以走到本该预测它的输出 $\mathbf{O}_t$？
+# 拿起笔来：从 $x_{t+1}$ 出发，沿哪条路可以走到本该预测它的输出 $\mathbf{O}_t$？
 
 # %% tags=["hide-input"] id="figure-leak"
 utils.show_figure("leak")
@@ -232,7 +247,7 @@ utils.show_figure("leak")
 #
 # $$\overleftarrow{\mathbf{H}}_t = \phi\big(\mathbf{X}_t \mathbf{W}_{xh}^{(b)} + \underbrace{\overleftarrow{\mathbf{H}}_{t+1}}_{\text{has read } \mathbf{X}_{t+1}} \mathbf{W}_{hh}^{(b)} + \mathbf{b}_h^{(b)}\big).$$
 #
-# Training finds this path within a few epochs, as the race has shown; it asks for no English, only for handing on what was read one step before. Such a thing is called a **leak**: information about the answer that is there while you measure, and will not be there when it counts. When the network writes, $x_{t+1}$ does not exist yet. At the last position of a window the path is cut, too: hence the spike.
+# Training finds this path within a few epochs; it asks for no English, only for handing on what was read one step before. Such a thing is called a **leak**: information about the answer that is there while you measure, and will not be there when it counts. When the network writes, $x_{t+1}$ does not exist yet. At the last position of a window the path is cut, too: hence the spike.
 #
 # So far this is a story that fits. The next three experiments *test* it.
 
@@ -250,16 +265,16 @@ utils.show_figure("leak")
 # %% [markdown] lang="en" id="prefix"
 # ## Take the future away
 #
-# The definition of perplexity has $P(x_{t+1} \mid x_1, \ldots, x_t)$: a *prefix* to the right of the bar, nothing else. Take it literally. For every position $t$, give the network only $x_1, \ldots, x_t$ and score its last output. That is **prefix-only** scoring. It costs more, because every prefix must be read anew, but no future can leak in, whatever the network looks like inside.
+# The definition of perplexity has $P(x_{t+1} \mid x_1, \ldots, x_t)$: a *prefix* to the right of the bar, nothing else. Take it literally: for every position $t$, give the network only $x_1, \ldots, x_t$ and score its last output. In such **prefix-only** scoring every prefix must be read anew, but no future can leak in, whatever the network looks like inside.
 #
-# **Predict:** how does this score compare with that of the whole window, for each network?
+# The unidirectional network keeps its score, as the assertion below checks. **Predict:** what becomes of the other one's, which was near 1?
 
 # %% [markdown] lang="zh" id="prefix"
 # ## 拿走未来
 #
 # 困惑度的定义里写的是 $P(x_{t+1} \mid x_1, \ldots, x_t)$：竖线右边只有**前缀**，没有别的。我们就照字面来做：对每个位置 $t$，只让网络读 $x_1, \ldots, x_t$，只给它的最后一个输出打分。这叫**仅前缀**（prefix-only）评估。每个前缀都要从头读，所以更费时；但无论网络内部是什么样子，未来都不可能泄漏进来。
 #
-# **猜一猜：** 对这两个网络，仅前缀评估与看到整个窗口时相比，结果各差多少？
+# 单向网络的得分不变，下面的断言检查了这一点。**猜一猜：** 双向网络的得分原来接近 1，现在会变成多少？
 
 # %% id="prefix-only"
 scores = {}
@@ -267,8 +282,6 @@ for name, suspect in suspects.items():
     full = utils.perplexity(suspect, corpus.held_out)
     prefix = utils.perplexity(suspect, corpus.held_out, prefix_only=True)
     scores[name] = full, prefix
-    both_scores = f"whole window {full:8.4f}   prefix only {prefix:8.4f}"
-    print(f"{name:<14} {both_scores}   ratio {prefix / full:.5f}")
 assert abs(scores["unidirectional"][1] / scores["unidirectional"][0] - 1) < 1e-5
 
 # %% tags=["hide-input"] id="draw-scores"
@@ -287,31 +300,34 @@ def draw_scores(scores):
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return fig
 
-draw_scores(scores)
+words = "; ".join(f"{name}: whole window {full:.4f}, prefix only {prefix:.4f}"
+                  for name, (full, prefix) in scores.items())
+options = {"between": (1, 60), "log": True, "because": words, "show": lambda: draw_scores(scores)}
+utils.guess("bidirectional, perplexity prefix-only", scores["bidirectional"][1], **options)
 
 # %% [markdown] lang="en" id="prefix-look"
-# **Evidence (c).** For the unidirectional network both ways are the *same number*: it never looked at the future anyway, so it loses nothing. For the bidirectional one they are worlds apart. And the honest score of the bidirectional network is *worse* than that of its rival, although it has more parameters. (Also for other first weights, and on other text? The verdict will tell.)
+# **Evidence (c).** For the unidirectional network both ways are the *same number*: it loses nothing, because it never looked at the future. For the bidirectional one they are worlds apart. And the honest score of the bidirectional network is *worse* than that of its rival, although it has more parameters. (Also for other first weights, and on other text? The verdict will tell.)
 #
-# This is the test to remember. It needs no knowledge of the network's inside, only the definition.
+# This is the test to remember: it needs only the definition.
 
 # %% [markdown] lang="zh" id="prefix-look"
 # **证据（c）。** 对单向网络，两种方式得到的是**同一个数**：它本来就不看未来，拿走也毫无损失。对双向网络，两个数却有天壤之别。而且，双向网络的诚实得分比对手**更差**，尽管它的参数更多。（换一组初始权重、换一段文本，还是这样吗？判决时见分晓。）
 #
-# 请记住这个检验。它不需要知道网络内部的任何细节，只需要定义。
+# 请记住这个检验：它只需要定义。
 
 # %% [markdown] lang="en" id="future"
 # ## Change the future
 #
 # Now the opposite: there is a future, but a different one. In every window, keep $x_1, \ldots, x_t$ and replace the rest by that of *another* window of the book. An honest prediction at $t$ cannot notice.
 #
-# **Predict:** what will the bidirectional network say at position $t$ now: the old next character, the new one, or something in between?
+# **Predict:** what will the bidirectional network say at position $t$ now: the old next character, the new one, or neither?
 
 # %% [markdown] lang="zh" id="future"
 # ## 换一个未来
 #
 # 现在反过来：未来还在，但换成另一个。在每个窗口中保留 $x_1, \ldots, x_t$，把其余部分换成书中**另一个窗口**的相应部分。诚实的网络在 $t$ 处预测时，不可能有任何察觉。
 #
-# **猜一猜：** 这时双向网络在位置 $t$ 会说什么：原来的下一个字符，新换上的字符，还是介于两者之间？
+# **猜一猜：** 这时双向网络在位置 $t$ 会说什么：原来的下一个字符，新换上的字符，还是都不是？
 
 # %% id="predict"
 def predict(model, X):
@@ -337,13 +353,18 @@ for name, suspect in suspects.items():
     share_old, share_new = ((guess == x)[differ].float().mean() for x in (old, new))
     move = (after - before).abs().max()
     rows.append([name, f"{move:.3g}", f"{share_old:.0%}", f"{share_new:.0%}"])
+
+# %% tags=["hide-input"] id="guess-future"
+# asks what the bidirectional network says, and then shows the table
 head = ["up to t = 20", "largest move of any P", "says the book's x_21", "says the new x_21"]
-utils.table(head, rows)
+options = {"choices": ("the old one", "the new one", "neither")}
+options["show"] = lambda: utils.table(head, rows)
+utils.guess("most often the bidirectional network says", "the new one", **options)
 
 # %% [markdown] lang="en" id="future-look"
 # **Evidence (d).** Not one probability of the unidirectional network moves, and the difference is not small but *exactly* 0: the future is not among its inputs. The bidirectional network says, nine times out of ten, whatever we have put there. It does not predict the next character. It **reads it out**.
 #
-# Look at single cases. Hollow bars: with the book's own future. Filled: with the other one. Triangles mark $x_{t+1}$ in both. In the first case (` the time traveller `, followed by `hated to have s` or by `nner for a hot `) the bars of the unidirectional network (at the top) coincide, and the one tall bar of the bidirectional network moves from `h` to `n`.
+# Look at single cases. Hollow bars: the book's own future. Filled: the other one. Triangles mark $x_{t+1}$ in both. In the first case (` the time traveller `, followed by `hated to have s` or by `nner for a hot `) the bars of the unidirectional network (at the top) coincide, and the tall bar of the other moves from `h` to `n`.
 
 # %% [markdown] lang="zh" id="future-look"
 # **证据（d）。** 单向网络的概率没有一个发生变化，差别不是很小，而是**恰好**为 0：未来根本不在它的输入里。双向网络呢，十次里有九次是换上什么就说什么。它不是在预测下一个字符，而是把它**念出来**。
@@ -396,40 +417,39 @@ utils.explore(
 # %% [markdown] lang="en" id="gradient"
 # ## What does a prediction listen to?
 #
-# Instead of changing inputs one by one, ask calculus. The logits of position $t$ form a vector $\mathbf{o}_t \in \mathbb{R}^q$, and the one-hot input at position $s$ a vector $\mathbf{x}_s \in \mathbb{R}^d$. How strongly the former depends on the latter is measured by the size of the Jacobian matrix, which holds all the partial derivatives,
+# Now ask calculus. The logits of position $t$ form a vector $\mathbf{o}_t \in \mathbb{R}^q$, and the one-hot input at position $s$ a vector $\mathbf{x}_s \in \mathbb{R}^d$. How strongly the former depends on the latter is the size of the Jacobian matrix of all partial derivatives,
 #
 # $$G_{ts} = \left\lVert \frac{\partial \mathbf{o}_t}{\partial \mathbf{x}_s} \right\rVert_F ,\qquad \frac{\partial \mathbf{o}_t}{\partial \mathbf{x}_s} \in \mathbb{R}^{q \times d},$$
 #
-# the root of the sum of its squared entries (its Frobenius norm, hence the $F$). A backward pass gives the gradient of *one* number; to get $q$ rows in one pass, every window is fed $q$ times, and its copy $j$ is asked for logit $j$ only.
+# the root of the sum of its squared entries (its Frobenius norm, hence the $F$). A backward pass gives the gradient of *one* number, $o_{tj}$, at all $s$ at once: row $j$ of the matrices. So the code makes one pass for each $t$ and $j$, and adds up squares.
 #
 # **Predict** what a picture of $G$ looks like for each network: $t$ downwards, $s$ to the right.
 
 # %% [markdown] lang="zh" id="gradient"
 # ## 预测在听谁的？
 #
-# 不必逐个改动输入，求导就行。位置 $t$ 的各个 logit 组成向量 $\mathbf{o}_t \in \mathbb{R}^q$，位置 $s$ 的独热输入是向量 $\mathbf{x}_s \in \mathbb{R}^d$。前者对后者的依赖有多强，可以用雅可比矩阵（由全部偏导数组成）的大小来衡量：
+# 也可以求导。位置 $t$ 的各个 logit 组成向量 $\mathbf{o}_t \in \mathbb{R}^q$，位置 $s$ 的独热输入是向量 $\mathbf{x}_s \in \mathbb{R}^d$。前者对后者的依赖有多强，可以用雅可比矩阵（由全部偏导数组成）的大小来衡量：
 #
 # $$G_{ts} = \left\lVert \frac{\partial \mathbf{o}_t}{\partial \mathbf{x}_s} \right\rVert_F ,\qquad \frac{\partial \mathbf{o}_t}{\partial \mathbf{x}_s} \in \mathbb{R}^{q \times d},$$
 #
-# 也就是矩阵各元素平方和的平方根（即弗罗贝尼乌斯范数，下标 $F$ 由此而来）。一次反向传播只能求**一个**数的梯度；为了一次得到 $q$ 行，我们把每个窗口重复 $q$ 次输入，其中第 $j$ 份只问第 $j$ 个 logit。
+# 也就是矩阵各元素平方和的平方根（即弗罗贝尼乌斯范数，下标 $F$ 由此而来）。一次反向传播求的是**一个**数 $o_{tj}$ 对所有 $s$ 的梯度，也就是各个矩阵的第 $j$ 行。所以代码对每个 $t$ 和 $j$ 各做一次反向传播，再把平方加起来。
 #
 # **猜一猜：** 对这两个网络，画出来的 $G$ 各是什么样子（$t$ 向下，$s$ 向右）？
 
 # %% id="gradient-norms"
-from torch.nn import functional as F
+from torch.nn import functional as F  # not the F of a norm, nor a forget gate
 
 def gradient_norms(model, X):
     """G (T, T) of the equation above, averaged over the windows X (n, T)."""
-    (n, T), q = X.shape, model.vocab_size
-    # each window q times: (T, n q, q)
-    one_hot = F.one_hot(X.T.repeat_interleave(q, dim=1), q).float()
-    G = torch.empty(T, T)
+    inputs = F.one_hot(X.T, model.vocab_size).float().requires_grad_()  # (T, n, q)
+    O = model.linear(model.rnn(inputs)[0])  # (T, n, q)
+    T, n, q = O.shape
+    squares = torch.zeros(T, T, n)
     for t in range(T):
-        inputs = one_hot.clone().requires_grad_()
-        O = model.linear(model.rnn(inputs)[0][t]).reshape(n, q, q)  # (n, copy, logit)
-        O.diagonal(dim1=1, dim2=2).sum().backward()  # copy j asks for logit j
-        G[t] = inputs.grad.reshape(T, n, q * q).norm(dim=2).mean(dim=1)  # (T,)
-    return G
+        for j in range(q):  # of all windows at once: none of them depends on another
+            (row,) = torch.autograd.grad(O[t, :, j].sum(), inputs, retain_graph=True)  # (T, n, q)
+            squares[t] += row.square().sum(dim=2)  # (T, n)
+    return squares.sqrt().mean(dim=2)
 
 short_windows = pages[: 8 * 20].reshape(8, 20)  # (n, T)
 G = {name: gradient_norms(suspect, short_windows) for name, suspect in suspects.items()}
@@ -459,30 +479,24 @@ def draw_gradient(G):
 draw_gradient(G)
 
 # %% [markdown] lang="en" id="gradient-look"
-# **Evidence (e).** A triangle and a square. Every entry of the unidirectional network with $s > t$ is exactly zero (white): it cannot hear the future. In the bidirectional one not a single entry is zero, and the third line says that this was so before any training. The zeros belong to the architecture, and the verdict rests on them.
-# Training has moved the largest of most rows from $s = t$ to $s = t + 1$, the very character that the network is asked to predict. Which entry is the largest depends on the training; whether one is zero does not. The case is closed: it is a leak.
+# **Evidence (e).** A triangle and a square. Every entry of the unidirectional network with $s > t$ is exactly zero (white): it cannot hear the future. In the bidirectional one not a single entry is zero, and the third line says that this was so before any training. The zeros belong to the architecture, and the verdict rests on them. Training has only moved the largest entry of most rows from $s = t$ to $s = t + 1$, the very character that is to be predicted. The case is closed: it is a leak.
 
 # %% [markdown] lang="zh" id="gradient-look"
-# **证据（e）。** 一个三角形，一个正方形。单向网络中 $s > t$ 的元素全部恰好为零（白色）：未来它听不见。双向网络则没有一个元素为零，而且第三行输出说明，训练之前就是如此。零与非零由结构决定，判决依据的正是这一点。
-# 训练把多数行中最大的元素从 $s = t$ 移到了 $s = t + 1$，也就是要它预测的那个字符。哪个元素最大，取决于训练；是不是零，与训练无关。可以结案了：这是泄漏。
+# **证据（e）。** 一个三角形，一个正方形。单向网络中 $s > t$ 的元素全部恰好为零（白色）：未来它听不见。双向网络则没有一个元素为零，而且第三行输出说明，训练之前就是如此。零与非零由结构决定，判决依据的正是这一点。训练只是把多数行中最大的元素从 $s = t$ 移到了 $s = t + 1$，也就是要它预测的那个字符。可以结案了：这是泄漏。
 
 # %% [markdown] lang="en" id="carried"
 # ## A second error: the carried state
 #
-# D2L's training loop hands the final state of a minibatch to the next one, *both* directions of it. For the forward direction that is right: row $i$ of the next minibatch goes on where row $i$ ended. But the backward direction runs from right to left. Its final state stands at the *beginning* of the old window, and it is handed over as if it had come from the text *after* the new one.
+# D2L's training loop hands the final state of a minibatch to the next one, *both* directions of it. For the forward direction that is right: row $i$ of the next minibatch goes on where row $i$ ended. But the final state of the backward direction stands at the *beginning* of the old window, and is handed over as if it had come from the text *after* the new one.
 #
-# Measure it on consecutive held-out windows. The initial state of one direction is, in turn: zeros; the carried one, as in D2L; the carried one **of another row**, that is, of another place in the book; and, for the backward direction, the true one, obtained by reading the following window.
-#
-# **Predict:** which of them help, and at which positions?
+# Measure it on consecutive held-out windows. The initial state of one direction is, in turn: zeros; the carried one; the carried one **of another row**, from another place in the book; and, for the backward direction, the true one, from reading the following window. **Predict:** which of them help, and at which positions?
 
 # %% [markdown] lang="zh" id="carried"
 # ## 第二个错误：传递下来的状态
 #
-# D2L 的训练循环把一个小批量的最终状态交给下一个小批量，而且**两个方向**都交。对前向来说，这是对的：下一个小批量的第 $i$ 行，正是从第 $i$ 行结束的地方接着读。但反向是从右往左读的，它的最终状态停在旧窗口的**开头**，却被当成了读完新窗口**后面**的文本所得的状态。
+# D2L 的训练循环把一个小批量的最终状态交给下一个小批量，而且**两个方向**都交。对前向来说，这是对的：下一个小批量的第 $i$ 行，正是从第 $i$ 行结束的地方接着读。但反向的最终状态停在旧窗口的**开头**，却被当成了读完新窗口**后面**的文本所得的状态。
 #
-# 我们在相邻的留出窗口上测量。某个方向的初始状态依次取：零；像 D2L 那样传下来的状态；**另一行**（即书中另一处）传下来的状态；反向还要再取真正该有的状态，即读完后一个窗口所得的状态。
-#
-# **猜一猜：** 其中哪些有帮助？对哪些位置有帮助？
+# 我们在相邻的留出窗口上测量。某个方向的初始状态依次取：零；传下来的状态；**另一行**（即书中另一处）传下来的状态；反向还要再取真正该有的状态，即读完后一个窗口所得的状态。**猜一猜：** 其中哪些有帮助？对哪些位置有帮助？
 
 # %% id="read"
 def read(model, X, Y, state):
@@ -542,7 +556,8 @@ def draw_initial_states(**directions):
 
 draw_initial_states(forward=forward, backward=backward)
 
-# %% id="state-starts"
+# %% tags=["hide-input"] id="state-starts"
+# the same with five starts, recorded
 def trained(bidirectional, carry, seed):
     """A network of the race from other first weights, trained, and its last record."""
     model = language_model(bidirectional, seed)
@@ -569,7 +584,8 @@ rows = [["forward, first position", *map(span, states[:3]), ""]]
 rows.append(["backward, last position", *map(span, states[3:7])])
 utils.table([f"{states_origin}, five starts", *backward], rows)
 
-# %% id="carry-control"
+# %% tags=["hide-input"] id="carry-control"
+# prints the control: the same five starts, trained with either way to carry
 carries = dict(zip(("both directions carried", "forward only"), (states[7:9], states[9:])))
 for name, (solid, dashed) in carries.items():
     print(f"{name:<24} training {span(solid, '.3f')}, held-out {span(dashed, '.3f')}")
@@ -577,20 +593,16 @@ for which, curve in enumerate(("training", "held-out")):
     utils.ranking({f"{name} ({curve})": pair[which] for name, pair in carries.items()})
 
 # %% [markdown] lang="en" id="carried-look"
-# Left, the unidirectional network: the carried state helps at the first positions, because it knows what came before; that of another row does harm, because it tells of another place.
+# Left, the unidirectional network: the carried state helps at the first positions, because it knows what came before; that of another row tells of another place, and does harm. Right, the bidirectional one: the carried state does about as much harm as one from anywhere else in the book, and both are far worse than zeros. The true state makes the spike vanish, because it has read $x_{T+1}$. So the table says of five starts.
 #
-# Right, the bidirectional one: the carried state does about as much harm as one from anywhere else in the book, and both are far worse than zeros. The true state makes the spike vanish, because it has read $x_{T+1}$: one more proof of the leak. So the table says of five starts.
-#
-# It also spoils the training, as the control shows: the same starts trained with `carry="forward"` end lower, on both texts, and with the training perplexity *below* the held-out one. It was the carried state, which is never used for the dashed curve, that had put the solid one on top at the end. So `utils.fit` carries only the forward direction, unless told otherwise.
+# It also spoils the training: the same starts trained with `carry="forward"` end lower, on both texts, and with the training perplexity *below* the held-out one. It was the carried state, never used for the dashed curve, that had put the solid one on top. So `utils.fit` carries only the forward direction, unless told otherwise.
 #
 # But *why* is the carried state so harmful? The backward state carried over has last read the **first character of the previous window**. **Predict** what the network expects after the end of the new one.
 
 # %% [markdown] lang="zh" id="carried-look"
-# 左图是单向网络：传下来的状态知道前文，对开头几个位置有帮助；换成另一行的则有害，因为它说的是书中另一处的事。
+# 左图是单向网络：传下来的状态知道前文，对开头几个位置有帮助；换成另一行的则有害，因为它说的是书中另一处的事。右图是双向网络：传下来的状态与取自书中别处的状态差不多同样有害，两者都远不如零状态。而真正该有的状态让尖峰消失了，因为它读过 $x_{T+1}$。表中五个随机起点的结果也是如此。
 #
-# 右图是双向网络：传下来的状态与取自书中别处的状态差不多同样有害，两者都远不如零状态。而真正该有的状态让尖峰消失了，因为它读过 $x_{T+1}$：这又一次证明了泄漏。表中五个随机起点的结果也是如此。
-#
-# 它还会妨碍训练，对照实验说明了这一点：同样的起点，改用 `carry="forward"` 训练，在两段文本上结束时都更低，而且训练困惑度**低于**留出困惑度。算虚线时从不使用传下来的状态；先前实线最后之所以高于虚线，原因就在这个状态。所以 `utils.fit` 默认只传前向的状态。
+# 它还会妨碍训练：同样的起点，改用 `carry="forward"` 训练，在两段文本上结束时都更低，而且训练困惑度**低于**留出困惑度。算虚线时从不使用传下来的状态；先前实线之所以高于虚线，原因就在这个状态。所以 `utils.fit` 默认只传前向的状态。
 #
 # 但传下来的状态**为什么**这么有害？这个反向状态最后读到的，是**前一个窗口的第一个字符**。**猜一猜：** 网络会认为新窗口的末尾之后是什么字符？
 
@@ -606,7 +618,7 @@ right, echo = torch.stack(hits).float().mean(dim=(0, 2))
 print(f"at the last position: right {right:.0%}, first character of the previous window {echo:.0%}")
 
 # %% [markdown] lang="en" id="writes"
-# Nine times out of ten it repeats the first character of the previous window, as if that came next. Now we can also explain the famous line. D2L's **decoder**, the loop that writes text, reads *one* character at a time and carries both states. When it reads $x_t$, the backward state that it starts from has last read $x_{t-1}$; so the network takes $x_{t-1}$ for the character that comes *after* $x_t$, and "reads it out".
+# Nine times out of ten it repeats the first character of the previous window, as if that came next. This explains the famous line, too. D2L's **decoder**, the loop that writes text, reads *one* character at a time and carries both states. When it reads $x_t$, the backward state that it starts from has last read $x_{t-1}$; so the network takes $x_{t-1}$ for the character that comes *after* $x_t$, and "reads it out".
 # **Predict** what it writes after `it is` and after `the time machine`.
 
 # %% [markdown] lang="zh" id="writes"
@@ -618,10 +630,10 @@ for prefix in ("time traveller", "it is", "the time machine"):
     print(utils.generate(bi, vocab, prefix, 20))
 
 # %% [markdown] lang="en" id="decoders"
-# Does the stammer come from the leak as such, or from the decoder? A decoder can also read the whole text again for every new character, from a zero state (`reencode=True`). Then nothing wrong is carried, and the network stands where its perplexity has its spike: at the last position. Compare both decoders for both networks, first always taking the likeliest character ($\tau = 0$), then sampling ($\tau = 1$).
+# Does the stammer come from the leak as such, or from the decoder? A decoder can also read the whole text again for every new character, from a zero state (`reencode=True`). Then nothing wrong is carried, and the network stands at its spike, the last position. Compare both decoders, taking the likeliest character ($\tau = 0$) and sampling ($\tau = 1$).
 
 # %% [markdown] lang="zh" id="decoders"
-# 那么，结巴是泄漏本身造成的，还是解码器造成的？解码器也可以换一种做法：每写一个新字符，都从零状态把全文重读一遍（`reencode=True`）。这样就不会传递错误的状态，网络始终处在困惑度出现尖峰的地方：最后一个位置。下面对两个网络比较两种解码器，先是每次取概率最大的字符（$\tau = 0$），再是采样（$\tau = 1$）。
+# 那么，结巴是泄漏本身造成的，还是解码器造成的？解码器也可以换一种做法：每写一个新字符，都从零状态把全文重读一遍（`reencode=True`）。这样就不会传递错误的状态，网络始终处在尖峰所在的最后一个位置。下面比较两种解码器：每次取概率最大的字符（$\tau = 0$），或者采样（$\tau = 1$）。
 
 # %% id="decode"
 for name, suspect in suspects.items():
@@ -649,10 +661,10 @@ for name, shares in zip(("carried", "read anew"), zip(*stammers)):
     print(f"{name:<10} {span(shares, '.0%')}")
 
 # %% [markdown] lang="en" id="decode-look"
-# **Evidence (f), and a warning.** For the unidirectional network both decoders write the same; for the bidirectional one, reading anew ends the stammer at every start: the carried state had made it. But taking the likeliest character each time, *both* networks get caught in a loop here, the honest one too. So nonsense in the output does not prove a leak, and fluent text would not disprove one. The verdict rests on (b) to (e): there, something was measured.
+# **Evidence (f), and a warning.** For the unidirectional network both decoders write the same; for the bidirectional one, reading anew ends the stammer at every start: the carried state had made it. But taking the likeliest character each time, *both* networks get caught in a loop here, the honest one too. So nonsense does not prove a leak, and fluent text would not disprove one. The verdict rests on (b) to (e).
 
 # %% [markdown] lang="zh" id="decode-look"
-# **证据（f），以及一个提醒。** 对单向网络，两种解码器写出的文字相同；对双向网络，改为每次重读全文，从哪个随机起点出发，结巴都不再出现：它是传下来的状态造成的。不过，每次都取概率最大的字符时，这里的**两个**网络都陷入了循环，诚实的那个也不例外。所以，写出胡话并不能证明泄漏，写得通顺也不能证明没有泄漏。判决的依据是（b）到（e）：那些都是测量出来的。
+# **证据（f），以及一个提醒。** 对单向网络，两种解码器写出的文字相同；对双向网络，改为每次重读全文，从哪个随机起点出发，结巴都不再出现：它是传下来的状态造成的。不过，每次都取概率最大的字符时，这里的**两个**网络都陷入了循环，诚实的那个也不例外。所以，写出胡话并不能证明泄漏，写得通顺也不能证明没有泄漏。判决的依据是（b）到（e）。
 
 # %% [markdown] lang="en" id="playground"
 # ## The playground
@@ -723,20 +735,20 @@ playground.wait()
 # %% [markdown] lang="en" id="rightly"
 # ## The same architecture, used rightly
 #
-# The backward direction is not to blame. It was asked for something that it had already been told. Three real situations follow.
+# The backward direction is not to blame: it was asked for what it had been told. Three real situations follow.
 #
-# **Completing text**, as a phone does while you type. What stands to the right of the cursor? Nothing. The honest score is prefix-only perplexity, and evidence (c) has it already: the unidirectional network is ahead.
+# **Completing text**, as a phone does while you type. To the right of the cursor stands nothing. The honest score is prefix-only: evidence (c) has it already.
 #
-# **Correcting scanned text.** A machine that reads a scanned page (optical character recognition, OCR) confuses characters that look alike. The whole line is there when the correction begins. We damage the book's text in this way and train networks to *tag* every position with the true character: the input is the noisy text, the target is *not* a shifted input, and what stands at $t + 1$ is a different character, itself perhaps damaged.
+# **Correcting scanned text.** A machine that reads a scanned page (optical character recognition, OCR) confuses characters that look alike. The whole line is there when the correction begins. We damage the book's text in this way and train networks to *tag* every position with the true character: the target is *not* a shifted input, and what stands at $t + 1$ is another character, itself perhaps damaged.
 
 # %% [markdown] lang="zh" id="rightly"
 # ## 同样的结构，正确的用法
 #
 # 错不在反向，而在于我们拿它早已知道答案的问题去问它。下面是三个真实的场景。
 #
-# **续写文字**，比如手机输入法。光标右边有什么？什么也没有。诚实的得分是仅前缀的困惑度，证据（c）里已经有了：单向网络领先。
+# **续写文字**，比如手机输入法。光标右边什么也没有。诚实的得分是仅前缀的困惑度，证据（c）里已经有了。
 #
-# **校正扫描文本。** 机器识别扫描的书页（光学字符识别，OCR）时，会混淆形状相近的字符。开始校正时，整行文字都在。我们照这样损坏书中的文本，再训练网络给每个位置**标注**真正的字符：输入是有错的文本，目标**不是**平移一步的输入；$t + 1$ 处是另一个字符，而且它本身也可能是错的。
+# **校正扫描文本。** 机器识别扫描的书页（光学字符识别，OCR）时，会混淆形状相近的字符。开始校正时，整行文字都在。我们照这样损坏书中的文本，再训练网络给每个位置**标注**真正的字符：目标**不是**平移一步的输入；$t + 1$ 处是另一个字符，而且它本身也可能是错的。
 
 # %% id="ocr"
 LOOKALIKE = torch.arange(len(vocab))
@@ -760,10 +772,10 @@ for name, ids in {"scanned:": X_ocr[:2], "book:   ": Y_ocr[:2]}.items():
 print(f"{damaged:.1%} of all characters are damaged")
 
 # %% [markdown] lang="en" id="tagger-text"
-# (Letters without a look-alike, and spaces, are never damaged.) Both networks are GRUs with one linear layer on top. To be fair they get **about equally many parameters**: 80 hidden units in one direction, or 52 in each of two. They learn from `more_pages` and are shown on `pages`. (`right` and `left, late` are for the verdict.)
+# Both networks are GRUs with one linear layer on top. To be fair they get **about equally many parameters**: 80 hidden units in one direction, or 52 in each of two. They learn from `more_pages` and are shown on `pages`. (`right` and `left, late` are for the verdict.)
 
 # %% [markdown] lang="zh" id="tagger-text"
-# （空格，以及没有形近字母的字母，不会被损坏。）两个网络都是 GRU 加一个线性层。为公平起见，两者的**参数量大致相同**：单向 80 个隐藏单元，双向每个方向 52 个。训练用 `more_pages`，展示用 `pages`。（`right` 和 `left, late` 留到判决时用。）
+# 两个网络都是 GRU 加一个线性层。为公平起见，两者的**参数量大致相同**：单向 80 个隐藏单元，双向每个方向 52 个。训练用 `more_pages`，展示用 `pages`。（`right` 和 `left, late` 留到判决时用。）
 
 # %% id="tagger"
 class Tagger(nn.Module):
@@ -787,7 +799,8 @@ for num_tags in (len(vocab), 41):  # characters for this task, groups of vowels 
     counts = [sum(p.numel() for p in Tagger(r, num_tags).parameters()) for r in ("left", "both")]
     print(f"{num_tags} tags: parameters {counts[0]:,} in one direction, {counts[1]:,} in two")
 
-# %% id="train-tagger"
+# %% tags=["hide-input"] id="train-tagger"
+# a training loop as in lesson 2, folded
 def train_tagger(tagger, minibatch, X, Y, seed=0):
     """Train on what minibatch(generator) draws; yields (step, error rate there, on held-out X)."""
     generator = torch.Generator().manual_seed(seed)
@@ -845,9 +858,9 @@ for name, ids in versions.items():
     print(f"{'':<15}", marks)
 
 # %% [markdown] lang="en" id="ocr-look"
-# (A `^` marks what is still, or newly, wrong.) The left side alone repairs about a third of the damage, both sides together more than half. And it is no leak: the line is really there when such a program runs.
+# (A `^` marks what is still, or newly, wrong.) The left side alone repairs about a third of the damage, both sides together more than half. It is no leak: the line is there when such a program runs.
 #
-# **Restoring vowels.** Arabic and Hebrew are mostly written without short vowels, and readers add them. We do the same to English: take out `a e i o u`, and tag each remaining character with the vowels that followed it.
+# **Restoring vowels.** Arabic and Hebrew are mostly written without short vowels, and readers add them. In English we take out `a e i o u`, and tag each remaining character with the vowels that followed it.
 
 # %% [markdown] lang="zh" id="ocr-look"
 # （`^` 标出仍然错误或新改错的字符。）只看左边，能修复大约三分之一的损坏；两边都看，能修复一半以上。这也不是泄漏：这样的程序运行时，整行文字确实就在那里。
@@ -875,7 +888,8 @@ assert restore_vowels(skeleton, vowels) == "the time machine"
 # %% [markdown] lang="zh" id="vowels-predict"
 # 标签是训练文本中出现过的所有元音组合，空的也算一种；基线一律给出最常见的标签。**猜一猜：** 看到 `tm`，中间该填 `i`、`a` 还是 `o`？如果**只**能看一边，这里看左边好还是看右边好？（判决时会测量。）
 
-# %% id="vowel-data"
+# %% tags=["hide-input"] id="vowel-data"
+# prepares windows, as for the scanned text
 def skeleton_of(ids):
     """A text's characters without its vowels, and what vowels followed each: two lists."""
     return remove_vowels("".join(vocab.to_tokens(ids.tolist())))
@@ -913,22 +927,22 @@ for name, ids in {**guesses, "book": Y_vowels[15]}.items():
     print(f"{name:<15}", restore_vowels([" ", *shown], ["", *tag_vocab.to_tokens(ids.tolist())]))
 
 # %% [markdown] lang="en" id="verdict"
-# From the left, the network makes about a tenth fewer mistakes than the baseline, from both sides about a third fewer. At the space before `nd` the left one does not know yet what follows, and puts nothing; both sides make it `and`. So it is with `tm`: whether it was `time`, `tame` or `atom` must be seen from what stands around it.
+# From the left, the network makes about a tenth fewer mistakes than the baseline, from both sides about a third fewer. At the space before `nd` the left one does not know yet what follows, and puts nothing; both sides make it `and`. So it is with `tm`: `time`, `tame` or `atom`?
 #
 # ## The verdict
 #
 # Ask two questions before you reach for `bidirectional=True`: **when the prediction is made, is the text to the right of $t$ there? And does it contain the answer?** Only "yes" to the first and "no" to the second will do.
 #
-# Then measure. Epochs and sizes were settled by looking at held-out text, and a score that one has chosen by flatters. So the verdict uses **test text**, which no network and no choice has seen, once, with five starts each: `corpus.test` for the next character, and for the taggers `further.test`, the 5,000 characters after all their pages. Two more taggers are asked: `right` reads from the right only, and `left, late` answers two characters late, as in lesson 5. **Predict:** is the late one closer to `left` or to `both`?
+# Then measure. A score that one has chosen by flatters, so the verdict uses **test text**, which no network and no choice has seen, once, with five starts each: `corpus.test` for the next character, and `further.test` for the taggers, after all their pages. Two more taggers are asked: `right` reads from the right only, and `left, late` answers two characters late, as in lesson 5. **Predict:** is the late one closer to `left` or to `both`?
 
 # %% [markdown] lang="zh" id="verdict"
-# 只看左边，网络的错误比基线少一成左右；两边都看，少三分之一左右。读到 `nd` 前面的空格时，只看左边的网络还不知道后面是什么，于是什么也不填；两边都看，就填成了 `and`。`tm` 也是一样：究竟是 `time`、`tame` 还是 `atom`，要看它周围是什么。
+# 只看左边，网络的错误比基线少一成左右；两边都看，少三分之一左右。读到 `nd` 前面的空格时，只看左边的网络还不知道后面是什么，于是什么也不填；两边都看，就填成了 `and`。`tm` 也是一样：`time`、`tame` 还是 `atom`？
 #
 # ## 判决
 #
 # 在写下 `bidirectional=True` 之前，先问两个问题：**做预测的时候，$t$ 右边的文本在不在？它里面有没有答案？** 只有答案分别是“在”和“没有”，才可以用。
 #
-# 然后测量。迭代周期数和网络大小都是看着留出文本定下来的，而用来做选择的得分总是偏于乐观。所以判决要用**测试集**，即任何网络、任何选择都没有用过的文本：预测下一个字符用 `corpus.test`，标注任务用 `further.test`（排在它们用过的各页之后的 5,000 个字符）；只测一次，每个网络五个随机起点。标注任务再加两个网络：`right` 只从右边读；`left, late` 像第 5 课那样，晚两个字符才回答。**猜一猜：** 晚回答的那个，更接近 `left` 还是 `both`？
+# 然后测量。用来做选择的得分总是偏于乐观，所以判决要用**测试集**，即任何网络、任何选择都没有用过的文本：预测下一个字符用 `corpus.test`，标注任务用 `further.test`（排在它们用过的各页之后）；只测一次，每个网络五个随机起点。标注任务再加两个网络：`right` 只从右边读；`left, late` 像第 5 课那样，晚两个字符才回答。**猜一猜：** 晚回答的那个，更接近 `left` 还是 `both`？
 
 # %% id="test-scores"
 READERS = "left", "left, late", "right", "both"
@@ -971,39 +985,44 @@ head, *table = zip(first, *columns)
 utils.table(head, table)
 
 # %% [markdown] lang="en" id="checklist"
-# (Scores: prefix-only perplexity, wrong characters, wrong tags. While someone types, there is no right side; while one trains and scores, there is, and it contains the answer.)
+# (Scores: prefix-only perplexity, wrong characters, wrong tags.)
 #
 # **Completing text:** one direction, it is ahead from every start. **Correcting OCR:** either side alone repairs a little more than a third of the damage, one direction that answers two characters late more than half, and both are a little ahead of that. **Restoring vowels:** the right side alone is worth more than the left (the vowels stand between this letter and the next); both are ahead of either side alone, but not told apart from the late one.
 #
-# The experiments of this lesson also work as a **checklist for your own models**, whatever they are built of:
+# ## On your own model
 #
-# - Is the result too good to be true? Look for a leak before you rejoice.
-# - Score prefix-only, on text that was not used to choose. Does the number change?
-# - Score by position. Does the end of the window stand out?
-# - Replace everything after $t$. Does any prediction up to $t$ move, even in the last digit?
-# - Draw $\lVert \partial \mathbf{o}_t / \partial \mathbf{x}_s \rVert$. Is anything above the diagonal nonzero?
-#
-# And if you want both sides *and* a language model? Then hide the answer from the input. Lesson 5's blank does that, and so does the training of BERT, a well-known language network; or train two language models, one in each direction, and join their states only afterwards, as ELMo, its forerunner, does. A Transformer (a network in which every position reads all others directly) that predicts the next token has the same problem, and solves it with a mask that makes its heat map a triangle.
+# `utils.audit` gathers evidence (c), (d) and (e) on any model that takes token indices $(n, T)$ and returns logits $(n, T, q)$, or is called as d2l's are. It changes each $x_s$ and looks which logits move, scores prefix-only, and looks for gradients above the diagonal. `report.leaks` is the verdict, `report.reach` how many steps ahead the model reads.
 
 # %% [markdown] lang="zh" id="checklist"
-# （得分依次是仅前缀的困惑度、错误字符的比例、错误标签的比例。续写文字时右边什么也没有；训练和评估时右边有文本，而答案就在其中。）
+# （得分依次是仅前缀的困惑度、错误字符的比例、错误标签的比例。）
 #
 # **续写文字：** 用单向，从每个随机起点出发它都领先。**校正 OCR：** 只看一边，无论左右，都能修复三分之一多一点的损坏；晚两个字符才回答的单向网络能修复一半以上；两边都看，又比它略好一点。**恢复元音：** 只看右边，胜过只看左边（元音就在这个字母和下一个字母之间）；两边都看，胜过只看任何一边，但与晚回答的单向网络分不出高下。
 #
-# 本课的几个实验，也是一份**检查自己模型的清单**，无论模型用什么搭成：
+# ## 检查你自己的模型
 #
-# - 结果是不是好得不像真的？先别高兴，先找泄漏。
-# - 在没有用来做选择的文本上做仅前缀的评估。数值变了吗？
-# - 按位置分别评估。窗口的末尾是不是与众不同？
-# - 替换 $t$ 之后的一切。$t$ 及之前的预测有没有变动，哪怕只是最后一位小数？
-# - 画出 $\lVert \partial \mathbf{o}_t / \partial \mathbf{x}_s \rVert$。对角线上方有没有非零的值？
+# 凡是输入词元下标 $(n, T)$、返回 logit $(n, T, q)$ 的模型，或者按 d2l 的方式调用的模型，都可以用 `utils.audit` 收集证据（c）、（d）、（e）：逐个改动 $x_s$，看哪些 logit 变了；做仅前缀的评估；再看对角线上方有没有梯度。`report.leaks` 是结论，`report.reach` 是模型往后看了几步。
+
+# %% id="audit"
+for name, suspect in suspects.items():
+    report = utils.audit(suspect, windows)
+    print(f"{name:<14} leaks: {report.leaks}, reach: {report.reach}")
+print(report)
+report.draw()
+
+# %% [markdown] lang="en" id="audit-look"
+# (The picture: the bidirectional network. For padded minibatches give `pad=`, the padding's index: some models leak only there.) The report's end says **what it cannot find**. It knows one network and a few windows, not the text that the network was trained and chosen on: windows that overlap across the split, or a scaling learnt from the test text, show only in a control on other text. So ask first whether a result is too good to be true. In the [workshop](workshop.ipynb) five models wait for your verdict, and six broken layers for your checks.
 #
-# 如果既想利用两边，**又**想训练语言模型呢？那就在输入中把答案遮住。第 5 课的填空就是这样，著名的语言网络 BERT 也是这样训练的；或者像它的前身 ELMo 那样，两个方向各训练一个语言模型，训练之后才把隐状态拼接起来。用 Transformer（每个位置都直接读取所有位置的网络）预测下一个词元，也有同样的问题，解决办法是掩码：加上掩码，热图就成了三角形。
+# And if you want both sides *and* a language model? Then hide the answer from the input, as lesson 5's blank does, and BERT's training (a **masked language model**); or train a language model in each direction and join their states only afterwards, as ELMo does. A Transformer, in which every position reads all others directly, predicts the next token behind a **causal mask**, which makes its heat map a triangle. It is trained as our networks are, on the true characters and not on its own guesses, which is called **teacher forcing**.
+
+# %% [markdown] lang="zh" id="audit-look"
+# （图中是双向网络。如果小批量里有填充，请用 `pad=` 给出填充词元的下标：有些模型只在那时泄漏。）报告的末尾写着**它发现不了什么**。它只认识一个网络和几个窗口，不知道网络是用什么文本训练、又是用什么文本挑选的：训练窗口与留出窗口重叠、归一化时用了测试集，都只有换一段文本做对照才看得出来。所以要先问一句：这个结果是不是好得不像真的？[工作坊](workshop.ipynb)里有五个模型等你判断，还有六个坏掉的层等你去检查。
+#
+# 如果既想利用两边，**又**想训练语言模型呢？那就在输入中把答案遮住，第 5 课的填空是这样，BERT 的训练也是这样（**掩码语言模型**）；或者像 ELMo 那样，两个方向各训练一个语言模型，训练之后才把隐状态拼接起来。Transformer 的每个位置都直接读取所有位置，预测下一个词元时要加上**因果掩码**，热图因此成了三角形。它和我们的网络一样，训练时读的是真实的字符，而不是自己猜出来的：这叫**教师强制**（teacher forcing）。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
 #
-# Put your answer in place of `None` and run the cell. A solution is folded away below each: a click on its title opens it.
+# Put your answer in place of `None` and run the cell. Below each a solution is folded away.
 #
 # **1.** A leaking network has perplexity 1.05 at every position of the window but the last, and 10 there. For $T = 35$ the perplexity of the whole window is 1.12: the spike almost disappears in the average. What is it for $T = 7$? (Perplexity is $\exp$ of an average; two decimals will do.)
 
@@ -1035,10 +1054,10 @@ utils.check("6.2", answer_2)
 solution_2 = 2
 
 # %% [markdown] lang="en" id="exercise-3-text"
-# **3.** Three untrained networks want to predict the next character. None of them is called bidirectional, but exactly one has a leak. Which one, `"A"`, `"B"` or `"C"`? Find it with a test of this lesson, not by reading their code: each takes windows (n, T), as in `net = lineup["A"]; net(windows)`, and returns logits (T, n, q).
+# **3.** Three untrained networks want to predict the next character. None of them is called bidirectional, but exactly one has a leak. Which one, `"A"`, `"B"` or `"C"`? Find it with a test of this lesson or with `utils.audit`, not by reading their code: `lineup["A"](windows)` takes windows (n, T) and returns logits (T, n, q).
 
 # %% [markdown] lang="zh" id="exercise-3-text"
-# **3.** 三个未经训练的网络，都要预测下一个字符。名字里都没有“双向”，但其中恰有一个有泄漏。是 `"A"`、`"B"` 还是 `"C"`？请用本课的某个检验找出来，不要去读代码：调用方式为 `net = lineup["A"]; net(windows)`，输入窗口的形状为 (n, T)，返回的 logit 形状为 (T, n, q)。
+# **3.** 三个未经训练的网络，都要预测下一个字符。名字里都没有“双向”，但其中恰有一个有泄漏。是 `"A"`、`"B"` 还是 `"C"`？请用本课的某个检验或 `utils.audit` 找出来，不要去读代码：`lineup["A"](windows)` 输入形状为 (n, T) 的窗口，返回形状为 (T, n, q) 的 logit。
 
 # %% id="lineup"
 class Convolution(nn.Module):
@@ -1101,16 +1120,84 @@ utils.check("6.5", answer_5)
 # %% tags=["solution"] id="solution-5"
 solution_5 = (0, 2, 4)
 
+# %% [markdown] lang="en" id="exam"
+# ## What to write in the exam
+#
+# **1.** A colleague's character model, an LSTM with `bidirectional=True`, has held-out perplexity 1.1. Why is it neither memory nor skill, and on which path does the answer arrive?
+#
+# <details><summary>answer</summary>Not memory: the text is new. Not skill: people need about 1.5 to 2.5 (Shannon). The target of position $t$ is the input $x_{t+1}$ of position $t + 1$; the backward state at $t + 1$ has read it and hands it to the backward state at $t$, which the output reads. At the last position the path is cut, and the perplexity high. When the model writes, $x_{t+1}$ does not exist: only $P(x_{t+1} \mid x_1, \ldots, x_t)$ counts.</details>
+#
+# **2.** Name three tests for a score that is too good to be true. What can they not find?
+#
+# <details><summary>answer</summary>(1) Prefix-only score: for every $t$ the model is given $x_1, \ldots, x_t$ and nothing else; an honest model's perplexity stays the same. (2) Changed future: keep $x_1, \ldots, x_t$, replace the rest; no prediction up to $t$ may move at all. (3) Gradient: $\partial \mathbf{o}_t / \partial \mathbf{x}_s = 0$ for every $s > t$, a triangle, before training too. They look at one model and its inputs, so they cannot find what happened to the data: windows that overlap across the split, scaling or choosing by the test text, wrong targets. Controls: text that shares nothing with the training text; the share of test windows that stand in it.</details>
+#
+# **3.** Sketch the perplexity by position, $t = 1, \ldots, T$, of an honest model and of a bidirectional one, each window read from zeros. Why does the average over $T = 35$ hide the difference at the end?
+#
+# <details><summary>answer</summary>Honest: highest at $t = 1$, where one character is known, then falling to one level. Bidirectional: near 1 everywhere but at $t = T$, where no $x_{T+1}$ has been read. The average is over logarithms and gives that position the weight 1/35: with 1.05 elsewhere and 10 there it is 1.12.</details>
+#
+# **4.** Which part of a bidirectional network's final state may be carried to the next minibatch, and what goes wrong with the rest?
+#
+# <details><summary>answer</summary>The forward direction's, if row $i$ goes on where row $i$ ended; of the $2L$ states those with index 0, 2, 4, ... The backward direction's final state stands at the beginning of the old window; used as its initial state at the end of the new one it passes the past off as the future. D2L's loop and decoder do it, hence <code>ererer</code>.</details>
+#
+# **5.** When is <code>bidirectional=True</code> right? Give the two questions and an example. How do BERT, ELMo and a Transformer that predicts the next token keep out of trouble?
+#
+# <details><summary>answer</summary>Is the text to the right there when the prediction is made? Does it contain the answer? Yes and no: correcting a scan, tagging, filling a blank. BERT hides the answer from the input (masked language model); ELMo trains two one-way models and joins states afterwards; the Transformer has a causal mask, so that position $t$ reads only $s \le t$.</details>
+
+# %% [markdown] lang="zh" id="exam"
+# ## 考试怎么写
+#
+# **1.** 有人用 `bidirectional=True` 的 LSTM 训练字符模型，留出困惑度为 1.1。为什么这既不是记忆，也不是真本事？答案是沿哪条路来的？
+#
+# <details><summary>答案</summary>不是记忆：文本是新的。不是真本事：人也要 1.5 到 2.5 左右（香农）。位置 $t$ 的目标就是位置 $t + 1$ 的输入 $x_{t+1}$；$t + 1$ 处的反向隐状态读过它，再传给 $t$ 处的反向隐状态，而输出读的正是后者。在最后一个位置，这条路断了，困惑度就高。写作时 $x_{t+1}$ 还不存在，算数的只有 $P(x_{t+1} \mid x_1, \ldots, x_t)$。</details>
+#
+# **2.** 得分好得不像真的，请写出三个检验。它们发现不了什么？
+#
+# <details><summary>答案</summary>（1）仅前缀评估：对每个 $t$，只给模型 $x_1, \ldots, x_t$；诚实的模型困惑度不变。（2）换一个未来：保留 $x_1, \ldots, x_t$，替换其余；$t$ 及之前的预测一点也不能动。（3）梯度：对所有 $s > t$，$\partial \mathbf{o}_t / \partial \mathbf{x}_s = 0$，即三角形，训练之前也是如此。它们只看一个模型和它的输入，所以发现不了数据出的问题：训练与测试的窗口重叠，用测试集做归一化或做选择，目标错位。对照实验：与训练文本毫无重叠的文本；测试窗口有多少出现在训练文本里。</details>
+#
+# **3.** 画出诚实的模型与双向模型在各个位置 $t = 1, \ldots, T$ 的困惑度（每个窗口从零状态读起）。为什么对 $T = 35$ 取平均，就看不出末尾的差别？
+#
+# <details><summary>答案</summary>诚实的模型：$t = 1$ 时最高，因为只知道一个字符，随后降到同一水平。双向模型：处处接近 1，只有 $t = T$ 例外，因为没有读过 $x_{T+1}$。平均是对对数取的，这个位置的权重只有 1/35：若别处为 1.05，此处为 10，平均只有 1.12。</details>
+#
+# **4.** 双向网络最终状态的哪一部分可以传给下一个小批量？其余部分传下去会怎样？
+#
+# <details><summary>答案</summary>前向的可以，前提是第 $i$ 行接着原来的第 $i$ 行；在 $2L$ 个状态中，就是下标 0、2、4……的那些。反向的最终状态停在旧窗口的开头，把它当作新窗口末尾处的初始状态，等于拿过去冒充未来。D2L 的训练循环和解码器就是这样做的，<code>ererer</code> 由此而来。</details>
+#
+# **5.** 什么时候用 <code>bidirectional=True</code> 是对的？写出要问的两个问题，各举一例。BERT、ELMo 和预测下一个词元的 Transformer 各用什么办法避免泄漏？
+#
+# <details><summary>答案</summary>做预测时右边的文本在不在？它里面有没有答案？回答“在”和“没有”才行：校正扫描文本、标注、填空；续写文字则不行。BERT 在输入中把答案遮住（掩码语言模型）；ELMo 训练两个单向模型，事后才拼接隐状态；Transformer 用因果掩码，使位置 $t$ 只能读 $s \le t$。</details>
+
+# %% [markdown] lang="en" id="sources"
+# ## Sources
+#
+# - C. E. Shannon. Prediction and Entropy of Printed English. *Bell System Technical Journal* 30, 1951.
+# - R. J. Williams, D. Zipser. A Learning Algorithm for Continually Running Fully Recurrent Neural Networks. *Neural Computation* 1, 1989 (teacher forcing).
+# - M. Schuster, K. K. Paliwal. Bidirectional Recurrent Neural Networks. *IEEE Transactions on Signal Processing* 45, 1997.
+# - A. Vaswani et al. Attention Is All You Need. *NeurIPS*, 2017 (the causal mask).
+# - M. E. Peters et al. Deep Contextualized Word Representations. *NAACL*, 2018 (ELMo).
+# - J. Devlin, M.-W. Chang, K. Lee, K. Toutanova. BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding. *NAACL*, 2019.
+# - A. Zhang, Z. C. Lipton, M. Li, A. J. Smola. *Dive into Deep Learning*. Cambridge University Press, 2023 (the experiment: in its edition of 2021 and in the Chinese one).
+
+# %% [markdown] lang="zh" id="sources"
+# ## 参考文献
+#
+# - C. E. Shannon. Prediction and Entropy of Printed English. *Bell System Technical Journal* 30, 1951.
+# - R. J. Williams, D. Zipser. A Learning Algorithm for Continually Running Fully Recurrent Neural Networks. *Neural Computation* 1, 1989 （教师强制）.
+# - M. Schuster, K. K. Paliwal. Bidirectional Recurrent Neural Networks. *IEEE Transactions on Signal Processing* 45, 1997.
+# - A. Vaswani 等. Attention Is All You Need. *NeurIPS*, 2017 （因果掩码）.
+# - M. E. Peters 等. Deep Contextualized Word Representations. *NAACL*, 2018（ELMo）.
+# - J. Devlin, M.-W. Chang, K. Lee, K. Toutanova. BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding. *NAACL*, 2019.
+# - A. Zhang, Z. C. Lipton, M. Li, A. J. Smola. *Dive into Deep Learning*. Cambridge University Press, 2023（本课的实验见其 2021 年版和中文版）.
+
 # %% [markdown] lang="en" id="summary"
 # ## What we saw
 #
 # - A bidirectional network as a language model reaches a perplexity near 1 on training *and* held-out text. It is neither memory nor skill: the backward state hands it the answer.
-# - The average hides it; the last position of the window shows it. Prefix-only scoring, a changed future and the gradients' heat map prove it.
-# - An honest model has the same perplexity with the whole window in sight and with prefixes only, and does not move by a single digit when the future changes.
-# - The carried backward state is a second error: it passes the past off as the future. That is where `ererer` comes from.
-# - Both directions are right when the text to the right is there and does not contain the answer: correcting, tagging, filling in.
+# - The average hides it, the last position shows it; prefix-only scoring, a changed future and the gradients' heat map prove it.
+# - An honest model has the same perplexity with the whole window and with prefixes only, and does not move when the future changes.
+# - The carried backward state is a second error: it passes the past off as the future, hence `ererer`.
+# - Both directions are right when the text to the right is there and does not contain the answer.
 #
-# This is the last lesson. Now try the checklist on a model of your own.
+# This is the last lesson. Now go to the [workshop](workshop.ipynb), or try `utils.audit` on a model of your own.
 #
 # {{next}}
 
@@ -1119,10 +1206,10 @@ solution_5 = (0, 2, 4)
 #
 # - 把双向网络当作语言模型，训练文本**和**留出文本上的困惑度都接近 1。这既不是记忆，也不是真本事：反向隐状态把答案递给了它。
 # - 平均值把它掩盖了，窗口的最后一个位置却让它露了馅。仅前缀评估、更换未来和梯度热图都证明了泄漏。
-# - 诚实的模型，看到整个窗口和只看前缀时困惑度相同；未来怎么换，它的预测连一位数字也不变。
+# - 诚实的模型，看到整个窗口和只看前缀时困惑度相同；未来怎么换，它的预测都不变。
 # - 传递反向状态是第二个错误：它拿过去冒充未来。`ererer` 就是这么来的。
-# - 当右边的文本确实在那里，又不含答案时，用双向就对了：校正、标注、填空。
+# - 当右边的文本确实在那里，又不含答案时，用双向就对了。
 #
-# 全书到此结束。接下来，请用那份清单检查一个你自己的模型。
+# 全书到此结束。接下来，请去[工作坊](workshop.ipynb)，或者用 `utils.audit` 审查一个你自己的模型。
 #
 # {{next}}

@@ -197,6 +197,11 @@ def test_stored_verdicts():
     assert re.findall(r"up to (\d+) steps", page)[2] == "4", "the convolution's reach"
 
 
+def test_stored_report_says_what_an_audit_cannot_find():
+    text = stored(NAME, "report")
+    assert text.startswith("No leak found") and "overlapping windows" in text.partition("Not found this way")[2]
+
+
 def test_stored_controls():
     own, further = re.findall(r"(\d+)% known, perplexity ([\d.]+)", stored(NAME, "overlap"))
     assert int(own[0]) > 95 and int(further[0]) == 0 and float(own[1]) < 2 and float(further[1]) > 15

@@ -152,11 +152,15 @@ for name in exhibits:
 #
 # <details><summary>展品 5 的真相</summary>网络是清白的，得分却毫无价值。相邻两个窗口的 36 个字符里有 31 个相同，留出的内容几乎都在别的窗口里背过了。<code>audit</code> 每次只看一个网络和一个窗口；网络是用什么文本训练的，它无从知道。<code>logbert</code> 的一个议题（57，2026 年）指出，那里的日志先切成重叠的窗口，打乱，最后才划分。下面的对照实验能发现这种错误。</details>
 
+# %% id="report"
+print(reports["5"])
+reports["5"].draw()
+
 # %% [markdown] lang="en" id="controls"
-# **Two controls that no audit of a network can replace.** For exhibit 5: how many of the held-out windows end in 20 characters that also stand in a window learnt from, and what is the score on text that shares nothing with it? For exhibit 2: what does a twin reach that scales by the mean and standard deviation of the past only?
+# The end of this report says what no audit of a network can find. **Two controls** do. For exhibit 5: how many of the held-out windows end in 20 characters that also stand in a window learnt from, and what is the score on text that shares nothing with it? For exhibit 2: what does a twin reach that scales by the mean and standard deviation of the past only?
 
 # %% [markdown] lang="zh" id="controls"
-# **两个对照实验，审查网络代替不了它们。** 对展品 5：留出的窗口中，有多少个的最后 20 个字符也出现在训练窗口里？换成毫无重叠的文本，得分是多少？对展品 2：它有一个孪生网络，只用过去的均值和标准差来缩放，能达到多少？
+# 这份报告的末尾写明了审查网络发现不了什么。要靠**两个对照实验**。对展品 5：留出的窗口中，有多少个的最后 20 个字符也出现在训练窗口里？换成毫无重叠的文本，得分是多少？对展品 2：它有一个孪生网络，只用过去的均值和标准差来缩放，能达到多少？
 
 # %% id="overlap"
 def share_learnt(windows):

@@ -567,6 +567,28 @@ def test_pages_quote_how_long_the_lessons_took(tree):
     assert "notebooks/en/guide.ipynb is not what its source builds" in refusal(tree, "--check")
 
 
+def test_pages_say_how_long_a_lesson_takes_to_read(tree):
+    """In English words and lines of code; what is folded away is not read."""
+    words = '\n# %% [markdown] lang="{}" id="long"\n# {}\n'
+    english = words.format("en", f"{'word ' * 1200}<details><summary>More</summary>{'more ' * 900}</details>")
+    code = '\n# %% {}id="{}"\n' + "1\n" * 60
+    more = english + words.format("zh", "字") + code.format("", "open") + code.format('tags=["hide-input"] ', "folded")
+    edit(tree / SOURCE, '# %% id="show"', f'{more}\n# %% id="show"')
+    (tree / "notebooks/source/guide.py").write_text(GUIDE.replace("{{seconds", "{{minutes"), "utf-8")
+    run(tree)
+    assert "takes 15 s." in (tree / "notebooks/en/guide.ipynb").read_text("utf-8"), "1,200 words, 72 lines: 13 minutes"
+
+
+def test_code_that_only_draws_is_folded_but_run(executed):
+    """Its outputs stay, since it is the same code; JupyterLab and Colab read its metadata."""
+    outputs = notebook(executed).cells[-3].outputs
+    edit(executed / SOURCE, '# %% id="show"', '# %% tags=["hide-input"] id="show"')
+    run(executed)
+    (cell,) = [cell for cell in notebook(executed).cells if cell.id == "show"]
+    assert cell.metadata.jupyter.source_hidden and cell.metadata.cellView == "form" and cell.source
+    assert cell.outputs == outputs and outputs
+
+
 # ---- the glossary
 
 

@@ -18,6 +18,7 @@ is run as any other, but its code is folded in JupyterLab and on Colab. In prose
     {{label train}}                        what stands on that control, from book/words/labels.json
     {{glossary GROUP}}                     a table of the terms of glossary.csv
     {{seconds 03_x}}                       how many seconds lesson 03_x took when it was last executed
+    {{minutes 03_x}}                       how many minutes it takes to read, to the next five
     {{slow cells}}                         a table of the cells that took longest
     {{speed}}                              the tokens/s that a cell of the same page has measured
 
@@ -116,7 +117,8 @@ def read_book(root):
     book["stamps"] = {"launch", "next", "repository", "speed", "slow cells"}
     book["stamps"] |= {f"label {name}" for name in book["labels"]}
     book["stamps"] |= {f"glossary {row['group']}" for row in book["glossary"]}
-    book["stamps"] |= {f"seconds {lesson.stem}" for lesson in sources.glob("[0-9]*.py")}
+    lessons = [lesson.stem for lesson in sources.glob("[0-9]*.py")]
+    book["stamps"] |= {f"{what} {lesson}" for what in ("seconds", "minutes") for lesson in lessons}
     return book
 
 
@@ -282,6 +284,8 @@ def stamp(name, notebook, source, book):
         return speed[0] if speed else "?"
     if kind == "slow":
         return slow_cells(source.parents[1] / language, book["editions"][language]["slow cells"])
+    if kind == "minutes":
+        return str(minutes_of(source.with_name(f"{what}.py"), book))
     lesson = source.parents[1] / language / f"{what}.ipynb"
     return str(seconds_of(nbformat.read(lesson, as_version=4)).get("all", "?")) if lesson.is_file() else "?"
 
@@ -318,6 +322,22 @@ def glossary_table(group, language, book):
 def seconds_of(notebook):
     """How long a notebook's cells took, as execute() has stored it."""
     return notebook.metadata.book.get("seconds", {})
+
+
+def minutes_of(source, book):
+    """How long it takes to read a lesson with care: 150 words a minute and 4 s for a line of code, to the next five.
+
+    Of the first edition, whose words can be counted, and without what is folded. (Six lessons took a student four
+    hours: that is what the two speeds are from.)
+    """
+    words = lines = 0
+    for cell in jupytext.read(source, fmt="py:percent").cells:
+        if cell.cell_type == "markdown":
+            if cell.metadata.get("lang") in (None, next(iter(book["editions"]))):
+                words += len(re.sub("<details>.*?</details>", "", cell.source, flags=re.DOTALL).split())
+        elif cell.metadata.get("id") != "setup" and not {"solution", "hide-input"} & set(cell.metadata.get("tags", [])):
+            lines += len([line for line in cell.source.splitlines() if line.strip()])
+    return 5 * -(-round(words / 150 + lines * 4 / 60) // 5)
 
 
 def slow_cells(folder, head):

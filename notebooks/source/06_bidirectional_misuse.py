@@ -800,9 +800,8 @@ for num_tags in (len(vocab), 41):  # characters for this task, groups of vowels 
     print(f"{num_tags} tags: parameters {counts[0]:,} in one direction, {counts[1]:,} in two")
 
 # %% tags=["hide-input"] id="train-tagger"
-# a training loop as in lesson 2, folded
 def train_tagger(tagger, minibatch, X, Y, seed=0):
-    """Train on what minibatch(generator) draws; yields (step, error rate there, on held-out X)."""
+    """As in lesson 2, on what minibatch(generator) draws; yields (step, error rate, held-out)."""
     generator = torch.Generator().manual_seed(seed)
     updater = torch.optim.Adam(tagger.parameters(), lr=0.01)
     for turn in range(1, utils.epochs(10) + 1):

@@ -91,13 +91,14 @@ def score(network, cut):
         logits, _ = network(cut[:, :-1], None)  # (T n, q)
     return F.cross_entropy(logits, cut[:, 1:].T.flatten()).exp().item()
 
-HOW = {"1": {"both": True}, "2": {"scaled": "window"}, "3": {"zeros": (2, 2)}, "4": {"zeros": (4, 0)}}
-HOW["5"], exhibits = {"h": 128}, {}
+HOW = {"1": {"both": True}, "2": {"scaled": "window"}, "3": {"zeros": (2, 2)}}
+HOW |= {"4": {"zeros": (4, 0)}, "5": {"h": 128}}
 cut = corpus.train[:5000].unfold(0, T + 1, 5)  # (windows, T + 1), one every five characters
 shuffled = cut[torch.randperm(len(cut), generator=torch.Generator().manual_seed(0))]
 held_out, learnt = shuffled.tensor_split([len(cut) // 10])
 own_windows = [(x[:, :-1], x[:, 1:]) for x in learnt.split(32)]
 unseen = corpus.held_out.unfold(0, T + 1, T + 1)  # (windows, T + 1), of text further on
+exhibits = {}
 for name, how in HOW.items():
     utils.seed_everything(0)
     minibatches = own_windows if name == "5" else utils.Batches(corpus.train)
@@ -164,7 +165,7 @@ reports["5"].draw()
 
 # %% id="overlap"
 def share_learnt(windows):
-    """How many of the windows (n, T + 1) end in 20 characters that stand in a window learnt from."""
+    """The share of windows (n, T + 1) whose last 20 characters stand in a window learnt from."""
     known = {tuple(piece) for piece in learnt.unfold(1, 20, 1).flatten(0, 1).tolist()}
     return sum(tuple(w) in known for w in windows[:, -20:].tolist()) / len(windows)
 
@@ -320,7 +321,7 @@ BROKEN = {"A": A, "B": B, "C": C, "D": D, "E": E, "F": G}
 
 # %% id="hunt"
 def hunt(check):
-    """Try check(layer) on the right layer and on each broken one; return a table of what it said."""
+    """Try check(layer) on the right layer and on each broken one; a table of what it said."""
     said, silent = {}, True
     for name, make in {"the right one": Right, **BROKEN}.items():
         torch.manual_seed(1)

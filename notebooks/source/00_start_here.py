@@ -51,36 +51,40 @@ utils.check_machine()
 # %% [markdown] lang="en" id="map"
 # ## The lessons
 #
-# They build on each other, but whoever knows recurrent networks may begin with lesson 3, and whoever came for the famous mistake with lesson 6. The run times come from a machine with a speed of {{speed}}, on two cores: if the table above shows half that for yours, expect twice the time.
+# They build on each other, but whoever knows recurrent networks may begin with lesson 3, and whoever came for the famous mistake with lesson 6. The run times come from a machine with a speed of {{speed}}, on two cores: if the table above shows half that for yours, expect twice the time. The reading times are for reading with care (150 words a minute, 4 seconds for a line of code), without the exercises.
 #
-# | | Lesson | What you can do afterwards | Run All |
-# | --- | --- | --- | --- |
-# | 1 | [Deep recurrent networks](01_deep_rnn.ipynb) | draw a network of any depth with the shapes of all its weights, and follow one step by hand | {{seconds 01_deep_rnn}} s |
-# | 2 | [A stacked network from scratch](02_stacked_from_scratch.ipynb) | write RNN, GRU and LSTM layers, stack them, train them, and get the numbers that PyTorch gets | {{seconds 02_stacked_from_scratch}} s |
-# | 3 | [A deep LSTM in a few lines](03_concise_lstm.ipynb) | train `nn.LSTM` as *Dive into Deep Learning* does and faster, and tell learning from learning by heart | {{seconds 03_concise_lstm}} s |
-# | 4 | [Both sides at once: a hidden Markov model](04_hmm_forward_backward.ipynb) | sum over $k^T$ paths in $O(k^2 T)$ from both ends, and show that networks learn the same | {{seconds 04_hmm_forward_backward}} s |
-# | 5 | [Bidirectional recurrent networks](05_bidirectional_rnn.ipynb) | build one, read PyTorch's layout without a slip, say what it costs and what it is good for | {{seconds 05_bidirectional_rnn}} s |
-# | 6 | [The wrong use of a bidirectional network](06_bidirectional_misuse.ipynb) | explain why a perplexity near 1 can be worthless, and show it with experiments | {{seconds 06_bidirectional_misuse}} s |
+# | | Lesson | What you can do afterwards | To read | Run All |
+# | --- | --- | --- | --- | --- |
+# | 1 | [Deep recurrent networks](01_deep_rnn.ipynb) | draw a network of any depth with the shapes of all its weights, and follow one step by hand | {{minutes 01_deep_rnn}} min | {{seconds 01_deep_rnn}} s |
+# | 2 | [A stacked network from scratch](02_stacked_from_scratch.ipynb) | write RNN, GRU and LSTM layers, stack them, train them, and get the numbers that PyTorch gets | {{minutes 02_stacked_from_scratch}} min | {{seconds 02_stacked_from_scratch}} s |
+# | 3 | [A deep LSTM in a few lines](03_concise_lstm.ipynb) | train `nn.LSTM` as *Dive into Deep Learning* does and faster, and tell learning from learning by heart | {{minutes 03_concise_lstm}} min | {{seconds 03_concise_lstm}} s |
+# | 4 | [Both sides at once: a hidden Markov model](04_hmm_forward_backward.ipynb) | sum over $k^T$ paths in $O(k^2 T)$ from both ends, and show that networks learn the same | {{minutes 04_hmm_forward_backward}} min | {{seconds 04_hmm_forward_backward}} s |
+# | 5 | [Bidirectional recurrent networks](05_bidirectional_rnn.ipynb) | build one, read PyTorch's layout without a slip, say what it costs and what it is good for | {{minutes 05_bidirectional_rnn}} min | {{seconds 05_bidirectional_rnn}} s |
+# | 6 | [The wrong use of a bidirectional network](06_bidirectional_misuse.ipynb) | explain why a perplexity near 1 can be worthless, and show it with experiments | {{minutes 06_bidirectional_misuse}} min | {{seconds 06_bidirectional_misuse}} s |
 #
-# Each lesson asks for a **prediction** before it shows a result. Make it, on paper: that is where the learning happens. Each lesson ends with exercises; a cell says *not yet* or *right, because …*, and the solution is folded away below it.
+# Each lesson asks for a **prediction** before it shows a result. Make it: that is where the learning happens. Where it matters most there is a box to guess in; only when you press *Compare* does the result appear, with your guess on it. Each lesson ends with exercises (a cell says *not yet* or *right, because …*, and the solution is folded away below it) and with five questions from an exam.
+#
+# After lesson 6, the [workshop](workshop.ipynb): five models with good scores, of which you find those that cheat, and six broken layers for which you write the check. Visited pages keep their kernel: shut down those that you have left (*Kernel → Shut Down Kernel*) if memory is short.
 #
 # A word you do not know? Where a lesson first uses it, it links to the [glossary](glossary.ipynb). For teachers: [how to present this in class](teaching.ipynb).
 
 # %% [markdown] lang="zh" id="map"
 # ## 课程一览
 #
-# 各课前后相承；熟悉循环神经网络的读者可以从第 3 课开始，专为那个著名的错误而来的读者可以直接看第 6 课。运行时间是在一台速度（speed）为 {{speed}} 的机器上用两个核心测得的：如果上面那张表里，你的速度只有它的一半，时间就要加倍。
+# 各课前后相承；熟悉循环神经网络的读者可以从第 3 课开始，专为那个著名的错误而来的读者可以直接看第 6 课。运行时间是在一台速度（speed）为 {{speed}} 的机器上用两个核心测得的：如果上面那张表里，你的速度只有它的一半，时间就要加倍。阅读时间按仔细阅读估算（相当于英文版每分钟 150 个词，每行代码 4 秒），不含练习。
 #
-# | | 课 | 学完之后，你能够 | 全部运行 |
-# | --- | --- | --- | --- |
-# | 1 | [深度循环神经网络](01_deep_rnn.ipynb) | 画出任意深度的网络，写出每个权重的形状，并手算一步 | {{seconds 01_deep_rnn}} 秒 |
-# | 2 | [从零实现堆叠的循环网络](02_stacked_from_scratch.ipynb) | 写出 RNN、GRU 和 LSTM 层，把它们堆叠起来并训练，结果与 PyTorch 一致 | {{seconds 02_stacked_from_scratch}} 秒 |
-# | 3 | [深度 LSTM 的简洁实现](03_concise_lstm.ipynb) | 像《动手学深度学习》那样训练 `nn.LSTM`，并且训练得更快；分清“学会了”和“背下来了” | {{seconds 03_concise_lstm}} 秒 |
-# | 4 | [同时看两边：隐马尔可夫模型](04_hmm_forward_backward.ipynb) | 从两端递推，用 $O(k^2 T)$ 次运算对 $k^T$ 条路径求和，并看到网络也能学会同样的事 | {{seconds 04_hmm_forward_backward}} 秒 |
-# | 5 | [双向循环神经网络](05_bidirectional_rnn.ipynb) | 亲手实现，准确读懂 PyTorch 的张量布局，说清它的代价和用途 | {{seconds 05_bidirectional_rnn}} 秒 |
-# | 6 | [双向循环神经网络的错误应用](06_bidirectional_misuse.ipynb) | 解释为什么接近 1 的困惑度可能毫无价值，并用实验加以证明 | {{seconds 06_bidirectional_misuse}} 秒 |
+# | | 课 | 学完之后，你能够 | 阅读 | 全部运行 |
+# | --- | --- | --- | --- | --- |
+# | 1 | [深度循环神经网络](01_deep_rnn.ipynb) | 画出任意深度的网络，写出每个权重的形状，并手算一步 | {{minutes 01_deep_rnn}} 分钟 | {{seconds 01_deep_rnn}} 秒 |
+# | 2 | [从零实现堆叠的循环网络](02_stacked_from_scratch.ipynb) | 写出 RNN、GRU 和 LSTM 层，把它们堆叠起来并训练，结果与 PyTorch 一致 | {{minutes 02_stacked_from_scratch}} 分钟 | {{seconds 02_stacked_from_scratch}} 秒 |
+# | 3 | [深度 LSTM 的简洁实现](03_concise_lstm.ipynb) | 像《动手学深度学习》那样训练 `nn.LSTM`，并且训练得更快；分清“学会了”和“背下来了” | {{minutes 03_concise_lstm}} 分钟 | {{seconds 03_concise_lstm}} 秒 |
+# | 4 | [同时看两边：隐马尔可夫模型](04_hmm_forward_backward.ipynb) | 从两端递推，用 $O(k^2 T)$ 次运算对 $k^T$ 条路径求和，并看到网络也能学会同样的事 | {{minutes 04_hmm_forward_backward}} 分钟 | {{seconds 04_hmm_forward_backward}} 秒 |
+# | 5 | [双向循环神经网络](05_bidirectional_rnn.ipynb) | 亲手实现，准确读懂 PyTorch 的张量布局，说清它的代价和用途 | {{minutes 05_bidirectional_rnn}} 分钟 | {{seconds 05_bidirectional_rnn}} 秒 |
+# | 6 | [双向循环神经网络的错误应用](06_bidirectional_misuse.ipynb) | 解释为什么接近 1 的困惑度可能毫无价值，并用实验加以证明 | {{minutes 06_bidirectional_misuse}} 分钟 | {{seconds 06_bidirectional_misuse}} 秒 |
 #
-# 每一课在给出结果之前，都会请你先**猜一猜**。请真的写在纸上：学习就发生在这一刻。课末有练习；填好答案，运行单元格，会显示 *not yet*（还不对）或 *right, because …*（对了，因为……），解答折叠在它下面。
+# 每一课在给出结果之前，都会请你先**猜一猜**。请真的猜：学习就发生在这一刻。最要紧的几处备有一个框，填好之后按 *Compare*（比较），结果才会出现，并和你的猜测画在一起。课末有练习（填好答案，运行单元格，会显示 *not yet*（还不对）或 *right, because …*（对了，因为……），解答折叠在它下面），还有五道考试题。
+#
+# 学完第 6 课，请到[工作坊](workshop.ipynb)：五个得分都很好的模型，找出其中作弊的；六个写坏了的层，由你来写检查。看过的页面仍然占着内核，内存紧张时，请把用完的关掉（*Kernel → Shut Down Kernel*）。
 #
 # 遇到不认识的术语？它在每一课中第一次出现时，都链接到[术语表](glossary.ipynb)。教师请看：[教师指南](teaching.ipynb)。
 

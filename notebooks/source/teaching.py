@@ -18,7 +18,7 @@
 # 1. On the machine that will be used, install the book as the [README](../../README.md#start) says, and run the [start page](00_start_here.ipynb): it must say **Ready**.
 # 2. Run the lessons that you want to show from top to bottom, once. Nothing is downloaded then or later; test it with the network off. Where there is a GPU, the long trainings of lessons 3 and 6 really run: try how long they take.
 # 3. Make the slides (below) as your way out: they show every figure and number even if the machine trains too slowly.
-# 4. In a notebook, the stored results stand right below the questions. Let the class predict before you scroll on; or, once the lesson has run, remove them (*Edit → Clear Outputs of All Cells*) and run each cell again after the vote.
+# 4. The main predictions of each lesson are boxes with sliders or choices: let the class vote, set the box to the majority's guess, press **Compare**, and the result appears with the guess on it. To ask again, run that cell again. Other results stand below their questions: scroll slowly.
 #
 # Forty students on one server? A kernel uses one CPU core while it trains (a larger network up to four, as long as they are free), none otherwise, and well under 1 GB of memory: count a core for each student who trains at the same moment.
 
@@ -28,7 +28,7 @@
 # 1. 在上课要用的机器上，按照 [README](../../README.md#start) 安装本书，运行[开始页](00_start_here.ipynb)，它必须显示 **Ready**。
 # 2. 把要演示的课从头到尾运行一遍。此时和以后都不会下载任何东西，不妨断网试一次。如果机器有 GPU，第 3 课和第 6 课的长训练会真的运行：先看看要多久。
 # 3. 做好幻灯片（见下文）作为后备：即使机器训练得太慢，所有的图和数字也都在上面。
-# 4. 在笔记本里，保存的结果就在问题的下面。请让学生先猜，再往下滚动；也可以在整课运行完之后清除结果（*Edit → Clear Outputs of All Cells*），表决之后再逐个运行单元格。
+# 4. 每课最重要的几次“猜一猜”都是带滑块或选项的框：请全班表决，按多数人的意见填好，按 **Compare**（比较），结果就和猜测画在一起。想再问一次，就重新运行那个单元格。其余结果就在问题下面，请慢慢往下滚动。
 #
 # 四十名学生共用一台服务器？每个内核训练时占一个 CPU 核心（网络较大时最多四个，但只用空闲的），不训练时不占，内存远低于 1 GB：同一时刻有几个人在训练，就按几个核心来算。
 

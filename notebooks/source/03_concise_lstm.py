@@ -6,7 +6,7 @@
 # there is, as if it knew every next character in advance. Has it learnt English?
 #
 # **You need:** what a hidden state is, the equation of an RNN layer, and what an LSTM's gates are for (lessons 1 and 2). **Run time:** less than a minute on a laptop
-# without a GPU. The text comes with the course; nothing is downloaded while it runs.
+# without a GPU. Nothing is downloaded.
 #
 # {{launch}}
 
@@ -16,7 +16,7 @@
 # **本课的问题。** [第 2 课](02_stacked_from_scratch.ipynb)亲手堆叠了循环层；在 PyTorch 中，这只需要一个参数 `num_layers`。用《时间机器》训练这样的网络，困惑度可以降到 1，
 # 也就是可能的最小值，仿佛它对每个字符都未卜先知。那么，它学会英语了吗？
 #
-# **预备知识：** 隐状态的含义、单层循环神经网络的公式、LSTM 的门的作用（第 1、2 课）。**运行时间：** 在没有 GPU 的笔记本电脑上不到一分钟。文本随课程附带，运行时无需下载任何数据。
+# **预备知识：** 隐状态的含义、单层循环神经网络的公式、LSTM 的门的作用（第 1、2 课）。**运行时间：** 在没有 GPU 的笔记本电脑上不到一分钟。无需下载任何数据。
 #
 # {{launch}}
 
@@ -59,8 +59,7 @@ for row in range(2):
 assert torch.equal(X[:, 1:], Y[:, :-1])  # Y is X, one step later
 
 # %% [markdown] lang="en" id="task"
-# So the task is: **at every position, predict the next character.** (Words run together where a line of the book ends;
-# *Dive into Deep Learning*, D2L for short, joins lines without a space, and we keep its text as it is so that numbers can be compared.)
+# So the task is: **at every position, predict the next character.** (Words run together where a line of the book ends: *Dive into Deep Learning*, D2L for short, joins lines without a space.)
 
 # %% [markdown] lang="zh" id="task"
 # 任务就是：**在每个位置上预测下一个字符。**（书中换行处的单词会连在一起，因为《动手学深度学习》（D2L）拼接各行时不加空格；为了便于比较数值，我们原样保留。）
@@ -70,7 +69,7 @@ assert torch.equal(X[:, 1:], Y[:, :-1])  # Y is X, one step later
 #
 # Here is a network for this task, before a word about how it works. Press **{{label train}}**: it reads the 10,000 characters again and again, and below the plot stands what it writes now, beginning with `time traveller`. **Predict** before you press: which English word of more than one letter will it write first?
 #
-# The plot shows its perplexity, that is, among how many characters it might as well guess blindly. The solid line is for the text that it reads; it falls and falls. The dashed line is for 5,000 characters that it never trains on, and after a while it turns up. What *that* means is the story of this lesson. The same controls come back further down, in *The playground*, when you know what each of them does.
+# The plot shows its perplexity, that is, among how many characters it might as well guess blindly: the solid line for the text that it reads, the dashed line for 5,000 characters that it never trains on. Why the two part is the story of this lesson. The controls come back in *The playground*, when you know what each of them does.
 #
 # <details><summary>Which word?</summary><code>the</code>, <code>and</code> or <code>an</code>: from each of seven random starts <code>the</code> or <code>and</code> stood there after one to three readings of the text, and <code>time traveller</code> once more after nine to twelve. No word is commoner in this text than <code>the</code>, few are commoner than <code>and</code>.</details>
 
@@ -79,7 +78,7 @@ assert torch.equal(X[:, 1:], Y[:, :-1])  # Y is X, one step later
 #
 # 这里就有一个做这项任务的网络，先不讲它的原理。按下 **{{label train}}**（训练），它就一遍又一遍地读那 10,000 个字符；图的下方是它此刻从 `time traveller` 接着写出的文字。先**猜一猜**，再按：除了单个字母，它最先写出的英语单词会是哪一个？
 #
-# 图上画的是困惑度，表示它的预测和在多少个字符中盲猜一样差。实线是它读的文本，一路下降；虚线是另外 5,000 个字符，从不用来训练它，过一阵子就掉头向上。**这**意味着什么，正是本课要讲的故事。等你弄懂了每个控件的作用，后面的“游乐场”一节还会用到它们。
+# 图上画的是困惑度，表示它的预测和在多少个字符中盲猜一样差：实线是它读的文本，虚线是另外 5,000 个字符，从不用来训练它。两条线为什么会分开，正是本课要讲的故事。等你弄懂了每个控件的作用，后面的“游乐场”一节还会用到它们。
 #
 # <details><summary>哪个单词？</summary><code>the</code>、<code>and</code> 或 <code>an</code>：七个随机起点，每次都是读一到三遍之后就出现 <code>the</code> 或 <code>and</code>；读九到十二遍之后，又写出了 <code>time traveller</code>。在这段文本里，没有哪个单词比 <code>the</code> 更常见，比 <code>and</code> 更常见的也没几个。</details>
 
@@ -171,12 +170,9 @@ assert O.shape == (num_steps * batch_size, q) and H.shape == C.shape == (num_lay
 #
 # $$\exp\!\Big(-\frac{1}{T}\sum_{t=1}^{T} \ln P(x_{t+1} \mid x_1, \ldots, x_t)\Big),$$
 #
-# roughly: the model is as badly off as if it guessed blindly among so many characters. Guessing among all 28 tokens gives 28; being sure, and
-# right, every time gives 1; being sure and wrong has no upper limit.
+# roughly: among so many characters it might as well guess blindly. Guessing among all 28 tokens gives 28; being sure, and right, every time gives 1; being sure and wrong has no upper limit.
 #
-# D2L trains for 500 epochs (passes through the text) by stochastic gradient descent (SGD) with learning rate 2. On a laptop that takes minutes, so the cell below really does it
-# only where there is a GPU, or if you start Jupyter with `FULL=1`; otherwise it loads a run that was **recorded** earlier
-# with this very code.
+# D2L trains for 500 epochs (passes through the text) by stochastic gradient descent (SGD) with learning rate 2. That takes minutes, so the cell below does it only where there is a GPU, or if you start Jupyter with `FULL=1`; otherwise it loads a run **recorded** earlier with this very code.
 
 # %% [markdown] lang="zh" id="perplexity"
 # ## 训练与预测
@@ -207,12 +203,12 @@ plot.follow([r._replace(held_out=None) for r in run.records], f"LSTM 2 x 256\nSG
 
 # %% [markdown] lang="en" id="plateau"
 # For dozens of epochs nothing seems to happen: the perplexity stays on a plateau below 20, where the *frequencies of the letters* alone bring it
-# (exercise 2 computes that number). Then the network finds words; the curve falls faster and faster, from about epoch 250 on it lies close to 1, and the end is 1.0.
+# (exercise 2 computes that number). Then the network finds words, and the curve falls faster and faster; from about epoch 250 on it lies close to 1.
 #
 # And what does it write? The two lines printed above the plot are its own: it went on from `time traveller` and from `traveller`, each time with the likeliest character. Let us look for them in the training text.
 
 # %% [markdown] lang="zh" id="plateau"
-# 开头的几十个迭代周期里似乎什么也没有发生：困惑度进入平台期，停在 20 以下，这是只靠**字符频率**就能达到的水平（练习 2 会算出这个数）。随后网络逐渐学会单词，曲线越降越快，大约从第 250 个迭代周期起贴近 1，最终是 1.0。
+# 开头的几十个迭代周期里似乎什么也没有发生：困惑度进入平台期，停在 20 以下，这是只靠**字符频率**就能达到的水平（练习 2 会算出这个数）。随后网络逐渐学会单词，曲线越降越快，大约从第 250 个迭代周期起贴近 1。
 #
 # 那么它写了些什么？图的上方打印的两行文字就是它写的：分别从 `time traveller` 和 `traveller` 接着写下去，每次都取概率最大的字符。我们在训练文本里找一找。
 
@@ -227,43 +223,60 @@ for line in run.generated:
 # %% [markdown] lang="en" id="memory-or-language"
 # ## Memory or language?
 #
-# In our recording both lines stand in the book, every letter of them: the network recites. So the perplexity of 1 was measured on a text that it has read 500 times, and can repeat. `corpus.held_out` holds the 5,000
-# characters that follow in the book, which it never trains on: the held-out text, also called **validation set**. **Predict:** is the perplexity there 1.1? 3? 10? More?
+# Both lines stand in the book, every letter of them: the network recites. So the perplexity of 1 was measured on a text that it has read 500 times. `corpus.held_out` holds the 5,000
+# characters that follow in the book, which it never trains on: the held-out text, also called **validation set**. **Predict** its perplexity there, a slider for each of five epochs.
 
 # %% [markdown] lang="zh" id="memory-or-language"
 # ## 记住了原文，还是学会了语言？
 #
-# 在我们的记录里，这两行都一字不差地出现在书中：网络是在背诵原文。也就是说，困惑度 1 是在它读过 500 遍、背得出来的文本上测得的。`corpus.held_out` 是书中紧接着的 5,000 个字符，从不用来训练：这就是留出（held-out）文本，也叫**验证集**。
-# **猜一猜：** 在留出文本上，困惑度会是 1.1、3、10，还是更大？
+# 这两行都一字不差地出现在书中：网络是在背诵原文。也就是说，困惑度 1 是在它读过 500 遍的文本上测得的。`corpus.held_out` 是书中紧接着的 5,000 个字符，从不用来训练：这就是留出（held-out）文本，也叫**验证集**。
+# **猜一猜**那里的困惑度曲线：五个迭代周期，各有一个滑块。
 
 # %% tags=["hide-input"] id="plot-held-out"
-plot = utils.LivePlot(num_epochs, title=run.about["origin"])
-plot.follow(run.records, f"LSTM 2 x 256\nSGD, lr {lr}")
-for r in (utils.best(run.records), run.records[-1]):
-    print(f"epoch {r.epoch}: training {r.perplexity:.2f}, held-out {utils.shorten(r.held_out)}")
+# the recorded run's held-out perplexity, behind a guess
+def draw_held_out():
+    """Draw the training and the held-out perplexity over epochs."""
+    fig, ax = utils.new_figure(7, 2.6, place=(0.1, 0.19, 0.88, 0.78))
+    epochs, trained, held_out = ([r[i] for r in run.records] for i in range(3))
+    ax.semilogy(epochs, trained, color=utils.BLUE, label="training")
+    ax.semilogy(epochs, held_out, "--", color=utils.BLUE, label="held-out")
+    ax.axhline(vocab_size, color="0.4", linewidth=0.8, linestyle=":", label="blind guessing")
+    ax.set(xlabel="epoch", ylabel="perplexity", ylim=(0.9, 100))
+    ax.legend(frameon=False, ncols=3, loc="lower left")
+    return fig
+
+low, last = utils.best(run.records), run.records[-1]
+said = "Epoch {0.epoch}: training {0.perplexity:.2f}, held-out {0.held_out:.2f}"
+utils.guess(
+    "held-out perplexity while it trains for 500 epochs",
+    ([r.epoch for r in run.records], [r.held_out for r in run.records]),
+    at=(1, 100, 200, 300, 500), between=(1, 100), log=True, labels=("epoch", "perplexity"),
+    because=f"{said.format(low)}, the lowest. {said.format(last)}.", show=draw_held_out,
+)
 
 # %% [markdown] lang="en" id="memory"
-# The dashed curve falls while the network learns what English has in general, such as common letters and short words. From its lowest point on it rises, in the end above blind guessing (28): what the network goes on learning is *these* 10,000 characters, and with more than 800,000 parameters it can afford to learn them by heart.
+# The dashed curve falls while the network learns what English has in general, such as common letters and short words. From its lowest point on it rises, in the end above blind guessing: what the network goes on learning is *these* 10,000 characters, and more than 800,000 parameters can hold them by heart.
 # Has it unlearnt its English? Or become too sure of itself, since being sure and wrong has no upper limit? *Temperature*, below, finds out.
 #
-# From here on **no training perplexity is shown without the held-out one beside it**. (They are measured a little differently: the
-# training perplexity while the network trains, with the state carried along; the held-out one afterwards, in windows of 35 characters that each start from a zero state.)
+# From here on **no training perplexity is shown without the held-out one beside it**.
+#
+# <details><summary>They are measured a little differently</summary>The training perplexity while the network trains, with the state carried along; the held-out one after each epoch, in windows of 35 characters that each start from a zero state.</details>
 
 # %% [markdown] lang="zh" id="memory"
-# 虚线先下降：这时网络学到的是英语的一般规律，比如常见字母和短单词。过了最低点，虚线掉头向上，最后比盲猜（28）还高：网络继续学到的，只是**这** 10,000 个字符；80 多万个参数，背下原文绰绰有余。
+# 虚线先下降：这时网络学到的是英语的一般规律，比如常见字母和短单词。过了最低点，虚线掉头向上，最后比盲猜还高：网络继续学到的，只是**这** 10,000 个字符；80 多万个参数，背下原文绰绰有余。
 # 它把英语忘了吗？还是变得过于自信（确信却猜错，困惑度没有上限）？后面的“温度”一节会弄清楚。
 #
-# 从这里起，**训练困惑度旁边总会画出留出文本上的困惑度**。（两者的测法略有不同：训练困惑度在训练过程中测得，状态在小批量之间传递；
-# 留出困惑度在每个迭代周期之后测得，文本切成 35 个字符的窗口，每个窗口都从零状态开始。）
+# 从这里起，**训练困惑度旁边总会画出留出文本上的困惑度**。
+#
+# <details><summary>两者的测法略有不同</summary>训练困惑度在训练过程中测得，状态在小批量之间传递；留出困惑度在每个迭代周期之后测得，文本切成 35 个字符的窗口，每个窗口都从零状态开始。</details>
 
 # %% [markdown] lang="en" id="fast"
 # ## The same, much faster
 #
 # Same network, same text, same minibatches: what holds D2L's run up for so long? Two suspects.
 #
-# **Characters that whisper.** A one-hot input picks a single number out of $\mathbf{W}_{xh}^{(1)}$ for each sum, and PyTorch draws these numbers from
-# $U(-1/\sqrt{h}, 1/\sqrt{h})$, the uniform distribution: all values between these bounds, here $-1/16$ and $1/16$, are equally likely. With inputs of size 1, a sum of $h$ terms is then about $1/\sqrt{3} \approx 0.6$ in size, but a sum of *one* term $1/\sqrt{3h} \approx 0.04$. So small are the states, and the scores that the output layer makes of them: before training
-# it makes hardly any difference which character was read. `utils.enlarge_weights` draws two matrices anew, $\mathbf{W}_{xh}^{(1)}$ from $U(-2, 2)$ and $\mathbf{W}_{hq}$ from $U(-1/2, 1/2)$.
+# **Characters that whisper.** PyTorch draws all weights from $U(-1/\sqrt{h}, 1/\sqrt{h})$, the uniform distribution between these bounds, here $-1/16$ and $1/16$. A sum of $h$ terms is then about $1/\sqrt{3} \approx 0.6$ in size; but a one-hot input picks a *single* number out of $\mathbf{W}_{xh}^{(1)}$, about $1/\sqrt{3h} \approx 0.04$. So before training it makes hardly any difference which character was read.
+# `utils.enlarge_weights` draws two matrices anew, $\mathbf{W}_{xh}^{(1)}$ from $U(-2, 2)$ and $\mathbf{W}_{hq}$ from $U(-1/2, 1/2)$.
 #
 # **Small steps.** The gradients of many weights are tiny, and SGD takes steps in proportion. **Adam** adapts the step size of every parameter.
 #
@@ -274,8 +287,7 @@ for r in (utils.best(run.records), run.records[-1]):
 #
 # 网络、文本、小批量都不变：D2L 的训练为什么那么久？嫌疑有两个。
 #
-# **字符的声音太轻。** 对公式里的每个和来说，独热输入只从 $\mathbf{W}_{xh}^{(1)}$ 里挑出一个数；PyTorch 从均匀分布 $U(-1/\sqrt{h}, 1/\sqrt{h})$ 中抽取这些数，也就是在两个边界（这里是 $-1/16$ 和 $1/16$）之间等可能地取值。
-# 输入的大小为 1 时，$h$ 项之和约为 $1/\sqrt{3} \approx 0.6$，而只有**一项**时约为 $1/\sqrt{3h} \approx 0.04$。隐状态就这么小，输出层由它打出的分数也一样小：训练之前，读到哪个字符几乎没有差别。
+# **字符的声音太轻。** PyTorch 从均匀分布 $U(-1/\sqrt{h}, 1/\sqrt{h})$ 中抽取所有权重，这里就是在 $-1/16$ 和 $1/16$ 之间等可能地取值。这样，$h$ 项之和约为 $1/\sqrt{3} \approx 0.6$；而独热输入只从 $\mathbf{W}_{xh}^{(1)}$ 里挑出**一个**数，约为 $1/\sqrt{3h} \approx 0.04$。所以训练之前，读到哪个字符几乎没有差别。
 # `utils.enlarge_weights` 重新抽取两个矩阵：$\mathbf{W}_{xh}^{(1)}$ 取自 $U(-2, 2)$，$\mathbf{W}_{hq}$ 取自 $U(-1/2, 1/2)$。
 #
 # **步子太小。** 许多权重的梯度很小，而 SGD 的步长与梯度成正比。**Adam** 为每个参数分别调整步长。
@@ -300,11 +312,11 @@ for enlarged in (False, True):
     print(f"enlarged={enlarged!s:<6} P(next) differs by at most {difference:.5f}")
 
 # %% [markdown] lang="en" id="fast-race"
-# More than a hundredfold, before the first step of training. Now the weights first, with D2L's own SGD; then Adam as well. `utils.fit` is D2L's training loop, written as a generator that hands out one record per epoch (the loop that you wrote yourself in lesson 2).
+# More than a hundredfold, before the first step of training. Now the weights first, with D2L's own SGD; then Adam as well. `utils.fit` is D2L's training loop, one record per epoch (you wrote it yourself in lesson 2).
 # **Predict:** will there still be a plateau? And say aloud, watching the dashed curves, when you would stop.
 
 # %% [markdown] lang="zh" id="fast-race"
-# 训练还没开始，差别已经放大了一百多倍。现在先放大权重，仍用 D2L 的 SGD；再换成 Adam。`utils.fit` 就是 D2L 的训练循环，只是写成了生成器，每个迭代周期交出一条记录（这就是第 2 课里亲手写过的那个循环）。
+# 训练还没开始，差别已经放大了一百多倍。现在先放大权重，仍用 D2L 的 SGD；再换成 Adam。`utils.fit` 就是 D2L 的训练循环，每个迭代周期交出一条记录（第 2 课里亲手写过）。
 # **猜一猜：** 还会有平台期吗？训练时请盯住虚线，觉得该停的时候就说一声“停”。
 
 # %% id="train-fast"
@@ -323,64 +335,30 @@ trainings = {
 race = utils.LivePlot(20).race(trainings)
 
 # %% tags=["hide-input"] id="compare-recipes"
+# when each recipe gets there, in epochs: one costs the same in all three, same network, same text
 sgd_records, records = race.values()
 
-def seconds_of(records):
-    """Seconds of training until the end of each epoch (scoring the held-out text not counted)."""
-    return torch.tensor([r.seconds for r in records]).cumsum(0).tolist()
-
 def reaches(records, perplexity):
-    """The first epoch whose training perplexity is so low, and the seconds until then."""
-    for r, seconds in zip(records, seconds_of(records)):
-        if r.perplexity <= perplexity:
-            return r.epoch, f"{seconds:.1f}"
-    return "-", "-"
+    """The first epoch whose training perplexity is so low."""
+    return next((r.epoch for r in records if r.perplexity <= perplexity), "-")
 
-epoch_seconds = torch.tensor([r.seconds for r in sgd_records]).median().item()  # of SGD, here
-d2l_records = [r._replace(seconds=epoch_seconds) for r in run.records]
-by_recipe = {f"SGD ({run.about['origin']})": d2l_records}
+by_recipe = {f"SGD ({run.about['origin']})": run.records}
 by_recipe |= {"SGD, enlarged weights": sgd_records, "Adam, enlarged weights": records}
 rows = []
 for name, rs in by_recipe.items():
     best = utils.best(rs)
-    rows.append([name, *reaches(rs, 1.1), f"{best.held_out:.2f}", best.epoch])
-head = ["recipe", "training 1.1 at epoch", "after seconds", "held-out, best", "at epoch"]
-utils.table(head, rows)
-
-# %% tags=["hide-input"] id="draw-wall-time"
-def draw_wall_time():
-    """Perplexity over seconds of training, both axes logarithmic."""
-    fig, ax = utils.new_figure(8, 3.4)
-    for style, label in (("-", "training"), ("--", "held-out")):
-        ax.plot([], [], style, color="0.4", label=label)
-    ax.axhline(1.1, color="0.4", linewidth=0.8, linestyle=":", label="perplexity 1.1")
-    for number, (name, rs) in enumerate(by_recipe.items(), start=1):
-        x, colour = seconds_of(rs), utils.PALETTE[number - 1]
-        ax.loglog(x, [r.perplexity for r in rs], color=colour, label=f"{number}  {name}")
-        ax.loglog(x, [r.held_out for r in rs], "--", color=colour)
-        for y in (rs[-1].perplexity, rs[-1].held_out):
-            ax.text(x[-1], y, f" {number}", color=colour, va="center")
-    ax.set(xlabel="seconds of training", ylabel="perplexity", ylim=(0.95, 70))
-    xticks, yticks = (0.3, 1, 3, 10, 30, 100, 300, 1000), (1, 2, 5, 10, 20, 50)
-    ax.set_xticks(xticks, [f"{x:g}" for x in xticks])
-    ax.set_yticks(yticks, [f"{y:g}" for y in yticks])
-    ax.minorticks_off()
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize="small")
-    return fig
-
-draw_wall_time()
+    rows.append([name, reaches(rs, 1.1), f"{best.held_out:.2f}", best.epoch])
+utils.table(["recipe", "training 1.1 at epoch", "held-out, best", "at epoch"], rows)
 
 # %% [markdown] lang="en" id="fast-lesson"
-# The plateau is gone, with the same SGD: it had nothing to do with language, the characters were not heard. Adam does the rest (SGD with enlarged weights is still on its way after 20 epochs: a dash in the table). The story is the same, told faster: curves 1 and 3 have one shape, the training curve falls towards 1, and the held-out curve turns upwards long before.
-# (The recorded run's seconds are its epochs at the speed that SGD has just shown on your machine; `python -m benchmarks recipes` really runs both side by side.)
+# The plateau is gone, with the same SGD: it had nothing to do with language, the characters were not heard. Adam does the rest (SGD with enlarged weights is still on its way: a dash). The story is the same, told faster; an epoch takes as long in each row. (`python -m benchmarks recipes` measures seconds.)
 #
-# But each curve is one random start, and two matrices were changed at once. The control, recorded: either matrix, both or neither enlarged, five random starts each. **Predict:** which of the two does it, and can Adam do without?
+# But each curve is one random start, and two matrices were changed at once. The control, recorded: either matrix, both or neither enlarged, five random starts each. **Predict:** which of the two does more?
 
 # %% [markdown] lang="zh" id="fast-lesson"
-# 还是同样的 SGD，平台期却消失了：它与语言无关，只是字符的声音没有被听见。剩下的就交给 Adam（放大权重的 SGD 在 20 个迭代周期之后还在路上，表中记作短横）。故事还是那个故事，只是讲得更快：1 号和 3 号曲线形状相同，训练曲线降向 1，而留出曲线早已掉头向上。
-# （“recorded run”的秒数，是它的迭代周期数按 SGD 刚才在你的机器上的速度折算的；运行 `python -m benchmarks recipes`，可以真正并排比较两者。）
+# 还是同样的 SGD，平台期却消失了：它与语言无关，只是字符的声音没有被听见。剩下的就交给 Adam（放大权重的 SGD 还在路上，表中记作短横）。故事还是那个故事，只是讲得更快；三行中，一个迭代周期的用时相同。（运行 `python -m benchmarks recipes` 可以实测秒数。）
 #
-# 不过，每条曲线只是一个随机起点，而且一次改了两个矩阵。来看对照实验的记录：两个矩阵各自放大、同时放大或都不放大，各取五个随机起点。**猜一猜：** 是哪个矩阵在起作用？有了 Adam，还需要放大吗？
+# 不过，每条曲线只是一个随机起点，而且一次改了两个矩阵。来看对照实验的记录：两个矩阵各自放大、同时放大或都不放大，各取五个随机起点。**猜一猜：** 哪个矩阵的作用更大？
 
 # %% id="starts"
 def from_start(recipe, W_xh, W_hq, seed):
@@ -401,26 +379,41 @@ changes = {"neither": (0, 0), "W_hq": (0, 1), "W_xh": (1, 0), "both": (1, 1)}
 points = [(r, *c, seed) for r in ("D2L", "fast") for c in changes.values() for seed in range(5)]
 start_rows, about = utils.recorded("starts", lambda: [from_start(*point) for point in points])
 
+# %% tags=["hide-input"] id="starts-guess"
+# training perplexity at the end, behind a guess
 def of_starts(recipe, column):
     """{what was enlarged: the numbers in this column, one for each random start}"""
     rows = [row for row in start_rows if row[0] == recipe]
     return {what: [r[column] for r in rows if tuple(r[1:3]) == c] for what, c in changes.items()}
 
+def draw_starts():
+    """A dot for each training."""
+    ends = {f"SGD, {what}": values for what, values in of_starts("D2L", 4).items()}
+    ends |= {f"Adam, {what}": values for what, values in of_starts("fast", 4).items()}
+    return utils.draw_spread(ends, f"training perplexity after 20 epochs ({about['origin']})")
+
+utils.guess(
+    "which matrix does more for the training perplexity after 20 epochs?",
+    "W_xh, which reads the characters",
+    choices=("W_xh, which reads the characters", "W_hq, the output layer's", "not told apart"),
+    because="With either optimizer, even its worst start is ahead of the other's best.",
+    show=draw_starts,
+)
+
+# %% tags=["hide-input"] id="rank-starts"
+# which of them are told apart on new text
 print(f"{about['origin']}: {len(start_rows)} trainings of 20 epochs. Lowest held-out, with Adam:")
 utils.ranking(of_starts("fast", 5))
-ends = {f"SGD, {what}": values for what, values in of_starts("D2L", 4).items()}
-ends |= {f"Adam, {what}": values for what, values in of_starts("fast", 4).items()}
-utils.draw_spread(ends, f"training perplexity after 20 epochs ({about['origin']})")
 
 # %% [markdown] lang="en" id="starts-look"
-# On the training text either matrix helps, both help most, and $\mathbf{W}_{xh}^{(1)}$ more than $\mathbf{W}_{hq}$: above all, the characters must be heard. Adam needs that, too: in 20 epochs it comes down to about 4 with neither and to 1.1 with both. On new text it gains as well: held-out, at best, 6.4 to 6.7 with $\mathbf{W}_{xh}^{(1)}$ enlarged, above 7 without.
+# Either matrix helps on the training text, and both help most. Adam needs that, too: in 20 epochs it comes down to about 4 with neither and to 1.1 with both. On new text it gains as well: held-out, at best, 6.4 to 6.7 with $\mathbf{W}_{xh}^{(1)}$ enlarged, above 7 without.
 #
-# Yet the better start learns by heart all the same: its dashed curve turns up. Stop at the lowest point (**early stopping**), or give the network more to read, as the last sweep of this lesson does.
+# Yet the better start learns by heart all the same: stop at the lowest point (**early stopping**).
 
 # %% [markdown] lang="zh" id="starts-look"
-# 在训练文本上，两个矩阵各有帮助，同时放大最好，而 $\mathbf{W}_{xh}^{(1)}$ 的作用大于 $\mathbf{W}_{hq}$：首先要让字符被听见。Adam 也需要这一点：20 个迭代周期之后，都不放大时约为 4，两者都放大则为 1.1。在新文本上同样有好处：放大 $\mathbf{W}_{xh}^{(1)}$，最好的留出困惑度为 6.4 到 6.7；不放大则在 7 以上。
+# 在训练文本上，两个矩阵各有帮助，同时放大最好。Adam 也需要这一点：20 个迭代周期之后，都不放大时约为 4，两者都放大则为 1.1。在新文本上同样有好处：放大 $\mathbf{W}_{xh}^{(1)}$，最好的留出困惑度为 6.4 到 6.7；不放大则在 7 以上。
 #
-# 不过，起点再好，网络照样死记硬背：虚线还是掉头向上。可以停在最低处（**提前停止**，early stopping），也可以给它更多的文本去读，就像本课最后一次扫描那样。
+# 不过，起点再好，网络照样死记硬背：应当停在最低处（**提前停止**，early stopping）。
 
 # %% [markdown] lang="en" id="temperature"
 # ## Temperature
@@ -465,16 +458,12 @@ def draw_next(prefix, tau):
 draw_next("the time trav", 1.0)
 
 # %% [markdown] lang="en" id="temperature-widget"
-# At low temperatures the network recites the book; at $\tau = 1$ it slips now and then, and at $\tau = 2$ words fall apart. The bars show one step: after `the time trav` nearly all the probability lies on `e`.
-#
-# Now with a slider, and with a prefix of your own: one that the book decides (`the medical`), one that it leaves open (`the `). **Predict:** can $\tau$ make another bar the highest?
+# At low temperatures the network recites the book; at $\tau = 2$ words fall apart. The bars show one step. Now with a slider, and a prefix of your own: one that the book decides (`the medical`), one that it leaves open (`the `). **Predict:** can $\tau$ make another bar the highest?
 #
 # <details><summary>Can it?</summary>No: dividing all scores by one number leaves their order as it is. At τ = 1 the space has nearly everything after <code>the medical</code>, and several letters share it after <code>the </code>; at τ = 0.1 nearly all lies on one of them.</details>
 
 # %% [markdown] lang="zh" id="temperature-widget"
-# 温度低时，网络背诵原文；$\tau = 1$ 时偶尔出错，$\tau = 2$ 时单词就散了架。条形图画的是其中一步：读完 `the time trav` 之后，几乎全部概率都集中在 `e` 上。
-#
-# 再换成滑块，前缀也可以自己输入：试一个书中后文唯一确定的（`the medical`），再试一个后文不确定的（`the `）。**猜一猜：** 改变 $\tau$，能让另一根条变成最高的吗？
+# 温度低时，网络背诵原文；$\tau = 2$ 时，单词就散了架。条形图画的是其中一步。再换成滑块，前缀也可以自己输入：试一个书中后文唯一确定的（`the medical`），再试一个后文不确定的（`the `）。**猜一猜：** 改变 $\tau$，能让另一根条变成最高的吗？
 #
 # <details><summary>能吗？</summary>不能：所有分数除以同一个数，大小顺序不变。τ = 1 时，<code>the medical</code> 之后几乎全部概率都在空格上，<code>the </code> 之后则由好几个字母分享；τ = 0.1 时，几乎全部又落在其中一个上。</details>
 
@@ -488,10 +477,10 @@ utils.explore(
 )
 
 # %% [markdown] lang="en" id="too-sure-text"
-# Now the question from *Memory or language?* If the network had unlearnt its English, its likeliest character would be right less often; if it is only too sure, heat should mend that. **Predict**, for the fast training from five random starts: how often is it right on the held-out text at its best epoch, how often at the end, and what does $\tau = 3$ make of the perplexity?
+# Now the question from *Memory or language?* If the network had unlearnt its English, its likeliest character would be right less often; if it is only too sure, heat should mend that. **Predict**, for five random starts: how often is it right on the held-out text at its best epoch, and how often at the end?
 
 # %% [markdown] lang="zh" id="too-sure-text"
-# 现在来回答“记住了原文，还是学会了语言？”一节留下的问题。如果网络忘掉了英语，概率最大的字符就会更少猜中；如果只是过于自信，升温就该能补救。快速训练，五个随机起点，请**猜一猜**：在最好的迭代周期，它在留出文本上猜中多少？到最后呢？取 $\tau = 3$，困惑度又会变成多少？
+# 现在来回答“记住了原文，还是学会了语言？”一节留下的问题。如果网络忘掉了英语，概率最大的字符就会更少猜中；如果只是过于自信，升温就该能补救。快速训练，五个随机起点，请**猜一猜**：在最好的迭代周期，它在留出文本上猜中多少？到最后呢？
 
 # %% id="too-sure"
 def score(model, tau=1):
@@ -504,6 +493,10 @@ def score(model, tau=1):
     loss = nn.functional.cross_entropy(O / tau, Y)
     return loss.exp().item(), (O.argmax(dim=1) == Y).double().mean().item()
 
+assert abs(score(fast)[0] / records[-1].held_out - 1) < 1e-3  # at tau = 1, as the race has it
+
+# %% tags=["hide-input"] id="too-sure-table"
+# five trainings, recorded
 def train_and_score(seed):
     """Perplexity and share right at the best epoch, both at the end, and there with tau = 3."""
     model = build_deep_lstm(enlarged=True, seed=seed)
@@ -523,16 +516,173 @@ utils.table(head, rows)
 # %% [markdown] lang="zh" id="too-sure-look"
 # 它猜中的次数几乎和最好的时候一样多：每 100 个字符猜中 44 到 46 个，最好时是 45 到 47 个。把 logit 除以 3 并不改变任何一次猜测，困惑度却从 21 以上降到约 7.5，而最低点约为 6.6。可见，升高的部分大多来自过于自信，真正忘掉的很少。
 
+# %% [markdown] lang="en" id="listen"
+# ## What units listen to
+#
+# Each layer of `fast` has 256 states. Does one of them *stand* for something: a vowel, the place in a word? Pictures of such units are famous; but among 512, some will follow anything a little. So measure: a unit's score is $|r|$, its correlation with a signal. The unit is chosen on one half of the held-out text and scored on the other.
+
+# %% [markdown] lang="zh" id="listen"
+# ## 单元在听什么
+#
+# `fast` 的每一层都有 256 个状态。其中会不会有一个**代表**着什么：元音，或者在单词中的位置？这类图很有名；可是 512 个单元里，总有几个多少跟着某种信号走。所以要用数来说话：单元的得分是 $|r|$，即它与某个信号的相关系数的绝对值；用留出文本的一半来挑选单元，用另一半来打分。
+
+# %% id="states-of"
+def one_hot(X):
+    return nn.functional.one_hot(X.T, num_inputs).float()  # (T, n, d) from (n, T)
+
+def states_of(model, X):
+    """The states of both layers, (2, T, n, h), while the model reads characters X (n, T)."""
+    first = nn.LSTM(num_inputs, num_hiddens).to(device)  # layer 1 alone, with its weights
+    below = {name: w for name, w in model.rnn.state_dict().items() if name.endswith("_l0")}
+    first.load_state_dict(below)
+    with torch.no_grad():
+        return torch.stack([first(one_hot(X))[0], model.rnn(one_hot(X))[0]])
+
+def listened(model, X):
+    """How much the score of the likeliest next character moves with each input read: (T, n)."""
+    inputs = one_hot(X).requires_grad_()  # (T, n, d)
+    O = model.linear(model.rnn(inputs)[0][-1])  # (n, q)
+    (gradient,) = torch.autograd.grad(O.max(dim=1).values.sum(), inputs)  # (T, n, d)
+    return gradient.norm(dim=-1)
+
+# %% tags=["hide-input"] id="signals"
+# the held-out text in windows, and three signals to be followed
+rows_held = (len(corpus.held_out) - 1) // num_steps
+X_held, Y_held = (
+    corpus.held_out[i:][: rows_held * num_steps].reshape(rows_held, num_steps).to(device)
+    for i in (0, 1)
+)  # (n, T) each
+space, vowels = vocab[" "], torch.tensor(vocab[list("aeiou")], device=device)
+places = torch.arange(num_steps, device=device).expand(rows_held, -1)  # (n, T)
+signals = {
+    "letters since the space": places - torch.where(X_held == space, places, 0).cummax(1).values,
+    "next is a space": Y_held == space,
+    "next is a vowel": torch.isin(Y_held, vowels),
+}
+
+# %% id="best-unit"
+def best_unit(H, signal):
+    """The unit of H (T, n, h) that follows a signal (n, T) best in one half; |r| in the other."""
+    unit, half = None, len(signal) // 2  # from the sixth letter on: before, little has been read
+    for rows in (slice(half), slice(half, None)):
+        values = torch.cat([signal.T[5:, rows, None].float(), H[5:, rows]], dim=-1)
+        r = torch.corrcoef(values.flatten(0, 1).T)[0, 1:].nan_to_num().abs()  # (h,)
+        unit = int(r.argmax()) if unit is None else unit
+    return unit, r[unit].item()
+
+units = {}
+for name, signal in signals.items():
+    units[name] = found = [best_unit(H, signal) for H in states_of(fast, X_held)]
+    told = (f"layer {l}: unit {u:>3}, |r| = {r:.2f}" for l, (u, r) in enumerate(found, start=1))
+    print(f"{name:<23}", *told, sep="   ")
+
+# %% [markdown] lang="en" id="listen-control"
+# Every signal has its unit. Now the control: the best of as many units in a network that was **never trained**, and the same for the gradient: which share of what moves a prediction lies ten or more characters back? Five random starts each, recorded. **Predict:** for which signal did training make a better unit?
+
+# %% [markdown] lang="zh" id="listen-control"
+# 每种信号都找得到一个单元。再看对照：**从未训练过**的网络里，同样多的单元中最好的那一个；对梯度也如此：影响一次预测的各个输入中，十个字符以前的占多大份额？各取五个随机起点（记录）。**猜一猜：** 对哪种信号，训练造就了更好的单元？
+
+# %% tags=["hide-input"] id="unit-control"
+# the control: five networks trained, five untrained, recorded
+def unit_scores(trained, seed):
+    """Its arguments, the best |r| for each signal and layer, and the gradient's share from afar."""
+    model = build_deep_lstm(enlarged=True, seed=seed)
+    if trained:
+        list(training(model, fast_recipe, seed))
+    H, norms = states_of(model, X_held), listened(model, X_held)
+    scores = [best_unit(H[l], signal)[1] for signal in signals.values() for l in (0, 1)]
+    far = (norms[:-10].sum(0) / norms.sum(0)).mean().item()
+    return trained, seed, *(round(score, 4) for score in (*scores, far))
+
+def all_scores():
+    return [unit_scores(trained, seed) for trained in (1, 0) for seed in range(5)]
+
+unit_rows, unit_about = utils.recorded("units", all_scores)
+measured = [f"{name}, layer {l}" for name in signals for l in (1, 2)] + ["share from afar"]
+
+# %% tags=["hide-input"] id="unit-guess"
+# what the control says, behind a guess
+def of_units(name):
+    """{network: the numbers measured, one for each random start}"""
+    column, kinds = 2 + measured.index(name), {"trained": 1, "untrained": 0}
+    return {kind: [row[column] for row in unit_rows if row[0] == k] for kind, k in kinds.items()}
+
+def unit_table():
+    """What was measured, from the lowest to the highest of five random starts."""
+    rows = []
+    for name in measured:
+        rows.append([name, *(f"{min(v):.2f} to {max(v):.2f}" for v in of_units(name).values())])
+    return utils.table([unit_about["origin"], "trained", "never trained"], rows)
+
+utils.guess(
+    "for which signal did training make a better unit?",
+    "next is a vowel",
+    choices=tuple(signals),
+    because="In layer 2 its best unit is ahead of any unit of a network that was never trained.",
+    show=unit_table,
+)
+
+# %% tags=["hide-input"] id="rank-units"
+# which of them are told apart
+for name in measured:
+    print(name)
+    utils.ranking(of_units(name), lower_is_better=False)
+
+# %% [markdown] lang="en" id="listen-look"
+# The prettiest picture proves least: some unit counts the letters of a word *before* training, because what a state has read fades with each step. What training made is a unit of layer 2 that expects a vowel; layer 1 has none. And predictions listen farther: a quarter of the gradient comes from ten letters back or more, against a fiftieth. A network that recites must know where it is.
+#
+# The text below is coloured by a unit of each layer (orange: towards 1, violet: towards −1). The bottom row shows what the prediction after the marked letter listened to, darker is more. **Try** another unit, another text.
+
+# %% [markdown] lang="zh" id="listen-look"
+# 最漂亮的图，证明力最弱：训练**之前**就有单元在数单词里的字母，因为状态读到的内容每走一步都会淡去一点。训练真正造就的，是第 2 层里一个预料下一个是元音的单元；第 1 层里没有。预测也听得更远：四分之一的梯度来自十个或更多字符以前，未训练时只有五十分之一。要背诵，就得知道自己背到了哪里。
+#
+# 下图用每一层的一个单元给文本上色（橙色：接近 1；紫色：接近 −1）。最下一行是被标出的字符之后那次预测听了什么，颜色越深，影响越大。换一个单元、换一段文本**试一试**。
+
+# %% tags=["hide-input"] id="draw-listening"
+# the text coloured: by a unit of each layer, and by what a prediction listened to
+LONGEST = 56  # letters that fit in a row
+
+def draw_listening(text, unit_1, unit_2, position):
+    """The text coloured by a unit of each layer; what the next prediction listened to."""
+    text = "".join(c for c in text.lower() if c in vocab.token_to_idx)[:LONGEST]
+    utils.require(text, "text", text, "at least one letter of the vocabulary")
+    X, t = torch.tensor([vocab[list(text)]], device=device), min(position, len(text))  # (1, T)
+    H = states_of(fast, X)[:, :, 0].cpu()  # (2, T, h)
+    norms = listened(fast, X[:, :t])[:, 0].cpu()  # (t,)
+    fig, ax = utils.new_figure(8.4, 2.2, bare=True)
+    ax.set(xlim=(-7.5, LONGEST), ylim=(3.1, -0.1))
+    style = {"aspect": "auto", "interpolation": "nearest"}
+    for row, (l, unit) in enumerate((("layer 1", unit_1), ("layer 2", unit_2))):
+        box = (0, len(text), row + 0.85, row + 0.15)
+        ax.imshow(H[row, None, :, unit], cmap="PuOr_r", vmin=-1.5, vmax=1.5, extent=box, **style)
+        ax.text(-7.4, row + 0.5, f"{l}\nunit {unit}", va="center")
+    share = (norms / norms.max().clamp(min=1e-30))[None]  # (1, t)
+    ax.imshow(share, cmap="Greys", vmin=0, vmax=1.8, extent=(0, t, 2.85, 2.15), **style)
+    ax.text(-7.4, 2.5, "listened to", va="center")
+    style = {"family": "DejaVu Sans Mono", "fontsize": 15.82, "va": "center"}
+    for row in range(3):  # each letter as wide as its box
+        ax.text(0, row + 0.5, text.replace(" ", "␣"), **style)
+    ax.plot([t - 1, t - 1, t, t, t - 1], [2.85, 2.15, 2.15, 2.85, 2.85], color=utils.VERMILION)
+    return fig
+
+# %% tags=["hide-input"] id="explore-listening"
+(unit_1, _), (unit_2, _) = units["letters since the space"][0], units["next is a vowel"][1]
+utils.explore(
+    draw_listening,
+    text=widgets.Text("time traveller for so it will be", description="text"),
+    unit_1=widgets.IntSlider(unit_1, min=0, max=num_hiddens - 1, description="layer 1"),
+    unit_2=widgets.IntSlider(unit_2, min=0, max=num_hiddens - 1, description="layer 2"),
+    position=widgets.IntSlider(20, min=1, max=LONGEST, description="position"),
+)
+
 # %% [markdown] lang="en" id="playground"
 # ## The playground
 #
-# Here are the controls of *Try it first* once more, with every run that you have made since. Move **{{label layers}}** and **{{label hidden_units}}**, press **{{label train}}**, and watch. Training runs in the background: other cells and all controls stay usable, **{{label stop}}** keeps the
-# model, and **{{label reset}}** clears everything. Every run stays in the plot (solid: training, dashed: held-out; the number at a curve's end is its row in the table), so you can compare.
-# Copy the line **{{label settings}}** to let your neighbour repeat your run. The recipe *fast* is Adam with enlarged weights, as above.
+# The controls of *Try it first* once more. Training runs in the background: **{{label stop}}** keeps the model, **{{label reset}}** clears everything. Every run stays in the plot (solid: training, dashed: held-out; the number at a curve's end is its row in the table). The recipe *fast* is Adam with enlarged weights, as above.
 #
-# Three things to find out. **Predict** first; then paste a line into **{{label settings}}**, press **{{label train}}**, wait for its end, and paste the next. The answers are folded away; their ranges are those of seven random starts, seeds 0 to 6. Add `seed=7` to a line, and see whether it stays within.
+# **Predict** first; then paste a line into **{{label settings}}**, press **{{label train}}**, wait for its end, and paste the next. The answers' ranges are those of seven random starts, seeds 0 to 6: add `seed=7` to a line, and see whether it stays within.
 #
-# **1. Deeper, or only larger?** Two layers have more than twice the parameters of one. The third network has one layer again, a wide one, and no more parameters than the second. Which network reaches a training perplexity of 2 after the fewest epochs (read them off the plot), which in the fewest seconds (the table says how long all 40 took), and which has the best held-out value?
+# **1. Deeper, or only larger?** The third network has one wide layer, and no more parameters than the second. Which network reaches a training perplexity of 2 after the fewest epochs (see the plot), which in the fewest seconds (the table has those of all 40), and which has the best held-out value?
 #
 # ```
 # layers=1 hidden_units=128 epochs=40
@@ -564,13 +714,11 @@ utils.table(head, rows)
 # %% [markdown] lang="zh" id="playground"
 # ## 游乐场
 #
-# 这里再次列出“先玩一玩”里的控件，你先前的每次训练也都还在。拖动 **{{label layers}}**（层数）和 **{{label hidden_units}}**（隐藏单元数），按 **{{label train}}**（训练），然后观察。训练在后台进行，其他单元格和所有控件照常可用；**{{label stop}}**（停止）会保留当前模型，
-# **{{label reset}}** 则全部清空。每次训练的曲线都会留在图上（实线为训练，虚线为留出；曲线末端的数字就是表中的行号），便于比较。
-# 把 **{{label settings}}** 那一行复制给同学，对方就能重现你的这次训练。训练方案 *fast* 就是上面用的 Adam 加放大的权重。
+# 这里再次列出“先玩一玩”里的控件。训练在后台进行；**{{label stop}}**（停止）会保留当前模型，**{{label reset}}**（重置）则全部清空。每次训练的曲线都会留在图上（实线为训练，虚线为留出；曲线末端的数字就是表中的行号）。训练方案 *fast* 就是上面用的 Adam 加放大的权重。
 #
-# 请弄清三件事。先**猜一猜**，再把一行设置粘贴到 **{{label settings}}**，按 **{{label train}}**，等它训练完，再粘贴下一行。答案折叠在题目下面，其中的范围取自七个随机起点（随机种子 0 到 6）：在一行末尾加上 `seed=7`，看看你的结果是否也在范围之内。
+# 先**猜一猜**，再把一行设置粘贴到 **{{label settings}}**，按 **{{label train}}**（训练），等它训练完，再粘贴下一行。答案中的范围取自七个随机起点（随机种子 0 到 6）：在一行末尾加上 `seed=7`，看看你的结果是否也在范围之内。
 #
-# **1. 是因为深，还是只因为大？** 两层网络的参数是单层的两倍多；第三个网络又是单层，但更宽，参数不比第二个多。要把训练困惑度降到 2，哪个网络用的迭代周期最少（从图上读出）？哪个用的秒数最少（表中有 40 个迭代周期的总秒数）？哪个的留出困惑度最好？
+# **1. 是因为深，还是只因为大？** 第三个网络是很宽的单层，参数不比第二个多。要把训练困惑度降到 2，哪个网络用的迭代周期最少（从图上读出）？哪个用的秒数最少（表中有 40 个迭代周期的总秒数）？哪个的留出困惑度最好？
 #
 # ```
 # layers=1 hidden_units=128 epochs=40
@@ -603,10 +751,10 @@ utils.table(head, rows)
 playground.show()
 
 # %% [markdown] lang="en" id="playground-code"
-# The buttons can be pressed from code as well, which is handy in a lecture. (Here only if you have trained nothing yet: one training ends another.)
+# The buttons can be pressed from code as well (here only if you have trained nothing yet).
 
 # %% [markdown] lang="zh" id="playground-code"
-# 按钮也可以用代码来按，讲课时很方便。（这里只在你还没有训练过时才按，因为新的训练会中止正在进行的那一次。）
+# 按钮也可以用代码来按（这里只在你还没有训练过时才按）。
 
 # %% id="drive-playground"
 if not playground.trainings:
@@ -616,42 +764,41 @@ if not playground.trainings:
 # %% [markdown] lang="en" id="sweep"
 # ## Deeper or wider? A sweep
 #
-# One race proves little. So train *every* network of 1 to 4 layers and 64 to 512 hidden units, each from five random starts, and stop each as soon as its held-out perplexity has not fallen for five epochs. Its lowest value counts.
-# `sweep_point` is a plain function of numbers; **joblib**, a library that runs many calls side by side, calls it wherever `where` says. Here is a small sweep in this process; each field of the heat map is a network with its lowest held-out perplexity, and darker is better:
+# One race proves little. So train *every* network of 1 to 4 layers and 64 to 512 hidden units, each from five random starts; stop each as soon as its held-out perplexity has not fallen for five epochs, and let its lowest value count. First a small sweep; each field of the heat map is a network, and darker is better.
 #
-# <details><summary>On several computers</summary>On a Dask cluster, a group of computers, it needs <code>pip install distributed</code>; the workers need a copy of this course on their <code>PYTHONPATH</code>, and the versions of your packages.</details>
+# <details><summary>On all cores, or on several computers</summary><code>run_sweep</code>, folded below, hands a plain function of numbers to <b>joblib</b>, a library that runs many calls side by side, wherever <code>where</code> says. On a Dask cluster, a group of computers, it needs <code>pip install distributed</code>; the workers need a copy of this course on their <code>PYTHONPATH</code>, and the versions of your packages.</details>
 
 # %% [markdown] lang="zh" id="sweep"
 # ## 加深还是加宽？扫描一遍
 #
-# 一场比赛说明不了什么。所以把 1 到 4 层、64 到 512 个隐藏单元的网络**全部**训练一遍，各取五个随机起点；留出困惑度连续五个迭代周期没有下降，就停止训练，以其最低值为准。
-# `sweep_point` 是一个参数全为数字的普通函数；**joblib**（并行调用函数的库）按照 `where` 的设定来调用它。先在当前进程里做一次小规模的扫描；热图的每一格是一个网络，数字是它的最低留出困惑度，颜色越深越好：
+# 一场比赛说明不了什么。所以把 1 到 4 层、64 到 512 个隐藏单元的网络**全部**训练一遍，各取五个随机起点；留出困惑度连续五个迭代周期没有下降，就停止训练，以其最低值为准。先做一次小规模的扫描：热图的每一格是一个网络，颜色越深越好。
 #
-# <details><summary>用多台计算机</summary>在由多台计算机组成的 Dask 集群上，需要 <code>pip install distributed</code>；各工作进程的 <code>PYTHONPATH</code> 里要有本课程的一份副本，软件包的版本也要与这里一致。</details>
+# <details><summary>用上所有的核，或多台计算机</summary>下面折叠着的 <code>run_sweep</code> 把一个参数全为数字的普通函数交给 <b>joblib</b>（并行调用函数的库），按照 <code>where</code> 的设定来调用。在由多台计算机组成的 Dask 集群上，需要 <code>pip install distributed</code>；各工作进程的 <code>PYTHONPATH</code> 里要有本课程的一份副本，软件包的版本也要与这里一致。</details>
 
 # %% id="sweep-point"
-def sweep_point(num_layers, num_hiddens, seed, start=0, end=10_000, patience=5):
-    """Train on the text from start to end, until the held-out perplexity falls no more.
-
-    Returns (layers, hidden units, seed, lowest held-out perplexity, its epoch).
-    """
+def lowest_held_out(model, seed, start=0, end=10_000, patience=5):
+    """Train until the held-out perplexity falls no more; its lowest value, and when."""
     import utils  # not this process's: in another one the function is all there is
 
     corpus, fast = utils.load_corpus(), utils.RECIPES["fast"]
     train = utils.load_corpus(max_tokens=end, held_out_tokens=1).train[start:]
-    vocab_size = len(corpus.vocab)
-    utils.seed_everything(seed)
-    lstm = utils.torch.nn.LSTM(vocab_size, num_hiddens, num_layers)
-    model = utils.enlarge_weights(utils.d2l.RNNModel(lstm, vocab_size)).to(utils.d2l.try_gpu())
-    batches = utils.Batches(train, seed=seed)
     options = {"lr": fast.lr, "optimizer": fast.optimizer, "num_epochs": 40}
     best = None
-    for r in utils.fit(model, batches, held_out=corpus.held_out, **options):
+    for r in utils.fit(model, utils.Batches(train, seed=seed), held_out=corpus.held_out, **options):
         if best is None or r.held_out < best.held_out:
             best = r
         elif r.epoch >= best.epoch + patience:
             break
-    return num_layers, num_hiddens, seed, round(best.held_out, 4), best.epoch
+    return round(best.held_out, 4), best.epoch
+
+def sweep_point(num_layers, num_hiddens, seed):
+    """(layers, hidden units, seed, lowest held-out perplexity, its epoch)"""
+    import utils
+
+    utils.seed_everything(seed)
+    lstm = nn.LSTM(num_inputs, num_hiddens, num_layers)
+    model = utils.enlarge_weights(utils.d2l.RNNModel(lstm, vocab_size)).to(utils.d2l.try_gpu())
+    return num_layers, num_hiddens, seed, *lowest_held_out(model, seed)
 
 sweep_point(1, 64, seed=0)
 
@@ -679,24 +826,26 @@ def draw_sweep(rows, title=""):
     ax.set_yticks(range(len(LAYERS)), LAYERS)
     return fig
 
-# %% id="run-sweep"
+# %% tags=["hide-input"] id="run-sweep"
+# where the trainings run: here; on all cores: {"n_jobs": -1}; on a Dask cluster:
+# where = {"backend": "dask", "scheduler_host": "tcp://127.0.0.1:8786"}
 from IPython.display import display
 from joblib import Parallel, delayed, parallel_config
 
-where = {"n_jobs": 1}  # here; on all cores: {"n_jobs": -1}; on a Dask cluster:
-# where = {"backend": "dask", "scheduler_host": "tcp://127.0.0.1:8786"}
+where = {"n_jobs": 1}
 
-def run_sweep(points, draw=draw_sweep):
-    """The rows of sweep_point, in order; what `draw` makes of them fills while they come."""
+def run_sweep(points, draw=draw_sweep, train=sweep_point):
+    """The rows of train(*point), in order; what `draw` makes of them fills while they come."""
     rows, handle = [], display(draw([]), display_id=True)
     with parallel_config(**where):
-        trainings = (delayed(sweep_point)(*point) for point in points)
+        trainings = (delayed(train)(*point) for point in points)
         for row in Parallel(return_as="generator")(trainings):
             rows.append(row)
             if handle:  # none outside a notebook
                 handle.update(draw(rows, f"{len(rows)} of {len(points)} trainings"))
     return rows
 
+# %% id="small-sweep"
 small_sweep = run_sweep([(l, h, 0) for l in (1, 2) for h in (64, 128)])
 
 # %% [markdown] lang="en" id="full-sweep-text"
@@ -711,7 +860,8 @@ sweep_rows, about = utils.recorded("sweep", lambda: run_sweep(points))
 print(f"{about['origin']}: {len(sweep_rows)} trainings on {about['machine']}, {about['versions']}")
 draw_sweep(sweep_rows, about["origin"])
 
-# %% id="rank-sweep"
+# %% tags=["hide-input"] id="rank-sweep"
+# which networks the sweep tells apart
 def num_parameters(l, h):
     """Of nn.LSTM(28, h, l): layer 1 reads d inputs, each further layer h states."""
     return 4 * h * (num_inputs + h + 2) + (l - 1) * 4 * h * (h + h + 2)
@@ -730,59 +880,158 @@ for one, three in ((128, 64), (256, 128), (512, 256)):
     utils.ranking({f"{l} x {h} ({num_parameters(l, h):,})": scores_of(l, h) for l, h in pair})
 
 # %% [markdown] lang="en" id="sweep-look"
-# The best field is at the bottom right, one wide layer; the worst are in the top row. But before you believe a difference, look at the second line of the fields: a random start alone often makes one of 0.1 or 0.2. With one layer, 64 units are the worst, and 128, 256 and 512 are not told apart. With 256 units, one and two layers are not; three are worse, and four worse still.
+# The best field is at the bottom right, one wide layer; the worst are in the top row. But look at the second line of the fields: a random start alone often makes a difference of 0.1 or 0.2. With one layer, 128, 256 and 512 units are not told apart. With 256 units, one and two layers are not; three are worse, and four worse still.
 #
-# Yet at equal *h*, more layers also have more parameters. At about equal *parameters*, three layers of $h$ against one of $2h$, one layer wins each time, though it has the fewer. ([Lesson 1](01_deep_rnn.ipynb) found no gain in depth either, once the first weights were enlarged.)
-#
-# That was a result about 10,000 characters. **Predict** what changes if networks with as many parameters in their layers as 2 x 256 read 150,000 (those after the test text, so that the held-out text stays the same; two epochs without a gain end a training):
+# Yet at equal *h*, more layers also have more parameters. At about equal *parameters*, three layers of $h$ against one of $2h$, one layer wins each time, though it has the fewest.
 
 # %% [markdown] lang="zh" id="sweep-look"
-# 最好的一格在右下角：很宽的单层网络；最差的在最上面一行。但在相信一个差距之前，先看每一格的第二行：仅仅换一个随机起点，就常常相差 0.1 或 0.2。单层网络中，64 个单元最差，而 128、256、512 分不出高下；256 个单元时，一层和两层分不出高下，三层更差，四层最差。
+# 最好的一格在右下角：很宽的单层网络；最差的在最上面一行。但请看每一格的第二行：仅仅换一个随机起点，就常常相差 0.1 或 0.2。单层网络中，128、256、512 个单元分不出高下；256 个单元时，一层和两层分不出高下，三层更差，四层最差。
 #
-# 不过，$h$ 相同时，层数多，参数也就多。如果让**参数量**大致相同，即三层、每层 $h$ 个单元，对单层 $2h$ 个单元，那么每次都是单层获胜，尽管它的参数还略少一些。（[第 1 课](01_deep_rnn.ipynb)也是如此：放大初始权重之后，就看不到加深的好处。）
+# 不过，$h$ 相同时，层数多，参数也就多。如果让**参数量**大致相同，即三层、每层 $h$ 个单元，对单层 $2h$ 个单元，那么每次都是单层获胜，尽管它的参数还略少一些。
+
+# %% [markdown] lang="en" id="depth"
+# ## Making depth pay
 #
-# 这只是 10,000 个字符上的结果。如果各网络循环层的参数量都与 2 x 256 相同，改读 150,000 个字符（取测试文本之后的部分，这样留出文本不变；连续两个迭代周期没有下降就停止），会有什么变化？**猜一猜**，再看结果：
+# That was about 10,000 characters, learnt by heart. Now 60,000 (those after the test text, so that the held-out text stays the same), equal parameters, and the two usual ways of making depth pay:
+#
+# **Dropout** sets, while training, each state that layer $l$ hands to layer $l+1$ to zero with probability $p$, and divides the others by $1-p$: nothing above can rely on a single unit. `nn.LSTM(..., dropout=p)` does this between layers only: not after the last, and not along time.
+#
+# **A residual connection** hands on what a layer reads along with what it computes, $\mathbf{H}_t^{(l-1)} + \mathbf{H}_t^{(l)}$ for $l \ge 2$: signals and gradients have a way around the layer.
+#
+# <details><summary>Variational dropout</summary>It draws one mask for a whole sequence, not one for each time step, so that it can be used along time as well, on what a layer hands to itself, without wiping out its memory.</details>
 
-# %% id="long-text"
-budget = num_parameters(2, 256)
-widest = {l: max(h for h in range(1, 500) if num_parameters(l, h) <= budget) for l in LAYERS}
-networks = [*widest.items(), (1, 256)]  # the last: as wide as two layers, fewer parameters
+# %% [markdown] lang="zh" id="depth"
+# ## 怎样让加深有回报
+#
+# 这只是 10,000 个字符上的结果，而且网络把它们背了下来。现在改读 60,000 个字符（取测试文本之后的部分，这样留出文本不变），参数量相同，并试试让加深有回报的两种常用办法：
+#
+# **暂退法**（dropout）：训练时，第 $l$ 层交给第 $l+1$ 层的每个状态以概率 $p$ 置零，其余的除以 $1-p$，上面的层就不能只依赖某一个单元。`nn.LSTM(..., dropout=p)` 只在层与层之间这样做：最后一层之后没有，沿时间方向也没有。
+#
+# **残差连接**把一层读到的和它算出的一起交给上一层，即 $\mathbf{H}_t^{(l-1)} + \mathbf{H}_t^{(l)}$（$l \ge 2$）：信号和梯度可以绕过这一层。
+#
+# <details><summary>变分暂退法</summary>它为整个序列只抽取一个掩码，而不是每个时间步各抽一个，因而沿时间方向、在一层传给自己的状态上也能用，不会把记忆抹掉。</details>
 
-def by_network(rows):
-    """{network: its held-out perplexities, one for each random start}"""
-    names = {(l, h): f"{l} x {h} ({num_parameters(l, h):,})" for l, h in networks}
-    scores = {name: [r[3] for r in rows if (r[0], r[1]) == lh] for lh, name in names.items()}
+# %% id="deep-model"
+class DeepLSTM(nn.Module):
+    """Layers of nn.LSTM, dropout between them; residual: each hands on what it reads as well."""
+
+    def __init__(self, num_layers, num_hiddens, dropout=0.0, residual=False):
+        super().__init__()
+        sizes = [num_inputs] + (num_layers - 1) * [num_hiddens]
+        self.layers = nn.ModuleList(nn.LSTM(size, num_hiddens) for size in sizes)
+        self.dropout, self.residual = nn.Dropout(dropout), residual
+        self.num_hiddens, self.linear = num_hiddens, nn.Linear(num_hiddens, vocab_size)
+
+    def begin_state(self, batch_size, device):
+        zeros = torch.zeros(1, batch_size, self.num_hiddens, device=device)
+        return [(zeros, zeros) for _ in self.layers]
+
+    def forward(self, X, state):
+        X, state = nn.functional.one_hot(X.T, num_inputs).float(), list(state)  # (T, n, d)
+        for l, layer in enumerate(self.layers):
+            H, state[l] = layer(self.dropout(X) if l else X, state[l])  # (T, n, h)
+            X = X + H if self.residual and l else H
+        return self.linear(X.flatten(0, 1)), state  # (T * n, q)
+
+# %% id="deep-check"
+theirs = d2l.RNNModel(nn.LSTM(num_inputs, 16, 3, dropout=0.3), vocab_size)
+ours, outputs = DeepLSTM(3, 16, dropout=0.3), []
+for ours_p, theirs_p in zip(ours.parameters(), theirs.parameters()):
+    ours_p.data = theirs_p.data
+for network in (theirs, ours):
+    torch.manual_seed(0)  # the same states become zero
+    zeros = network.begin_state(batch_size=batch_size, device="cpu")
+    outputs.append(network(X, zeros)[0])  # (T * n, q)
+torch.testing.assert_close(*outputs)  # the same numbers, zeros included
+
+# %% id="depth-pays"
+def deep_point(num_layers, num_hiddens, dropout, residual, seed):
+    """Its arguments, the lowest held-out perplexity on 60,000 characters, and its epoch."""
+    import utils
+
+    utils.seed_everything(seed)
+    model = DeepLSTM(num_layers, num_hiddens, dropout, residual)
+    nn.init.uniform_(model.layers[0].weight_ih_l0, -2, 2)  # as enlarge_weights does
+    nn.init.uniform_(model.linear.weight, -0.5, 0.5)
+    if num_layers == 1:  # nothing lies between layers: the control, before the output layer
+        model.linear = nn.Sequential(nn.Dropout(dropout), model.linear)
+    model.to(utils.d2l.try_gpu())
+    found = lowest_held_out(model, seed, start=20_000, end=80_000, patience=3)
+    return num_layers, num_hiddens, dropout, residual, seed, *found
+
+# %% tags=["hide-input"] id="designs"
+# the networks: as wide as 2 x 128 has parameters, with and without each remedy
+budget = num_parameters(2, 128)
+widest = {l: max(h for h in range(1, 500) if num_parameters(l, h) <= budget) for l in (1, 2, 3)}
+remedies = {"plain": (0.0, 0), "residual": (0.0, 1), "dropout": (0.3, 0), "both": (0.3, 1)}
+designs = {
+    f"{l} x {h}, {what}": (l, h, *remedy)
+    for what, remedy in remedies.items()
+    for l, h in widest.items()
+    if l > 1 or not remedy[1]  # one layer has nothing to go around
+}
+
+# %% [markdown] lang="en" id="depth-question"
+# Each network has as many parameters in its layers as 2 x 128. One layer gets dropout as well, as a control: before the output layer. **Predict**, each with dropout: one wide layer, or two narrow ones?
+
+# %% [markdown] lang="zh" id="depth-question"
+# 每个网络循环层的参数量都与 2 x 128 相当。单层网络也用暂退法作为对照：放在输出层之前。**猜一猜**，都用上暂退法时，是一个宽层好，还是两个窄层好？
+
+# %% tags=["hide-input"] id="depth-rows"
+# the recorded trainings, behind a guess
+def by_design(rows):
+    """{design: its lowest held-out perplexities, one for each random start}"""
+    scores = {name: [r[5] for r in rows if tuple(r[:4]) == d] for name, d in designs.items()}
     return {name: values for name, values in scores.items() if values}
 
-def draw_long(rows, title=""):
+def draw_deep(rows, title=""):
     """A dot for each training."""
-    return utils.draw_spread(by_network(rows), f"lowest held-out perplexity  {title}")
+    return utils.draw_spread(by_design(rows), f"lowest held-out perplexity  {title}")
 
-points = [(*network, seed, 20_000, 170_000, 2) for network in networks for seed in range(5)]
-long_rows, about = utils.recorded("long_text", lambda: run_sweep(points, draw_long))
-print(f"{about['origin']}: {len(long_rows)} trainings on {about['machine']}, {about['versions']}")
-utils.ranking(by_network(long_rows))
-draw_long(long_rows, f"({about['origin']})")
+points = [(*design, seed) for design in designs.values() for seed in range(5)]
+deep_rows, deep_about = utils.recorded(
+    "depth_pays", lambda: run_sweep(points, draw_deep, deep_point)
+)
+print(f"{deep_about['origin']}: {len(deep_rows)} trainings on {deep_about['machine']}")
+utils.guess(
+    "each with dropout: one wide layer, or two narrow ones?",
+    "not told apart",
+    choices=("one wide layer", "two narrow ones", "not told apart"),
+    because="Their starts overlap, and so do those of three layers.",
+    show=lambda: draw_deep(deep_rows, f"({deep_about['origin']})"),
+)
 
-# %% [markdown] lang="en" id="long-text-look"
-# No gain either: one layer is ahead of three and four, and not told apart from two. (Even the last row, one layer of 256 with little more than a third of the parameters, is not told apart from two of 256.) What has shrunk is the price of depth: four layers trail one by about 0.2; in the sweep, at 256 units, by about 1.
-# What helped is text: the *worst* of these trainings is far below the best of the 80, on the same held-out characters. All this for one recipe, one learning rate and one book; for yours, sweep.
+# %% tags=["hide-input"] id="rank-depth"
+# which networks are told apart
+deep_scores = by_design(deep_rows)
+for what in ("plain", "dropout"):
+    print(f"{what}, L = 1, 2, 3")
+    utils.ranking({name: v for name, v in deep_scores.items() if name.endswith(f", {what}")})
+for l, h in widest.items():
+    print(f"{l} x {h}, with and without")
+    utils.ranking({name: v for name, v in deep_scores.items() if name.startswith(f"{l} x")})
 
-# %% [markdown] lang="zh" id="long-text-look"
-# 仍然没有好处：单层好于三层和四层，与两层分不出高下。（最后一行是单层 256 个单元，参数量只有三分之一多一点，与两层 256 个单元也分不出高下。）缩小的是加深的代价：四层只比单层落后约 0.2，而在前面的扫描中，256 个单元时落后约 1。
-# 真正有用的是更多的文本：这些训练中**最差**的一次，也远远好过前面 80 次中最好的一次，而留出文本是同一段。以上只针对一种训练方案、一个学习率和一本书；换成你自己的，就请扫描一遍。
+# %% [markdown] lang="en" id="depth-look"
+# Dropout helps at every depth, one wide layer included. And it makes depth *free*: three narrow layers, which trail without it, draw level. More they do not: what pays is learning less by heart. The residual connection alone is not told apart from doing nothing, and beside dropout it does harm: it carries past the zeros what they were to hide.
+#
+# What helped most is text: the *worst* of these trainings is far below the best of the 80, on the same held-out characters. All this for one recipe, one rate and one book; for yours, sweep.
+
+# %% [markdown] lang="zh" id="depth-look"
+# 暂退法在每种深度上都有帮助，很宽的单层也不例外。它还让加深不再有**代价**：三层窄网络原先落后，用上它就追平了。但也只是追平：起作用的是少背一些原文。残差连接单独使用，和什么都不做分不出高下；与暂退法一起用，反而有害：暂退法要藏起来的状态，被它原样带了过去。
+#
+# 帮助最大的是更多的文本：这些训练中**最差**的一次，也远远好过前面 80 次中最好的一次，而留出文本是同一段。以上只针对一种训练方案、一个暂退率和一本书；换成你自己的，就请扫描一遍。
 
 # %% [markdown] lang="en" id="score-once-text"
 # ## Choose by one text, report another
 #
-# Which perplexity would you promise? Of the 80 trainings, take the one with the lowest held-out perplexity, stopped at its best epoch. But layers, width, start and epoch have been *chosen* to make that number low, and a part of every such choice is luck with these 5,000 characters: the lowest of many numbers flatters.
-# A promise needs a text by which nothing has been chosen: `corpus.test`, the 5,000 characters after the held-out ones, scored once and nowhere else in this lesson. **Predict** the number.
+# Which perplexity would you promise? Of the first 80 trainings, take the one with the lowest held-out perplexity, stopped at its best epoch. But layers, width, start and epoch have been *chosen* to make that number low, and a part of every such choice is luck with these 5,000 characters.
+# A promise needs a text by which nothing has been chosen: `corpus.test`, the **test set**, the 5,000 characters after the held-out ones, scored once. **Predict** the number.
 
 # %% [markdown] lang="zh" id="score-once-text"
 # ## 用一段文本来选，用另一段来报告
 #
-# 你敢承诺多大的困惑度？从 80 次训练里取留出困惑度最低的那一次，停在它最好的迭代周期。可是，层数、宽度、随机起点、迭代周期，样样都是为了让这个数低而**挑**出来的，而每次挑选都有一部分是碰巧适合这 5,000 个字符：许多数里的最小值总是偏于乐观。
-# 要作承诺，就需要一段没有参与过任何选择的文本，这就是**测试集** `corpus.test`，即留出文本之后的 5,000 个字符；只打一次分，本课别处都不用它。**猜一猜**这个数是多少。
+# 你敢承诺多大的困惑度？从前面 80 次训练里取留出困惑度最低的那一次，停在它最好的迭代周期。可是，层数、宽度、随机起点、迭代周期，样样都是为了让这个数低而**挑**出来的，而每次挑选都有一部分是碰巧适合这 5,000 个字符。
+# 要作承诺，就需要一段没有参与过任何选择的文本，这就是**测试集** `corpus.test`，即留出文本之后的 5,000 个字符，只打一次分。**猜一猜**这个数是多少。
 
 # %% id="score-once"
 layers, units, seed, lowest, epoch = min(sweep_rows, key=lambda row: row[3])
@@ -793,18 +1042,28 @@ chosen = utils.enlarge_weights(d2l.RNNModel(nn.LSTM(num_inputs, units, layers), 
 options = {"lr": fast_recipe.lr, "optimizer": fast_recipe.optimizer, "num_epochs": epoch}
 list(utils.fit(chosen.to(device), utils.Batches(corpus.train, seed=seed), **options))
 
-first, second = corpus.held_out.split(2_500)
-texts = {"held-out": corpus.held_out, "its first half": first, "its second half": second}
-for name, text in (texts | {"test": corpus.test}).items():
-    print(f"{name:<16} {utils.perplexity(chosen, text):.2f}")
+test_perplexity = utils.perplexity(chosen, corpus.test)
+print(f"held-out {utils.perplexity(chosen, corpus.held_out):.2f}")
+
+# %% tags=["hide-input"] id="test-guess"
+# the test text's perplexity, behind a guess
+def test_table():
+    """The chosen network on all texts that it has not read."""
+    first, second = corpus.held_out.split(2_500)
+    texts = {"held-out": corpus.held_out, "its first half": first, "its second half": second}
+    rows = [[name, f"{utils.perplexity(chosen, text):.2f}"] for name, text in texts.items()]
+    return utils.table(["text", "perplexity"], [*rows, ["test", f"{test_perplexity:.2f}"]])
+
+question = "perplexity of the chosen network on the test text"
+utils.guess(question, test_perplexity, between=(5, 12), show=test_table)
 
 # %% [markdown] lang="en" id="score-once-look"
-# How much was flattery? The other four starts of the same network ended one or two tenths higher; the test text costs nearly 2 more. Texts of this length differ by themselves: even the halves of the held-out one are half a unit apart, and the test text stands further on in the story.
-# So 6.3 was true of one text; nobody could have promised it for the next. And now `test` is spent: whoever goes back and chooses by it has a second validation set.
+# How much was flattery? The other four starts of the same network ended one or two tenths higher; the test text costs nearly 2 more. Texts of this length differ: even the halves of the held-out one are half a unit apart. The held-out number was true of one text.
+# And now `test` is spent: whoever goes back and chooses by it has a second validation set.
 
 # %% [markdown] lang="zh" id="score-once-look"
-# 偏于乐观的部分有多大？同一个网络的另外四个随机起点，只高出一两个十分之一，而测试文本上高出了将近 2。这么短的文本，彼此本就难易不同：连留出文本的前后两半也相差约 0.5，何况测试文本在故事里又更靠后。
-# 可见 6.3 只对那一段文本成立，谁也不敢拿它向下一段文本承诺。而现在 `test` 也用完了：谁再回头按它来选，它就成了第二个验证集。
+# 偏于乐观的部分有多大？同一个网络的另外四个随机起点，只高出一两个十分之一，而测试文本上高出了将近 2。这么短的文本，彼此本就难易不同：连留出文本的前后两半也相差约 0.5。可见留出困惑度只对那一段文本成立。
+# 而现在 `test` 也用完了：谁再回头按它来选，它就成了第二个验证集。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -885,15 +1144,51 @@ import math
 
 solution_5 = math.e / (math.e + 1)
 
+# %% [markdown] lang="en" id="exam"
+# ## What to write in the exam
+#
+# **1.** One wide layer or two narrow ones, and on which text do you report it? <details><summary>answer</summary>Give both as many parameters (at equal <i>h</i>, two layers have more than twice as many), train each from at least five random starts with one recipe, and choose network, epoch and dropout by the validation (held-out) text. On 60,000 characters they were not told apart, without dropout or with it: then take the single layer, it is simpler and can be computed in fewer rounds. What is promised is the perplexity on a <b>test text</b> by which nothing has been chosen, scored once.</details>
+#
+# **2.** A network has training perplexity 1.0. What do you know? <details><summary>answer</summary>That it repeats its training text, no more: with more parameters than characters it can learn it by heart. Ask for the held-out perplexity, as a curve over the epochs: here it falls to about 7 and ends above 28, blind guessing.</details>
+#
+# **3.** Why can held-out perplexity rise while the share of right guesses hardly falls? <details><summary>answer</summary>Perplexity is exp of the mean of &minus;ln P: being sure and wrong costs without limit. The network becomes over-confident: dividing its logits by a temperature of 3 changes no guess, and takes back most of the rise.</details>
+#
+# **4.** Where does <code>nn.LSTM(28, 128, 2, dropout=0.3)</code> drop, and which control does a gain need? <details><summary>answer</summary>Between layer 1 and layer 2, on each state, while training only: not after the last layer, not from time step to time step; with one layer it does nothing. The control: one wide layer with as many parameters and dropout before the output layer. Here it gained as much.</details>
+#
+# **5.** A unit's activation is correlated with word boundaries. What is missing before you call it a word-boundary unit? <details><summary>answer</summary>It was picked as the best of many: score it on text by which it was not picked. And compare it with the best of as many units in networks with the same first weights, untrained: a state fades by itself since it read the space.</details>
+
+# %% [markdown] lang="zh" id="exam"
+# ## 考试怎么写
+#
+# **1.** 一个宽层还是两个窄层？在哪段文本上报告结果？<details><summary>答案</summary>让两者参数量相同（<i>h</i> 相同时，两层的参数是一层的两倍多），用同一种训练方案，各取至少五个随机起点；网络、迭代周期和暂退率都用验证集（留出文本）来选。在 60,000 个字符上，不论是否用暂退法，两者都分不出高下：那就取单层，它更简单，依次计算的步数也更少。能承诺的，是在没有参与过任何选择的<b>测试集</b>上的困惑度，只打一次分。</details>
+#
+# **2.** 一个网络的训练困惑度是 1.0，这说明什么？<details><summary>答案</summary>只说明它能复述训练文本：参数比字符还多，背得下来。要看留出困惑度随迭代周期变化的曲线：本课中它先降到 7 左右，最后超过 28，比盲猜还差。</details>
+#
+# **3.** 猜中的比例几乎没有下降，留出困惑度为什么会上升？<details><summary>答案</summary>困惑度是 &minus;ln P 的平均值取 exp：确信却猜错，代价没有上限。网络变得过于自信：把 logit 除以温度 3，一次猜测也不改变，升高的部分却大半消失。</details>
+#
+# **4.** <code>nn.LSTM(28, 128, 2, dropout=0.3)</code> 在哪里置零？声称有效之前，需要什么对照？<details><summary>答案</summary>只在训练时，对第 1 层交给第 2 层的每个状态：最后一层之后没有，时间步之间也没有；只有一层时它不起作用。对照：参数量相同的一个宽层，把暂退法放在输出层之前。本课中，它同样有效。</details>
+#
+# **5.** 某个单元的取值与单词边界相关。要称它为“单词边界单元”，还缺什么？<details><summary>答案</summary>它是从许多单元中挑出来的最好的一个：要在没有用来挑选的文本上打分。还要与初始权重相同、未经训练的网络里同样多的单元中最好的那个比较：读过空格之后，状态自己就会逐渐淡去。</details>
+
+# %% [markdown] lang="en" id="sources"
+# ## Sources
+#
+# <details><summary>ten papers and books</summary><ul><li>Hochreiter, Schmidhuber: <i>Long short-term memory</i>. Neural Computation, 1997.</li><li>Graves: <i>Generating sequences with recurrent neural networks</i>. arXiv, 2013.</li><li>Pascanu, Gulcehre, Cho, Bengio: <i>How to construct deep recurrent neural networks</i>. ICLR, 2014.</li><li>Zaremba, Sutskever, Vinyals: <i>Recurrent neural network regularization</i> (dropout between layers). arXiv, 2014.</li><li>Gal, Ghahramani: <i>A theoretically grounded application of dropout in recurrent neural networks</i> (variational dropout). NIPS, 2016.</li><li>He, Zhang, Ren, Sun: <i>Deep residual learning for image recognition</i>. CVPR, 2016.</li><li>Kingma, Ba: <i>Adam: a method for stochastic optimization</i>. ICLR, 2015.</li><li>Guo, Pleiss, Sun, Weinberger: <i>On calibration of modern neural networks</i> (temperature against over-confidence). ICML, 2017.</li><li>Karpathy, Johnson, Fei-Fei: <i>Visualizing and understanding recurrent networks</i> (units). arXiv, 2015.</li><li>Zhang, Lipton, Li, Smola: <i>Dive into Deep Learning</i>. Cambridge University Press, 2023.</li></ul></details>
+
+# %% [markdown] lang="zh" id="sources"
+# ## 参考文献
+#
+# <details><summary>十篇论文和书</summary><ul><li>Hochreiter, Schmidhuber: <i>Long short-term memory</i>. Neural Computation, 1997.</li><li>Graves: <i>Generating sequences with recurrent neural networks</i>. arXiv, 2013.</li><li>Pascanu, Gulcehre, Cho, Bengio: <i>How to construct deep recurrent neural networks</i>. ICLR, 2014.</li><li>Zaremba, Sutskever, Vinyals: <i>Recurrent neural network regularization</i>（层间暂退法）. arXiv, 2014.</li><li>Gal, Ghahramani: <i>A theoretically grounded application of dropout in recurrent neural networks</i>（变分暂退法）. NIPS, 2016.</li><li>He, Zhang, Ren, Sun: <i>Deep residual learning for image recognition</i>. CVPR, 2016.</li><li>Kingma, Ba: <i>Adam: a method for stochastic optimization</i>. ICLR, 2015.</li><li>Guo, Pleiss, Sun, Weinberger: <i>On calibration of modern neural networks</i>（用温度纠正过度自信）. ICML, 2017.</li><li>Karpathy, Johnson, Fei-Fei: <i>Visualizing and understanding recurrent networks</i>（单元可视化）. arXiv, 2015.</li><li>Zhang, Lipton, Li, Smola: <i>Dive into Deep Learning</i>. Cambridge University Press, 2023.</li></ul></details>
+
 # %% [markdown] lang="en" id="summary"
 # ## What we saw
 #
 # - A deep LSTM is `nn.LSTM(d, h, L)`: layer 1 reads the $d$ inputs, each further layer the $h$ states of the layer below, the output layer reads layer $L$.
-# - Perplexity says among how many characters one would have to guess blindly to do as badly: 28 for no idea at all, 1 for being sure, and right.
-# - Training perplexity 1 on 10,000 characters is **memory**. The held-out curve says so: it turns upwards early, mostly because the network becomes too sure. Always draw both.
-# - First weights large enough for the characters to be heard, and Adam, tell the same story in a fraction of the time.
-# - Depth and width are hyperparameters: sweep them from several random starts, choose by the held-out text, and report what a test text says, once.
-# - Temperature trades certainty for variety; it changes the choice of the character, not the network.
+# - Perplexity says among how many characters one might as well guess blindly: 28 for no idea at all, 1 for being sure, and right.
+# - Training perplexity 1 on 10,000 characters is **memory**. The held-out curve turns upwards early, mostly because the network becomes too sure. Always draw both.
+# - First weights that let the characters be heard, and Adam, tell the same story in a fraction of the epochs.
+# - Compare depths at equal parameters, from several random starts; choose by the held-out text, report a test text, once. Here dropout paid at every depth, and depth did not.
+# - A unit means something only beside the same measurement of an untrained network.
 #
 # {{next}}
 
@@ -902,9 +1197,9 @@ solution_5 = math.e / (math.e + 1)
 #
 # - 深度 LSTM 就是 `nn.LSTM(d, h, L)`：第 1 层读取 $d$ 个输入，其余每层读取下面一层的 $h$ 个隐状态，输出层读取第 $L$ 层。
 # - 困惑度表示预测和在多少个字符中盲猜一样差：全部盲猜为 28，确信而且猜对为 1。
-# - 在 10,000 个字符上把训练困惑度降到 1，靠的是**死记硬背**。留出曲线早早掉头向上，就是证据；它上升的主要原因是网络变得过于自信。两条曲线总要一起画。
-# - 初始权重大到字符能被“听清”，再加上 Adam，同一个故事只用少得多的时间就讲完了。
-# - 深度和宽度是超参数：从几个随机起点出发扫描一遍，用留出文本（验证集）来选，用测试集来报告，而且只用一次。
-# - 温度用确定性换取多样性；它改变的是字符的选取方式，而不是网络本身。
+# - 在 10,000 个字符上把训练困惑度降到 1，靠的是**死记硬背**。留出曲线早早掉头向上，主要是因为网络变得过于自信。两条曲线总要一起画。
+# - 初始权重大到字符能被“听清”，再加上 Adam，同一个故事只用少得多的迭代周期就讲完了。
+# - 比较深度，要在参数量相同的条件下，从几个随机起点出发；用留出文本来选，用测试集来报告，而且只用一次。这里，暂退法在每种深度上都有帮助，加深则没有。
+# - 一个单元有没有意义，要与未训练网络的同一测量对照才知道。
 #
 # {{next}}

@@ -1,8 +1,7 @@
 # %% [markdown] lang="en" id="title"
 # # 2 · A stacked network from scratch
 #
-# **The question of this lesson.** [Lesson 1](01_deep_rnn.ipynb) gave the equations of a deep recurrent network. Can we write it ourselves, in a few short pieces, so that its values *and its gradients* are those of
-# `nn.RNN`, `nn.GRU` and `nn.LSTM`, and train it on a book?
+# **The question of this lesson.** [Lesson 1](01_deep_rnn.ipynb) gave the equations of a deep recurrent network. Can we write it in a few short pieces, so that its values *and its gradients* are those of `nn.RNN`, `nn.GRU` and `nn.LSTM`? And where do these gradients fade?
 #
 # **You need:** lesson 1, and to have seen a PyTorch module (`nn.Module`) and `backward()` once. **Run time:** less than a minute on a laptop without a GPU.
 #
@@ -11,7 +10,7 @@
 # %% [markdown] lang="zh" id="title"
 # # 2 · 从零实现堆叠的循环网络
 #
-# **本课的问题。** [第 1 课](01_deep_rnn.ipynb)给出了深度循环神经网络的公式。我们能不能用几小段代码把它写出来，让它的数值**以及梯度**都与 `nn.RNN`、`nn.GRU`、`nn.LSTM` 一致，再用一本书来训练它？
+# **本课的问题。** [第 1 课](01_deep_rnn.ipynb)给出了深度循环神经网络的公式。我们能不能用几小段代码把它写出来，让它的数值**以及梯度**都与 `nn.RNN`、`nn.GRU`、`nn.LSTM` 一致？这些梯度又在哪里衰减？
 #
 # **预备知识：** 第 1 课；见过 PyTorch 的模块（`nn.Module`）和 `backward()`。**运行时间：** 在没有 GPU 的笔记本电脑上不到一分钟。
 #
@@ -33,7 +32,7 @@ import utils
 #
 # $$\mathbf{H}_t = \tanh(\underbrace{\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{b}_h}_{\mathbf{A}_t} + \mathbf{H}_{t-1} \mathbf{W}_{hh}).$$
 #
-# We write it in two parts, because they differ in one important way: $\mathbf{A}_t \in \mathbb{R}^{n \times h}$ can be computed without any state. (`num_sums`, $k$ in the comments, is 1 here, and will be 3 for a GRU and 4 for an LSTM. The initial weights are drawn from the same interval that PyTorch uses.)
+# We write it in two parts, for $\mathbf{A}_t \in \mathbb{R}^{n \times h}$ can be computed without any state. (`num_sums` is $k$ in the comments.)
 
 # %% [markdown] lang="zh" id="cell-text"
 # ## 单元
@@ -42,7 +41,7 @@ import utils
 #
 # $$\mathbf{H}_t = \tanh(\underbrace{\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{b}_h}_{\mathbf{A}_t} + \mathbf{H}_{t-1} \mathbf{W}_{hh}).$$
 #
-# 我们把它分成两部分来写，因为两者有一个重要区别：$\mathbf{A}_t \in \mathbb{R}^{n \times h}$ 的计算不需要任何隐状态。（`num_sums` 在注释里写作 $k$，这里是 1，对 GRU 是 3，对 LSTM 是 4。初始权重的取值区间与 PyTorch 相同。）
+# 我们把它分成两部分来写，因为 $\mathbf{A}_t \in \mathbb{R}^{n \times h}$ 的计算不需要任何隐状态。（`num_sums` 在注释里写作 $k$。）
 
 # %% id="rnn-cell"
 import torch
@@ -110,23 +109,19 @@ def run_layer_loop(cell, X, state):
     return torch.stack(outputs), state
 
 # %% [markdown] lang="en" id="hoist-text"
-# The loop makes two products per step. But $\mathbf{X}_t \mathbf{W}_{xh}$ needs no state, and all inputs are known in advance, so all $T$ of these products can be **hoisted** out of the loop and done as one, with the time steps stacked on top of each other.
+# The loop makes two products per step. But $\mathbf{X}_t \mathbf{W}_{xh}$ needs no state: all $T$ of these products can be **hoisted** out of the loop and done as one, with the time steps stacked on top of each other.
 
 # %% [markdown] lang="zh" id="hoist-text"
-# 循环的每一步要做两次矩阵乘法。但 $\mathbf{X}_t \mathbf{W}_{xh}$ 不需要隐状态，而所有输入事先都已知道，所以这 $T$ 次乘法可以全部**提到循环外面**（hoisting）：把各时间步的输入上下拼接起来，一次算完。
+# 循环的每一步要做两次矩阵乘法。但 $\mathbf{X}_t \mathbf{W}_{xh}$ 不需要隐状态，所以这 $T$ 次乘法可以全部**提到循环外面**（hoisting）：把各时间步的输入上下拼接起来，一次算完。
 
 # %% tags=["hide-input"] id="figure-hoisting"
 utils.show_figure("hoisting")
 
 # %% [markdown] lang="en" id="hoist-text-after"
 # <details><summary>The figure in words</summary>Two ways to compute the same recurrence, time running downwards. Left: each time step makes its own small product X_t W_xh + b_h, adds it to H_{t-1} W_hh and applies tanh. Right: one product of the stacked inputs X_1 to X_T (Tn by d) with W_xh (d by h), plus b_h, gives all blocks A_1 to A_T (Tn by h) at once, and the loop only adds A_t to H_{t-1} W_hh and applies tanh.</details>
-#
-# **Predict:** how many times as fast is the second form as the first? And are the numbers the same?
 
 # %% [markdown] lang="zh" id="hoist-text-after"
 # <details><summary>图的文字说明</summary>同一递推式的两种算法，时间自上而下。左：每个时间步各做一次小的矩阵乘法 X_t W_xh + b_h，与 H_{t-1} W_hh 相加并取 tanh。右：把 X_1 到 X_T 上下拼成 Tn×d 的矩阵，与 d×h 的 W_xh 只乘一次，再加 b_h，便得到全部 A_1 到 A_T（Tn×h）；循环里只需把 A_t 与 H_{t-1} W_hh 相加并取 tanh。</details>
-#
-# **猜一猜：** 第二种写法的速度是第一种的几倍？结果一样吗？
 
 # %% id="layer-hoisted"
 def run_layer(cell, X, state):
@@ -146,53 +141,44 @@ print("the loop form and the hoisted form agree to 1e-6 at every time step")
 # %% [markdown] lang="en" id="gated-text"
 # ## Two more cells
 #
-# A plain cell writes its whole state anew at every step. The LSTM and the GRU can keep what they have: **gates** decide. A gate holds a number between 0 and 1 for each hidden unit, computed by the logistic function (sigmoid) $\sigma$; it says how much passes. $\odot$ multiplies element by element.
+# A plain cell writes its whole state anew at every step. LSTM and GRU can keep what they have: **gates** decide. A gate holds a number between 0 and 1 for each hidden unit, computed by the logistic function (sigmoid) $\sigma$. $\odot$ multiplies element by element.
 
 # %% [markdown] lang="zh" id="gated-text"
 # ## 另外两种单元
 #
-# 普通单元每一步都把整个隐状态重写一遍；LSTM 和 GRU 则能把已有的内容保留下来，留不留由**门**决定。门给每个隐藏单元一个 0 与 1 之间的数，由 sigmoid 函数 $\sigma$ 算出，表示放行多少。$\odot$ 表示按元素相乘。
+# 普通单元每一步都把整个隐状态重写一遍；LSTM 和 GRU 则能把已有的内容保留下来，留不留由**门**决定。门给每个隐藏单元一个 0 与 1 之间的数，由 sigmoid 函数 $\sigma$ 算出。$\odot$ 表示按元素相乘。
 
 # %% tags=["hide-input"] id="figure-cells"
 utils.show_figure("cells")
 
 # %% [markdown] lang="en" id="gated-text-after"
 # <details><summary>The figure in words</summary>Computational graphs of three recurrent cells. The plain cell adds A_t to H_{t-1} W_hh and applies tanh. In the GRU gate R multiplies the state after its product with W_hh, A_h is added, tanh gives the candidate, and gate Z mixes it with H_{t-1}. In the LSTM gates F and I and the candidate G update the memory cell C along the top, and gate O times tanh(C_t) gives H_t.</details>
-#
-# (In the figure $\mathbf{A}_h$ is the GRU's third block of $\mathbf{A}$; the weights of all gates, and all of the LSTM's, are not drawn.)
 
 # %% [markdown] lang="zh" id="gated-text-after"
 # <details><summary>图的文字说明</summary>三种循环单元的计算图。普通单元把 A_t 与 H_{t-1} W_hh 相加，再取 tanh。门控循环单元（GRU）先算 H_{t-1} 与 W_hh 的乘积，再与门 R 按元素相乘，加上 A_h 后取 tanh 得到候选隐状态，门 Z 再将它与 H_{t-1} 加权相加。长短期记忆网络（LSTM）由门 F、I 和候选记忆元 G 更新上方的记忆元 C，再由门 O 与 tanh(C_t) 按元素相乘得到 H_t。</details>
-#
-# （图中的 $\mathbf{A}_h$ 是 GRU 中 $\mathbf{A}$ 的第三块；所有门的权重，以及 LSTM 的全部权重，都没有画出。）
 
 # %% [markdown] lang="en" id="lstm-text"
 # ### LSTM
 #
-# Beside the hidden state goes a second tensor, the **memory cell** $\mathbf{C}_t$. First come an input gate, a forget gate, an output gate and a candidate memory cell $\mathbf{G}$, each from columns of its own; then the two tensors of the new state:
+# Beside the hidden state goes a second tensor, the **memory cell** $\mathbf{C}_t$. Four sums are needed, for an input gate, a forget gate, a candidate $\mathbf{G}$ and an output gate. Their weights stand side by side, so that one product serves all four: $\mathbf{W}_{xh}$ is $d \times 4h$, $\mathbf{W}_{hh}$ is $h \times 4h$, and `chunk` cuts the result into blocks of $h$ columns.
 
 # %% [markdown] lang="zh" id="lstm-text"
 # ### LSTM
 #
-# 隐状态之外还有第二个张量，即**记忆元** $\mathbf{C}_t$。先算输入门、遗忘门、输出门和候选记忆元 $\mathbf{G}$，各用自己的那一块列；再算新状态的两个张量：
+# 隐状态之外还有第二个张量，即**记忆元** $\mathbf{C}_t$。要算四个和，分别用于输入门、遗忘门、候选记忆元 $\mathbf{G}$ 和输出门。它们的权重并排放置，一次乘法就全部算出：$\mathbf{W}_{xh}$ 是 $d \times 4h$，$\mathbf{W}_{hh}$ 是 $h \times 4h$，结果再用 `chunk` 切成每块 $h$ 列。
 
 # %% [markdown] id="lstm-equations"
 # $$\begin{aligned}
-# \mathbf{I}, \mathbf{F}, \mathbf{O} &= \sigma(\mathbf{A}_t + \mathbf{H}_{t-1}\mathbf{W}_{hh}), & \mathbf{G} &= \tanh(\mathbf{A}_t + \mathbf{H}_{t-1}\mathbf{W}_{hh}), \\
-# \mathbf{C}_t &= \mathbf{F} \odot \mathbf{C}_{t-1} + \mathbf{I} \odot \mathbf{G}, & \mathbf{H}_t &= \mathbf{O} \odot \tanh(\mathbf{C}_t).
+# [\mathbf{S}_i, \mathbf{S}_f, \mathbf{S}_g, \mathbf{S}_o] &= \mathbf{A}_t + \mathbf{H}_{t-1}\mathbf{W}_{hh}, \\
+# \mathbf{I} = \sigma(\mathbf{S}_i), \quad \mathbf{F} = \sigma(\mathbf{S}_f), \quad \mathbf{G} &= \tanh(\mathbf{S}_g), \quad \mathbf{O} = \sigma(\mathbf{S}_o), \\
+# \mathbf{C}_t = \mathbf{F} \odot \mathbf{C}_{t-1} + \mathbf{I} \odot \mathbf{G}, \qquad \mathbf{H}_t &= \mathbf{O} \odot \tanh(\mathbf{C}_t).
 # \end{aligned}$$
 
 # %% [markdown] lang="en" id="lstm-meaning"
-# The forget gate $\mathbf{F}$ says how much of the memory stays, the input gate $\mathbf{I}$ how much of the candidate comes in, and the output gate $\mathbf{O}$ how much shows in the hidden state. With $\mathbf{F} = 1$ and $\mathbf{I} = 0$ the memory stays as it is.
+# $\mathbf{F}$ says how much of the memory stays, $\mathbf{I}$ how much of the candidate comes in, $\mathbf{O}$ how much shows in the hidden state. With $\mathbf{F} = 1$ and $\mathbf{I} = 0$ the memory stays as it is.
 
 # %% [markdown] lang="zh" id="lstm-meaning"
 # 遗忘门 $\mathbf{F}$ 决定记忆元保留多少，输入门 $\mathbf{I}$ 决定候选记忆元写入多少，输出门 $\mathbf{O}$ 决定记忆元在隐状态中显露多少。当 $\mathbf{F} = 1$、$\mathbf{I} = 0$ 时，记忆元原样保留。
-
-# %% [markdown] lang="en" id="lstm-columns"
-# So that one product serves all four, their weights stand side by side: $\mathbf{W}_{xh}$ is $d \times 4h$, $\mathbf{W}_{hh}$ is $h \times 4h$. `chunk` cuts the result apart again, into blocks of $h$ columns, in PyTorch's order.
-
-# %% [markdown] lang="zh" id="lstm-columns"
-# 为了用一次乘法全部算出，四者的权重并排放置：$\mathbf{W}_{xh}$ 是 $d \times 4h$，$\mathbf{W}_{hh}$ 是 $h \times 4h$。算完再用 `chunk` 切开，每块 $h$ 列，顺序与 PyTorch 相同。
 
 # %% id="lstm-cell"
 class LSTMCell(RNNCell):
@@ -202,15 +188,15 @@ class LSTMCell(RNNCell):
 
     def step(self, A, state):
         H, C = state
-        I, F, G, O = torch.addmm(A, H, self.W_hh).chunk(4, dim=-1)  # of A + H W_hh: (n, h) each
-        C = torch.sigmoid(F) * C + torch.sigmoid(I) * torch.tanh(G)
-        return torch.sigmoid(O) * torch.tanh(C), C
+        S_i, S_f, S_g, S_o = torch.addmm(A, H, self.W_hh).chunk(4, dim=-1)  # A + H W_hh
+        C = torch.sigmoid(S_f) * C + torch.sigmoid(S_i) * torch.tanh(S_g)
+        return torch.sigmoid(S_o) * torch.tanh(C), C
 
 # %% [markdown] lang="en" id="check-lstm-text"
-# Is it PyTorch's? Copy the weights of `nn.LSTMCell` and compare one step: the new state, and the gradients with respect to the input, the old state and the weights.
+# Is it PyTorch's? Copy the weights of `nn.LSTMCell` and compare one step: new state and all gradients.
 
 # %% [markdown] lang="zh" id="check-lstm-text"
-# 与 PyTorch 的一致吗？复制 `nn.LSTMCell` 的权重，比较一步的结果：新状态，以及对输入、旧状态和权重的梯度。
+# 与 PyTorch 的一致吗？复制 `nn.LSTMCell` 的权重，比较一步的结果：新状态和所有梯度。
 
 # %% id="check-lstm"
 def state_gradients(state, tensors):
@@ -239,30 +225,29 @@ print("one step of an LSTM: new state and all gradients equal to those of nn.LST
 # %% [markdown] lang="en" id="gru-text"
 # ### GRU
 #
-# One tensor and two gates, a reset gate $\mathbf{R}$ and an update gate $\mathbf{Z}$, here in PyTorch's form:
+# One tensor and two gates, a reset gate $\mathbf{R}$ and an update gate $\mathbf{Z}$, in PyTorch's form:
 
 # %% [markdown] lang="zh" id="gru-text"
 # ### GRU
 #
-# 门控循环单元只有一个张量、两个门：重置门 $\mathbf{R}$ 和更新门 $\mathbf{Z}$。这里采用 PyTorch 的形式：
+# 门控循环单元只有一个张量、两个门：重置门 $\mathbf{R}$ 和更新门 $\mathbf{Z}$。采用 PyTorch 的形式：
 
 # %% [markdown] id="gru-equations"
 # $$\begin{aligned}
-# \mathbf{R}, \mathbf{Z} &= \sigma(\mathbf{A}_t + \mathbf{H}_{t-1}\mathbf{W}_{hh}), & \tilde{\mathbf{H}}_t &= \tanh\big(\mathbf{A}_t + \mathbf{R} \odot (\mathbf{H}_{t-1}\mathbf{W}_{hh} + \mathbf{b}_c)\big), \\
+# [\mathbf{A}_r, \mathbf{A}_z, \mathbf{A}_h] &= \mathbf{A}_t, \qquad [\mathbf{H}_r, \mathbf{H}_z, \mathbf{H}_h] = \mathbf{H}_{t-1}\mathbf{W}_{hh}, \\
+# \mathbf{R} = \sigma(\mathbf{A}_r + \mathbf{H}_r), \quad \mathbf{Z} &= \sigma(\mathbf{A}_z + \mathbf{H}_z), \quad \tilde{\mathbf{H}}_t = \tanh\big(\mathbf{A}_h + \mathbf{R} \odot (\mathbf{H}_h + \mathbf{b}_c)\big), \\
 # \mathbf{H}_t &= \mathbf{Z} \odot \mathbf{H}_{t-1} + (1 - \mathbf{Z}) \odot \tilde{\mathbf{H}}_t .
 # \end{aligned}$$
 
 # %% [markdown] lang="en" id="gru-meaning"
-# The update gate mixes the old state with a new candidate $\tilde{\mathbf{H}}_t$; the reset gate says how much of the old state that candidate is made from. Three blocks of columns this time: $\mathbf{W}_{xh}$ is $d \times 3h$.
+# The update gate mixes the old state with a new candidate $\tilde{\mathbf{H}}_t$; the reset gate says how much of the old state goes into that candidate.
+#
+# <details><summary>Why one more bias?</summary>The reset gate multiplies $\mathbf{b}_c$, so it cannot be merged with $\mathbf{b}_h$. Many books put that gate before the product, $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$; PyTorch puts it after, so that one product serves all. In PyTorch $\mathbf{b}_c$ is the last third of the second bias, the one that the other cells merge into $\mathbf{b}_h$.</details>
 
 # %% [markdown] lang="zh" id="gru-meaning"
-# 更新门把旧状态与候选隐状态 $\tilde{\mathbf{H}}_t$ 加权相加；重置门决定计算候选隐状态时用上多少旧状态。这次有三块列：$\mathbf{W}_{xh}$ 是 $d \times 3h$。
-
-# %% [markdown] lang="en" id="gru-bias"
-# One more bias is needed, $\mathbf{b}_c$: the reset gate multiplies it, so it cannot be merged with $\mathbf{b}_h$. Many books put that gate before the product, $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$; PyTorch puts it after, so that one product serves all.
-
-# %% [markdown] lang="zh" id="gru-bias"
-# GRU 还多一个偏置 $\mathbf{b}_c$：重置门要与它相乘，所以它不能并入 $\mathbf{b}_h$。许多书把这个门放在乘法之前，即 $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$；PyTorch 把它放在乘法之后，这样一次乘法就够了。
+# 更新门把旧状态与候选隐状态 $\tilde{\mathbf{H}}_t$ 加权相加；重置门决定计算候选隐状态时用上多少旧状态。
+#
+# <details><summary>为什么多一个偏置？</summary>重置门要与 $\mathbf{b}_c$ 相乘，所以它不能并入 $\mathbf{b}_h$。许多书把这个门放在乘法之前，即 $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$；PyTorch 把它放在乘法之后，这样一次乘法就够了。在 PyTorch 里，$\mathbf{b}_c$ 就是第二个偏置的后三分之一；换作其他单元，整个第二个偏置都并入 $\mathbf{b}_h$。</details>
 
 # %% id="gru-cell"
 class GRUCell(RNNCell):
@@ -282,13 +267,8 @@ class GRUCell(RNNCell):
         candidate = torch.tanh(A_h + R * (H_h + self.b_c))
         return (Z * H + (1 - Z) * candidate,)
 
-# %% [markdown] lang="en" id="check-gru-text"
-# The same check. In PyTorch $\mathbf{b}_c$ is the last third of the second bias, the one that the other cells merge into $\mathbf{b}_h$:
-
-# %% [markdown] lang="zh" id="check-gru-text"
-# 同样检验一遍。在 PyTorch 里，$\mathbf{b}_c$ 就是第二个偏置的后三分之一；换作其他单元，整个第二个偏置都并入 $\mathbf{b}_h$：
-
-# %% id="check-gru"
+# %% tags=["hide-input"] id="check-gru"
+# the same check of one step
 def copy_gru_cell(cell, W_ih, W_hh, b_ih, b_hh):
     """As copy_cell, but the last third of b_hh becomes b_c."""
     num_hiddens = len(cell.b_c)
@@ -315,12 +295,12 @@ print("one step of a GRU: new state and all gradients equal to those of nn.GRUCe
 # ### 提到循环外面，能快多少？
 
 # %% [markdown] lang="en" id="speed-text"
-# Now we measure what you predicted, on one LSTM layer such as stands inside a stack ($d = h = 256$): minibatches of 4 and of 32 sequences of 35 steps. The forms take turns, and the median counts. **Predict** where hoisting pays more: with few sequences or with many, forward or backward?
+# One LSTM layer ($d = h = 256$), minibatches of 4 and of 32 sequences of 35 steps, forward and backward, medians of turns. **Predict:** with 4 sequences, how many times as fast as the loop form is the hoisted one?
 
 # %% [markdown] lang="zh" id="speed-text"
-# 现在来验证刚才的猜测：取堆叠网络中的一层 LSTM（$d = h = 256$），小批量分别为 4 个和 32 个序列，每个序列 35 个时间步。几种写法轮流运行，取中位数。**猜一猜：** 提到循环外面在哪里更划算？序列少时还是多时，前向传播还是反向传播？
+# 一层 LSTM（$d = h = 256$），小批量分别为 4 个和 32 个序列，每个序列 35 个时间步，前向传播加反向传播，轮流运行取中位数。**猜一猜：** 4 个序列时，提到循环外面的写法是循环写法的几倍快？
 
-# %% id="speed"
+# %% tags=["hide-input"] id="speed"
 import statistics
 import time
 
@@ -347,24 +327,35 @@ for num_sequences in (4, 32):
     for name, (there, back) in zip(forms, medians.tolist()):
         speed = f"{medians[0].sum() / (there + back):.2f} ×"
         rows.append([num_sequences, name, f"{there:.1f}", f"{back:.1f}", speed])
-head = ["sequences", "one LSTM layer", "ms, forward", "ms, backward"]
-utils.table([*head, "speed against the loop form"], rows)
+speed_head = ["sequences", "one LSTM layer", "ms, forward", "ms, backward"]
+speed_head.append("speed against the loop form")
+
+# %% tags=["hide-input"] id="guess-speed"
+# the guess, and the measurement behind it
+utils.guess(
+    "4 sequences: the hoisted form's speed, the loop form's being 1",
+    float(rows[1][-1].removesuffix(" ×")),
+    between=(1, 4),
+    labels=("", "times as fast"),
+    because="Look at the columns: most of the time is saved on the way back.",
+    show=lambda speeds=rows: utils.table(speed_head, speeds),
+)
 
 # %% [markdown] lang="en" id="speed-look"
-# Most of what hoisting saves, it saves on the way back. The gradient of $\mathbf{W}_{xh}$ is a sum over all time steps: the loop form computes one matrix of $d \times 4h$ per step and adds up $T$ of them; the hoisted form gets the whole sum from one product. What adding costs does not depend on the number of sequences, so it weighs most when these are few. (`nn.LSTM` hoists as well, and its loop is not in Python.)
+# The gradient of $\mathbf{W}_{xh}$ is a sum over all time steps: the loop form computes $T$ matrices of $d \times 4h$ and adds them up, the hoisted form gets the sum from one product. Adding costs the same for any number of sequences, so it weighs most when these are few. (`nn.LSTM` hoists as well.)
 
 # %% [markdown] lang="zh" id="speed-look"
-# 省下的时间大部分在反向传播。$\mathbf{W}_{xh}$ 的梯度是对所有时间步求和：循环写法每一步算出一个 $d \times 4h$ 的矩阵，再把 $T$ 个这样的矩阵逐个加起来；提到循环外面之后，一次乘法就得到整个和。逐个相加的开销与序列个数无关，所以序列越少，它占的比重越大。（`nn.LSTM` 也把乘法提到了循环外面，而且它的循环不在 Python 里。）
+# $\mathbf{W}_{xh}$ 的梯度是对所有时间步求和：循环写法算出 $T$ 个 $d \times 4h$ 的矩阵，再逐个加起来；提到循环外面之后，一次乘法就得到整个和。逐个相加的开销与序列个数无关，所以序列越少，它占的比重越大。（`nn.LSTM` 也把乘法提到了循环外面。）
 
 # %% [markdown] lang="en" id="stack-text"
 # ## A stack of layers
 #
-# Lesson 1 showed that any order which follows the arrows gives the same numbers. So let layer 1 run through all time steps first, then layer 2, and so on: then every layer has all its inputs before it begins, and can hoist. The state has one slice per layer, `(L, n, h)`, as in PyTorch.
+# Any order that follows lesson 1's arrows gives the same numbers. So let layer 1 run through all time steps first, then layer 2, and so on: then every layer has all its inputs before it begins, and can hoist.
 
 # %% [markdown] lang="zh" id="stack-text"
 # ## 层的堆叠
 #
-# 第 1 课说明了：只要顺着箭头，任何计算顺序的结果都一样。所以先让第 1 层走完所有时间步，再轮到第 2 层，依此类推；这样每一层开始之前输入都已齐备，都能把乘法提到循环外面。状态按层排列，形状为 `(L, n, h)`，与 PyTorch 相同。
+# 只要顺着第 1 课的箭头，任何计算顺序的结果都一样。所以先让第 1 层走完所有时间步，再轮到第 2 层，依此类推；这样每一层开始之前输入都已齐备，都能把乘法提到循环外面。
 
 # %% id="deep-rnn"
 class DeepRNN(nn.Module):
@@ -388,10 +379,10 @@ class DeepRNN(nn.Module):
         return H, tuple(torch.stack(s) for s in zip(*finals))  # (L, n, h) each
 
 # %% [markdown] lang="en" id="equal-text"
-# Is it right? The strictest judge at hand is PyTorch. Copy its weights into our stack, give both the same input and the same initial state, and compare **outputs, final states and every gradient**, in double precision.
+# The strictest judge is PyTorch. Copy its weights, give both the same input and initial state, and compare **outputs, final states and every gradient**, in double precision.
 
 # %% [markdown] lang="zh" id="equal-text"
-# 写对了吗？手边最严格的裁判就是 PyTorch。把它的权重复制到我们的网络里，给两者同样的输入和初始状态，用双精度比较**输出、最终状态和每一个梯度**。
+# 最严格的裁判就是 PyTorch。复制它的权重，给两者同样的输入和初始状态，用双精度比较**输出、最终状态和每一个梯度**。
 
 # %% id="copy-weights"
 def copy_weights(ours, theirs):
@@ -439,14 +430,14 @@ for Cell, their_class in ((RNNCell, nn.RNN), (GRUCell, nn.GRU), (LSTMCell, nn.LS
 # %% [markdown] lang="en" id="output-text"
 # ## The output layer
 #
-# Characters go in as **one-hot vectors**: 28 numbers, a 1 in the character's place and 0 elsewhere, so $d = q = 28$. The output layer reads the last layer, at all time steps at once: $\mathbf{O}_t = \mathbf{H}_t^{(L)} \mathbf{W}_{hq} + \mathbf{b}_q$, a score for each of the 28 characters.
-# The loss is the **cross-entropy**: softmax turns the scores into probabilities, and we average $-\ln$ of the probability of the character that really came next. $\exp$ of this average is the perplexity of lesson 1. The class takes *any* recurrent layers, ours or PyTorch's.
+# Characters go in as **one-hot vectors**: 28 numbers, a 1 in the character's place and 0 elsewhere, so $d = q = 28$. The output layer reads the last layer, $\mathbf{O}_t = \mathbf{H}_t^{(L)} \mathbf{W}_{hq} + \mathbf{b}_q$: a score for each character.
+# The loss is the **cross-entropy** $\ell$: softmax turns scores into probabilities, and we average $-\ln$ of that of the character that really came next. Three names for one thing: $\ell$ **nats**, $\ell / \ln 2$ **bits per character**, perplexity $e^\ell$; 2.08 nats are 3 bits, or a perplexity of 8.
 
 # %% [markdown] lang="zh" id="output-text"
 # ## 输出层
 #
-# 字符以**独热向量**输入：共 28 个数，该字符的位置是 1，其余都是 0，所以 $d = q = 28$。输出层读取最后一层，一次算出所有时间步：$\mathbf{O}_t = \mathbf{H}_t^{(L)} \mathbf{W}_{hq} + \mathbf{b}_q$，也就是给 28 个字符各打一个分。
-# 损失用**交叉熵**：softmax 把分数变成概率，再对真实的下一个字符的概率取 $-\ln$，求平均。这个平均值取 $\exp$，就是第 1 课的困惑度。这个类可以接**任何**循环层，我们写的或 PyTorch 的都行。
+# 字符以**独热向量**输入：共 28 个数，该字符的位置是 1，其余都是 0，所以 $d = q = 28$。输出层读取最后一层，$\mathbf{O}_t = \mathbf{H}_t^{(L)} \mathbf{W}_{hq} + \mathbf{b}_q$，给每个字符打一个分。
+# 损失用**交叉熵** $\ell$：softmax 把分数变成概率，再对真实的下一个字符的概率取 $-\ln$，求平均。同一个量有三种说法：$\ell$ **奈特**（nat）、$\ell / \ln 2$ **比特每字符**、困惑度 $e^\ell$；2.08 奈特就是 3 比特，也就是困惑度 8。
 
 # %% id="language-model"
 class LanguageModel(nn.Module):
@@ -482,13 +473,12 @@ print(f"perplexity before training: {perplexity:.1f}, and blind guessing has {vo
 # %% [markdown] lang="en" id="bptt-text"
 # ## The training loop, first problem: where does the past end?
 #
-# The text is cut into minibatches of 35 steps such that every sequence goes on where the same row of the minibatch before ended. So hand the final state over as the next initial state: the network then knows what came before. But `backward()` would go back along that
-# state too, through the minibatch before, and the one before that. Try it:
+# Every sequence of a minibatch goes on where the same row of the minibatch before ended. So hand the final state over as the next initial state: the network then knows what came before. But `backward()` would go back along that state too, through all minibatches before. Try it:
 
 # %% [markdown] lang="zh" id="bptt-text"
 # ## 训练循环的第一个问题：回溯到哪里为止？
 #
-# 文本被切成 35 步的小批量，每一行都从前一个小批量同一行结束的地方接着读。所以应该把最终状态作为下一个小批量的初始状态传过去：这样网络就知道前文。但 `backward()` 也会沿着这个状态往回走，穿过前一个小批量，再穿过更早的那一个。试试看：
+# 小批量的每一行都从前一个小批量同一行结束的地方接着读。所以应该把最终状态作为下一个小批量的初始状态传过去：这样网络就知道前文。但 `backward()` 也会沿着这个状态往回走，穿过之前所有的小批量。试试看：
 
 # %% id="no-detach"
 state = None
@@ -501,11 +491,11 @@ except RuntimeError as error:
     print("RuntimeError:", str(error).partition(".")[0])
 
 # %% [markdown] lang="en" id="truncated-text"
-# PyTorch frees a minibatch's computational graph, its record of what was computed, as soon as `backward()` has used it; the second `backward()` wants to go through the first graph again, and fails. Keeping all graphs would cost more memory and time with every minibatch.
+# PyTorch frees a minibatch's computational graph, its record of what was computed, once `backward()` has used it; the second `backward()` fails there.
 # The remedy is **truncated backpropagation through time** (truncated BPTT): hand over the state's *value*, and cut the gradient, with `detach()`.
 
 # %% [markdown] lang="zh" id="truncated-text"
-# `backward()` 一用完小批量的计算图（即计算过程的记录），PyTorch 就把它释放；第二次 `backward()` 还要经过第一个小批量的计算图，于是出错。如果保留所有的计算图，每多一个小批量，内存和时间都会增加。
+# `backward()` 一用完小批量的计算图（即计算过程的记录），PyTorch 就把它释放；第二次 `backward()` 走到那里便出错。
 # 解决办法是**截断的通过时间反向传播**（truncated backpropagation through time，truncated BPTT）：只传状态的**值**，用 `detach()` 切断梯度。
 
 # %% tags=["hide-input"] id="figure-truncated-bptt"
@@ -514,20 +504,17 @@ utils.show_figure("truncated_bptt")
 # %% [markdown] lang="en" id="truncated-text-after"
 # <details><summary>The figure in words</summary>Two consecutive minibatches, each a chain of hidden states H_1 to H_T with losses above. Solid arrows carry values forward, across the border too. Dashed arrows carry gradients back through time and stop at a cross on the border, under which stands H_0 ← sg(H_T), a state whose gradient is stopped.</details>
 #
-# (In the figure $\ell_t$ is the loss at time step $t$, and $\mathrm{sg}$, "stop gradient", is what `detach()` does.) To see it, let an untrained network read two minibatches of 15 steps in a row (random numbers will do). Its loss $\ell$ is the mean square of the last layer's state at the very last step.
-# How strongly does it depend on each input? The measure is the length (**norm**) of the gradient, $\lVert \partial \ell / \partial \mathbf{X}_t \rVert$.
-# **Predict:** where does the gradient end, with `detach` and without?
+# (In the figure $\mathrm{sg}$ is `detach()`.) To see it, an untrained network reads two minibatches of 15 random steps; the loss $\ell$ is the mean square of the last state. How strongly it depends on an input says the length (**norm**) of the gradient, $\lVert \partial \ell / \partial \mathbf{X}_t \rVert$:
 
 # %% [markdown] lang="zh" id="truncated-text-after"
 # <details><summary>图的文字说明</summary>两个相邻的小批量，各为一串隐状态 H_1 到 H_T，上方是各时间步的损失。实线箭头向前传值，并越过小批量的边界；虚线箭头沿时间反向传播梯度，到边界处的叉号为止，边界下方标有 H_0 ← sg(H_T)，即切断梯度后的状态。</details>
 #
-# （图中 $\ell_t$ 是时间步 $t$ 的损失；$\mathrm{sg}$ 即 stop gradient，意为切断梯度，也就是 `detach()` 所做的事。）为了看清这一点，让一个未经训练的网络连续读两个 15 步的小批量（用随机数就行）。损失 $\ell$ 只看最后一步：取最后一层隐状态各元素平方的均值。
-# 它对每个输入的依赖有多强？用梯度的长度（**范数**）$\lVert \partial \ell / \partial \mathbf{X}_t \rVert$ 来衡量。**猜一猜：** 用 `detach` 和不用 `detach`，梯度分别到哪里为止？
+# （图中的 $\mathrm{sg}$ 就是 `detach()`。）为了看清这一点，让一个未经训练的网络连续读两个 15 步的随机小批量；损失 $\ell$ 是最后一个隐状态各元素平方的均值。它对某个输入的依赖有多强，用梯度的长度（**范数**）$\lVert \partial \ell / \partial \mathbf{X}_t \rVert$ 来衡量：
 
 # %% id="reach"
-def reach(Cell, num_layers, detach, T=15, seed=0):
+def reach(Cell, num_layers, detach, T=15):
     """The last step's loss, and the norm of its gradient in X_t for all 2 T steps."""
-    utils.seed_everything(seed)
+    utils.seed_everything(0)
     rnn = DeepRNN(Cell, vocab_size, 64, num_layers)
     X = torch.randn(2 * T, 8, vocab_size, requires_grad=True)  # (2 T, n, d)
     _, state = rnn(X[:T])
@@ -543,103 +530,268 @@ for detach in (False, True):
     largest = " and ".join(f"{part.max():.0e}" for part in norms.split(15))
     print(f"detach={detach!s:<5}  loss {loss:.6f}, largest gradient per minibatch: {largest}")
 
-# %% id="other-starts"
-def orthogonal(num_inputs, num_hiddens):
-    """A plain cell whose W_hh changes the length of no vector."""
-    cell = RNNCell(num_inputs, num_hiddens)
-    nn.init.orthogonal_(cell.W_hh)
-    return cell
+# %% [markdown] lang="en" id="fade-text"
+# The loss is the same: the *value* is handed over. With `detach` the gradient ends at the border; without, it goes on, but look how small it has become.
+#
+# ## Where gradients fade
+#
+# A faded gradient teaches nothing, so let us map it. The loss stands at the last step of layer $L$; how much of its gradient reaches *each* state, $\lVert \partial \ell / \partial \mathbf{H}_t^{(l)} \rVert$ (in an LSTM, with that in $\mathbf{C}_t^{(l)}$)? `states_of` is `DeepRNN` with two switches for what goes **up**: **residual** adds a layer's input to its output, **layer norm** brings each row of the output to mean 0 and variance 1. `fresh` has two for the way **back in time**: a bias that opens the forget gate, and an **orthogonal** $\mathbf{W}_{hh}$, which changes the length of no vector.
 
-def opened(num_inputs, num_hiddens, bias):
-    """An LSTM cell with this much added to the forget gates' biases, which opens them."""
-    cell = LSTMCell(num_inputs, num_hiddens)
-    cell.b_h.data[num_hiddens : 2 * num_hiddens] += bias  # I, F, G, O: the second block
-    return cell
+# %% [markdown] lang="zh" id="fade-text"
+# 两次的损失相同：状态的**值**都传过去了。用了 `detach`，梯度到边界为止；不用，它会继续往回传，但看看它已经变得多小。
+#
+# ## 梯度在哪里衰减
+#
+# 衰减掉的梯度什么也教不了，所以给它画一张图。损失取在第 $L$ 层的最后一步；它的梯度传到**每个**隐状态时还剩多少，即 $\lVert \partial \ell / \partial \mathbf{H}_t^{(l)} \rVert$（LSTM 还要算上 $\mathbf{C}_t^{(l)}$ 的）？`states_of` 就是 `DeepRNN`，外加两个开关，管**向上**传递的内容：**残差连接**（residual）把一层的输入加到它的输出上，**层归一化**（layer norm）把输出的每一行变成均值 0、方差 1。`fresh` 里的两个开关管**沿时间**往回的路：打开遗忘门的偏置，以及**正交**（orthogonal）的 $\mathbf{W}_{hh}$，它不改变任何向量的长度。
 
-CELLS = {
-    "RNN": RNNCell,
-    "RNN, orthogonal": orthogonal,
-    "GRU": GRUCell,
-    "LSTM": LSTMCell,
-    "LSTM, forget bias +1": lambda d, h: opened(d, h, bias=1),
-    "LSTM, forget bias +3": lambda d, h: opened(d, h, bias=3),
-}
+# %% id="states-of"
+from torch.nn.functional import layer_norm
 
-# %% tags=["hide-input"] id="draw-reach"
+def states_of(rnn, X, residual=False, norm=False):
+    """What goes up from the last layer, (T, n, h), and states[l][t]: a tuple of (n, h) each."""
+    H, states = X, []
+    for l, cell in enumerate(rnn.cells):
+        state, row = (X.new_zeros(X.shape[1], rnn.num_hiddens),) * cell.num_states, []
+        for A_t in cell.project(H):
+            state = cell.step(A_t, state)
+            row.append(state)
+        new = torch.stack([state[0] for state in row])  # (T, n, h)
+        H = new + H if residual and l > 0 else new
+        H = layer_norm(H, H.shape[-1:]) if norm else H
+        states.append(row)
+    return H, states
+
+def gradient_map(loss, states):
+    """The norm of the gradient that reaches each state: (L, T)."""
+    flat = [s for row in states for state in row for s in state]
+    squares = torch.stack([g.square().sum() for g in torch.autograd.grad(loss, flat)])
+    return squares.reshape(len(states), len(states[0]), -1).sum(dim=2).sqrt()
+
+# %% id="fresh"
+CELLS = {"RNN": RNNCell, "GRU": GRUCell, "LSTM": LSTMCell}
+
+def fresh(cell, num_layers, forget_bias=0, orthogonal=False, seed=0, h=64):
+    """A DeepRNN before training."""
+    utils.seed_everything(seed)
+    rnn = DeepRNN(CELLS[cell], vocab_size, h, num_layers)
+    for cell in rnn.cells:
+        if isinstance(cell, LSTMCell):
+            cell.b_h.data[h : 2 * h] += forget_bias  # I, F, G, O: the second block
+        if orthogonal:
+            for block in cell.W_hh.data.split(h, dim=1):  # (h, h)
+                nn.init.orthogonal_(block)
+    return rnn
+
+def fresh_map(cell, layers, bias=0, orthogonal=False, residual=False, norm=False, seed=0):
+    """Its gradient_map for 30 random steps; the loss weights H_T^(L) at random."""
+    rnn, X = fresh(cell, layers, bias, orthogonal, seed), torch.randn(30, 8, vocab_size)
+    H, states = states_of(rnn, X, residual, norm)
+    return gradient_map((H[-1] * torch.randn_like(H[-1])).sum(), states)  # (L, T)
+
+# %% [markdown] lang="en" id="guess-fade-text"
+# **Predict:** gates can keep what they have. A fresh LSTM of three layers, the loss at $t = 30$: what share of the gradient is left at earlier steps of the top layer?
+
+# %% [markdown] lang="zh" id="guess-fade-text"
+# **猜一猜：** 门能把已有的内容保留下来。三层 LSTM，刚初始化，损失在 $t = 30$：顶层较早的时间步还剩下多少梯度？
+
+# %% tags=["hide-input"] id="guess-fade"
+# the maps of all settings, so that the controls below need not compute them; and the guess
 import itertools
 
-choices = itertools.product(CELLS, (1, 2, 3, 4), (True, False))  # all that the controls can ask for
-norms_of = {choice: reach(CELLS[choice[0]], *choice[1:])[1] for choice in choices}  # (2 T,) each
+def factors(norms):
+    """What is left per step back in the top layer, and per layer down at the last step."""
+    (L, T), last = norms.shape, norms[-1, -1]
+    back, down = (norms[-1, 0] / last) ** (1 / (T - 1)), (norms[0, -1] / last) ** (1 / (L - 1))
+    return back.item(), down.item()
 
-def draw_reach(cell, layers, detach):
-    """How much the loss at the last step depends on each step's input; squares: exactly zero."""
-    norms = norms_of[cell, layers, detach]
-    steps, is_zero, lowest = torch.arange(-14, 16), norms == 0, 1e-12
-    fig, ax = utils.new_figure(8, 3, place=(0.09, 0.17, 0.89, 0.72))
-    style = {"color": utils.BLUE, "markersize": 4, "label": "gradient"}
-    ax.semilogy(steps[~is_zero], norms[~is_zero], "o-", **style)
-    if is_zero.any():
-        zeros = torch.full_like(norms, lowest)[is_zero]
-        ax.plot(steps[is_zero], zeros, "s", color=utils.VERMILION, markersize=5)
-        ax.text(-7, 3 * lowest, "exactly 0", ha="center", color=utils.VERMILION)
-    ax.axvline(0.5, color="0.3", linestyle="--")
-    ax.set_yticks([1, 1e-4, 1e-8, 1e-12], ["1", "10⁻⁴", "10⁻⁸", "10⁻¹²"])
-    ax.set_yticks([], minor=True)
-    ax.set(ylim=(lowest / 5, 1), ylabel="‖∂ℓ / ∂Xₜ‖", xticks=range(-10, 16, 5))
-    ax.set_xlabel("t   (t ≤ 0: previous minibatch)")
-    ax.set_title(f"{cell}, layers: {layers}, detach={detach}")
-    return fig
-
-draw_reach("LSTM", 2, True)
-
-# %% [markdown] lang="en" id="reach-widget"
-# The loss is the same in both cases: the *value* is handed over. With `detach` (the figure above), every gradient of the previous minibatch is exactly zero (squares at the bottom). Without it (below) the gradient goes on across the border, but look how small it has become: it fades on its way back.
-# **Predict:** a gate can keep what it has. So how much more slowly does the gradient of an LSTM fade than that of a plain RNN, with fresh weights? Then switch the cell.
-
-# %% [markdown] lang="zh" id="reach-widget"
-# 两种情况下损失相同：状态的**值**都传过去了。用了 `detach`（上图），前一个小批量的梯度全部恰好为零（底部的方块）。不用的话（下图），梯度会越过边界继续往回传，但看看它已经变得多小：越往回越弱。
-# **猜一猜：** 门能把已有的内容保留下来。那么在刚初始化时，LSTM 的梯度比普通 RNN 的衰减得慢多少？然后换一种单元看看。
-
-# %% tags=["hide-input"] id="explore-reach"
-import ipywidgets as widgets
-
-utils.explore(
-    draw_reach,
-    cell=widgets.Dropdown(options=list(CELLS), value="LSTM", description="cell"),
-    layers=widgets.IntSlider(2, min=1, max=4, description="layers"),
-    detach=widgets.Checkbox(False, description="detach"),
+choices = itertools.product(CELLS, (1, 2, 3, 4), (0, 1, 3), *3 * [(False, True)])
+maps = {s: fresh_map(*s) for s in choices if s[0] == "LSTM" or s[2] == 0}  # only it has the bias
+top = maps["LSTM", 3, 0, False, False, False][-1]  # (T,)
+utils.guess(
+    "LSTM, fresh weights: the share of the gradient at t = 30 that reaches step t",
+    (range(1, 31), (top / top[-1]).tolist()),
+    at=(1, 10, 20, 25, 29),
+    between=(1e-8, 1),
+    log=True,
+    labels=("time step t", "share of the gradient"),
+    because="About 0.6 per step: a fresh forget gate is half open.",
 )
 
-# %% id="fade"
-def fade(Cell, seed):
-    """What is left of the gradient from one time step to the one before: the mean factor."""
-    _, norms = reach(Cell, 1, detach=False, seed=seed)  # (30,)
-    return (norms[0] / norms[-1]).item() ** (1 / 29)
+# %% tags=["hide-input"] id="draw-fade"
+# the map, and curves along time and depth
+import textwrap
 
-fades = {name: [fade(Cell, seed) for seed in range(5)] for name, Cell in CELLS.items()}
-for names in (["RNN", "GRU", "LSTM"], ["LSTM", "LSTM, forget bias +1", "LSTM, forget bias +3"]):
-    utils.ranking({name: fades[name] for name in names}, lower_is_better=False)
-utils.draw_spread(fades, "left of the gradient's norm per step back, one layer", xlim=(0.4, 1.1))
+earlier = []  # settings whose curves stay, the newest first
+
+def name_of(cell, layers, bias, *switches):
+    words = [f"{layers} × {cell}"] + [f"bias +{bias}"] * (bias > 0)
+    words += [word for word, on in zip(("orthogonal", "residual", "norm"), switches) if on]
+    return ", ".join(words)
+
+def draw_map(norms, height=4.3, top=0.9):
+    """Layer x time: the gradient's share, in powers of ten; the figure, and room below."""
+    fig, ax = utils.new_figure(8.4, height, place=(0.08, top - 1.1 / height, 0.82, 1.1 / height))
+    L, T = norms.shape
+    style = {"vmin": -6, "vmax": 0, "cmap": "viridis", "aspect": "auto", "origin": "lower"}
+    ends = (0.5, T + 0.5, 0.5, L + 0.5)
+    ax.imshow((norms / norms[-1, -1]).log10().clamp(-6, 0), extent=ends, **style)
+    ax.set(yticks=range(1, L + 1), xticks=(1, 10, 20, T), ylabel="layer l")
+    scale = fig.add_axes((0.92, top - 1.1 / height, 0.02, 1.1 / height), xticks=[], yticks=[])
+    scale.imshow(torch.linspace(-6, 0, 40)[:, None], extent=(0, 1, -6, 0), **style)
+    for y, text in ((-6, "10⁻⁶"), (-3, "10⁻³"), (0, "1")):
+        scale.annotate(text, (1, y), (4, -4), textcoords="offset points", gid="tick")
+    return fig
+
+def draw_lines(axes, xs, curves, xlabel):
+    """Curves on a log scale; the first one is the new one."""
+    dashes = ("-", "--", "-.", ":", (0, (1, 3)))
+    for i, (label, ys) in enumerate(curves):
+        style = {"linewidth": 2.4 - 1.2 * (i > 0), "color": utils.PALETTE[i]}
+        axes.plot(xs[: len(ys)], ys, label=textwrap.fill(label, 25), linestyle=dashes[i], **style)
+    axes.set(yscale="log", ylim=(1e-6, 20), xlabel=xlabel)
+    axes.set_yticks([1, 1e-3, 1e-6], ["1", "10⁻³", "10⁻⁶"])
+    axes.set_yticks([], minor=True)
+
+# %% tags=["hide-input"] id="draw-fade-curves"
+# draws what the controls below ask for
+def draw_fade(cell, layers, bias, orthogonal, residual, norm, keep):
+    """The share of the gradient that reaches each state, as a map; below, along t and along l."""
+    setting = cell, layers, bias * (cell == "LSTM"), orthogonal, residual, norm
+    shown = [setting, *(s for s in earlier if s != setting)][: 5 if keep else 1]
+    earlier[:] = shown if keep else []
+    fig = draw_map(maps[setting])
+    fig.axes[0].set_title(name_of(*setting), fontsize=10)
+    shares = [(name_of(*s), maps[s] / maps[s][-1, -1]) for s in shown]
+    along_t = fig.add_axes((0.08, 0.11, 0.36, 0.4))
+    along_l = fig.add_axes((0.52, 0.11, 0.16, 0.4))
+    draw_lines(along_t, range(1, 31), [(name, s[-1]) for name, s in shares], "t, in the top layer")
+    along_t.set_xticks((1, 10, 20, 30))
+    along_l.set_xticks(range(1, 5))
+    draw_lines(along_l, range(1, 5), [(name, s[:, -1]) for name, s in shares], "l, at t = 30")
+    along_l.legend(loc="upper left", bbox_to_anchor=(1.02, 1.04), fontsize=8, frameon=False)
+    return fig
+
+# %% [markdown] lang="en" id="explore-fade-text"
+# Move one thing at a time; earlier curves stay until `keep` is off. **Which switch lifts the curve along $t$, which the one along $l$?** The table below answers, over five starts.
+
+# %% [markdown] lang="zh" id="explore-fade-text"
+# 每次只改一样；之前的曲线会留着，取消 `keep` 才清除。**哪个开关抬高沿 $t$ 的曲线，哪个抬高沿 $l$ 的？** 下表给出五个随机起点的答案。
+
+# %% tags=["hide-input"] id="explore-fade"
+# the controls
+import ipywidgets as widgets
+
+earlier[:] = [(cell, 3, 0, False, False, False) for cell in ("RNN", "GRU")]  # to compare with
+utils.explore(
+    draw_fade,
+    cell=widgets.Dropdown(options=list(CELLS), value="LSTM", description="cell"),
+    layers=widgets.IntSlider(3, min=1, max=4, description="layers"),
+    bias=widgets.Dropdown(options=[0, 1, 3], description="forget bias"),
+    orthogonal=widgets.Checkbox(False, description="orthogonal W_hh"),
+    residual=widgets.Checkbox(False, description="residual"),
+    norm=widgets.Checkbox(False, description="layer norm"),
+    keep=widgets.Checkbox(True, description="keep"),
+)
+
+# %% tags=["hide-input"] id="fade"
+# what is left per step back and per layer down: three layers, five starts each
+starts = {
+    "RNN": ("RNN", 3),
+    "RNN, orthogonal": ("RNN", 3, 0, True),
+    "GRU": ("GRU", 3),
+    "LSTM": ("LSTM", 3),
+    "LSTM, bias +1": ("LSTM", 3, 1),
+    "LSTM, bias +3": ("LSTM", 3, 3),
+    "LSTM, residual": ("LSTM", 3, 0, False, True),
+    "LSTM, layer norm": ("LSTM", 3, 0, False, False, True),
+}
+found = {k: [factors(fresh_map(*s, seed=seed)) for seed in range(5)] for k, s in starts.items()}
+backs, downs = ({k: [pair[i] for pair in pairs] for k, pairs in found.items()} for i in (0, 1))
+for names in (["RNN", "GRU", "LSTM"], ["LSTM", "LSTM, bias +1", "LSTM, bias +3"]):
+    utils.ranking({name: backs[name] for name in names}, lower_is_better=False)
+
+def span(values):
+    return f"{min(values):.2f} to {max(values):.2f}"
+
+rows = [[name, span(backs[name]), span(downs[name])] for name in starts]
+utils.table(["left of the gradient, fresh weights", "per step back", "per layer down"], rows)
 
 # %% [markdown] lang="en" id="fade-look"
-# Having gates is not enough. With fresh weights a gate is about half open, $\sigma(0) = 0.5$: the forget gate throws away half of the memory at every step, and the gradient fades nearly as fast as in a plain cell. A bias opens it, $\sigma(1) \approx 0.73$ and $\sigma(3) \approx 0.95$: with $+3$ next to nothing is lost. A plain cell has a remedy too: an orthogonal $\mathbf{W}_{hh}$ changes no vector's length, and only the $\tanh$ shrinks it.
-# (This is the gradient before training; that it arrives does not say yet that anything is learnt from it.)
+# Gates alone are not enough: a fresh one is half open, $\sigma(0) = 0.5$, and the forget gate throws away half of the memory at every step. **Along $t$** a bias opens it, $\sigma(1) \approx 0.73$, $\sigma(3) \approx 0.95$; in a plain cell an orthogonal $\mathbf{W}_{hh}$ leaves only the $\tanh$ to shrink a gradient. Neither mends the fading **along $l$**: there a residual connection leads past each layer, and layer norm makes small outputs large again. These in turn do little along $t$.
+#
+# ### The product behind it
+#
+# One step back in a plain cell multiplies by a Jacobian matrix (one sequence, states as columns), many steps by a product of them; straight down through the layers, $\mathbf{W}_{xh}^{(l)}$ takes the place of $\mathbf{W}_{hh}$:
+#
+# $$\frac{\partial \mathbf{H}_T}{\partial \mathbf{H}_k} = \prod_{t = T}^{k+1} \operatorname{diag}\big(\phi'(\cdot)\big)\, \mathbf{W}_{hh}^\top, \qquad \phi' = 1 - \mathbf{H}_t^2 \ \text{ for } \tanh.$$
 
 # %% [markdown] lang="zh" id="fade-look"
-# 光有门还不够。刚初始化时，门大约半开，$\sigma(0) = 0.5$：遗忘门每一步都丢掉一半记忆，梯度衰减得几乎和普通单元一样快。加一个偏置就能把门打开，$\sigma(1) \approx 0.73$，$\sigma(3) \approx 0.95$：加 3 时几乎什么都不丢。普通单元也有办法：正交的 $\mathbf{W}_{hh}$ 不改变任何向量的长度，使梯度变小的只剩 $\tanh$。
-# （这是训练之前的梯度；梯度能传到，还不等于真能从中学到东西。）
+# 光有门还不够。刚初始化时，门半开，$\sigma(0) = 0.5$：遗忘门每一步都丢掉一半记忆。**沿 $t$**，加一个偏置就能把它打开，$\sigma(1) \approx 0.73$，$\sigma(3) \approx 0.95$；在普通单元里，用正交的 $\mathbf{W}_{hh}$，使梯度变小的就只剩 $\tanh$。两者都治不了**沿 $l$** 的衰减：在那里，残差连接绕过每一层，层归一化把变小的输出重新放大。而这两样对沿 $t$ 的衰减作用不大。
+#
+# ### 背后的连乘积
+#
+# 在普通单元里往回走一步，就乘上一个雅可比矩阵（取一个序列，状态写成列向量），走许多步就乘上它们的连乘积；自上而下穿过各层时，$\mathbf{W}_{xh}^{(l)}$ 取代 $\mathbf{W}_{hh}$：
+#
+# $$\frac{\partial \mathbf{H}_T}{\partial \mathbf{H}_k} = \prod_{t = T}^{k+1} \operatorname{diag}\big(\phi'(\cdot)\big)\, \mathbf{W}_{hh}^\top, \qquad \text{对 } \tanh \text{ 有 } \phi' = 1 - \mathbf{H}_t^2 .$$
+
+# %% id="jacobian"
+def jacobians(states, weights):
+    """diag(phi') W^T for each link of a chain of states (1, h)."""
+    return [(1 - H.T**2) * W.T for H, W in zip(states[1:], weights)]  # (h, 1) * (h, h)
+
+def by_autograd(last, first):
+    """d last / d first, (h, h): a row for each number of last."""
+    return torch.stack([torch.autograd.grad(x, first, retain_graph=True)[0][0] for x in last[0]])
+
+rnn = fresh("RNN", 3)
+_, states = states_of(rnn, torch.randn(30, 1, vocab_size))
+back = [H for (H,) in states[-1]]  # the top layer's states, t = 1 to 30
+up = [row[-1][0] for row in states]  # the last step's states, l = 1 to 3
+W_hh = rnn.cells[-1].W_hh
+for chain, weights in ((back, 29 * [W_hh]), (up, [cell.W_xh for cell in rnn.cells[1:]])):
+    product = torch.eye(64)
+    for J in jacobians(chain, weights):
+        product = J @ product  # a later step from the left
+    torch.testing.assert_close(product, by_autograd(chain[-1], chain[0]))
+print("the products, along t and along l, are autograd's")
+
+# %% tags=["hide-input"] id="jacobian-norms"
+# the product's norm against the product of the norms, and against the spectral radius
+def norm(J):
+    return torch.linalg.matrix_norm(J, 2).item()  # how much it can stretch a vector
+
+rows = []
+for name, orthogonal, size in (("fresh", False, 1), ("orthogonal", True, 1), ("2.5 × fresh", False, 2.5)):
+    rnn = fresh("RNN", 3, 0, orthogonal)
+    W_hh = rnn.cells[-1].W_hh.data.mul_(size)
+    _, states = states_of(rnn, torch.randn(30, 1, vocab_size))
+    Js = jacobians([H.detach() for (H,) in states[-1]], 29 * [W_hh])
+    radius = torch.linalg.eigvals(W_hh).abs().max().item()
+    for k in (1, 5, 20):
+        product = torch.linalg.multi_dot(Js[-k:][::-1]) if k > 1 else Js[-1]
+        bound = torch.tensor([norm(J) for J in Js[-k:]]).prod().item()
+        numbers = (norm(product), bound, radius**k)
+        rows.append([name, f"{radius:.2f}", k, *(f"{x:.2g}" for x in numbers)])
+head = ["W_hh", "spectral radius", "steps back", "norm of the product"]
+utils.table([*head, "product of the norms", "radius to the power of the steps"], rows)
+
+# %% [markdown] lang="en" id="jacobian-look"
+# Each norm is above 1, so their product promises growth: an upper bound, no more. What $\mathbf{W}_{hh}$ does when it is applied again and again is told by its **spectral radius**, the largest absolute value of an eigenvalue. As PyTorch draws it, that is about $1/\sqrt{3} \approx 0.58$, and the gradient **vanishes** about so fast. Orthogonal, it is 1, and only $\phi' \le 1$ shrinks. Made 2.5 times as large, the gradient can **explode**, until saturated units, $\phi' \approx 0$, brake it. In an LSTM the way through $\mathbf{C}_t$ has the factor $\operatorname{diag}(\mathbf{F})$ alone: hence the forget bias.
+
+# %% [markdown] lang="zh" id="jacobian-look"
+# 每个范数都大于 1，所以它们之积预示着增长；但它只是上界。反复施加 $\mathbf{W}_{hh}$ 会怎样，要看它的**谱半径**，即特征值绝对值的最大值。按 PyTorch 的初始化，它约为 $1/\sqrt{3} \approx 0.58$，梯度大致就以这个速度**消失**。正交时它等于 1，使梯度变小的只有 $\phi' \le 1$。放大 2.5 倍，梯度就可能**爆炸**，直到饱和的单元（$\phi' \approx 0$）把它刹住。在 LSTM 里，穿过 $\mathbf{C}_t$ 的路上因子只有 $\operatorname{diag}(\mathbf{F})$：遗忘门的偏置因此有效。
 
 # %% [markdown] lang="en" id="clip-text"
 # ## Second problem: steps that are too large
 #
-# A gradient can also be too large, and one huge step undoes all training. Let $\mathbf{g}$ be all gradients, written one after another as a single vector. **Gradient clipping** scales them down together whenever its norm exceeds a threshold $\theta$; the direction stays:
+# One huge step undoes all training. Let $\mathbf{g}$ be all gradients, written one after another as a single vector. **Gradient clipping** scales them down together whenever its norm exceeds a threshold $\theta$; the direction stays:
 #
 # $$\mathbf{g} \leftarrow \min\!\left(1, \frac{\theta}{\lVert \mathbf{g} \rVert}\right) \mathbf{g}.$$
 
 # %% [markdown] lang="zh" id="clip-text"
 # ## 第二个问题：步子太大
 #
-# 梯度也可能太大；只要有一步迈得太大，之前的训练就前功尽弃。把所有梯度首尾相接，记作一个向量 $\mathbf{g}$。一旦它的范数超过阈值 $\theta$，**梯度裁剪**就把所有梯度按同一比例缩小，方向不变：
+# 只要有一步迈得太大，之前的训练就前功尽弃。把所有梯度首尾相接，记作一个向量 $\mathbf{g}$。一旦它的范数超过阈值 $\theta$，**梯度裁剪**就把所有梯度按同一比例缩小，方向不变：
 #
 # $$\mathbf{g} \leftarrow \min\!\left(1, \frac{\theta}{\lVert \mathbf{g} \rVert}\right) \mathbf{g}.$$
 
@@ -673,12 +825,12 @@ for p, c in zip(parameters, clipped):
 # %% [markdown] lang="en" id="loop-text"
 # ## The loop
 #
-# Here is all of it: forward, loss, backward, clip, update, detach. It yields what happened after every minibatch, so that we can watch.
+# Here is all of it: forward, loss, backward, clip, update, detach. Every input is the character that really stands in the text, whatever the network would have written itself: **teacher forcing**. It yields what happened after every minibatch.
 
 # %% [markdown] lang="zh" id="loop-text"
 # ## 训练循环
 #
-# 完整的循环就是：前向传播、算损失、反向传播、裁剪、更新、`detach`。每个小批量之后，它都用 `yield` 交出结果，好让我们观察。
+# 完整的循环就是：前向传播、算损失、反向传播、裁剪、更新、`detach`。每一步输入的都是文本里真实的字符，不管网络自己会写出什么，这叫作**强制教学**（teacher forcing）。每个小批量之后，它都用 `yield` 交出结果。
 
 # %% id="train-epoch"
 def train_epoch(model, batches, updater, theta):
@@ -695,12 +847,10 @@ def train_epoch(model, batches, updater, theta):
         yield loss.item(), before, after
 
 # %% [markdown] lang="en" id="norms-text"
-# Clipping at work. SGD (stochastic gradient descent) subtracts the gradient times the **learning rate** from the parameters after every minibatch. Here it trains a plain RNN of two layers with learning rate 2, once with $\theta = 0.5$ and once without clipping, from the same initial weights and with the same minibatches.
-# Solid is the norm before clipping, dashed after (without clipping, they are one line). **Watch** the first spike, which both networks meet.
+# Clipping at work. SGD (stochastic gradient descent) subtracts the gradient times the **learning rate**, here 2, from the parameters after every minibatch. Two layers of plain RNN, once with $\theta = 0.5$, once without clipping, otherwise alike. Solid is the norm before clipping, dashed after. **Watch** the first spike, which both networks meet.
 
 # %% [markdown] lang="zh" id="norms-text"
-# 看看裁剪如何起作用。随机梯度下降（SGD）在每个小批量之后，从参数中减去梯度与**学习率**的乘积。这里用它训练两层的普通 RNN，学习率为 2；一次取 $\theta = 0.5$，一次不裁剪，初始权重和小批量都相同。
-# 实线是裁剪前的范数，虚线是裁剪后的（不裁剪时，两条线重合）。**请盯住**第一个尖峰，两个网络都会遇到它。
+# 看看裁剪如何起作用。随机梯度下降（SGD）在每个小批量之后，从参数中减去梯度与**学习率**（这里是 2）的乘积。两层的普通 RNN，一次取 $\theta = 0.5$，一次不裁剪，其余都相同。实线是裁剪前的范数，虚线是裁剪后的。**请盯住**第一个尖峰，两个网络都会遇到它。
 
 # %% id="watch-norms"
 import math
@@ -725,7 +875,7 @@ for theta, values in losses.items():
     first, last = (utils.shorten(math.exp(loss)) for loss in (values[0], values[-1]))
     print(f"theta = {theta}: perplexity {first} at first, {last} at the end")
 
-# %% id="saturated"
+# %% tags=["hide-input"] id="saturated"
 X, Y = batches[0]
 for theta, network in networks.items():
     H, _ = network.rnn(one_hot(X.T, vocab_size).float())  # (T, n, h)
@@ -738,10 +888,10 @@ for theta, network in networks.items():
     print(f"gradient norm: output layer {output:.2f}, recurrent layers {below:.2f}")
 
 # %% [markdown] lang="en" id="control-text"
-# Does it take many time steps for that? Here is the control: the same network, but the gradient is cut after `steps_back` time steps, at the least after a single one, so that it *cannot* grow from step to step. **Predict:** of 16 random starts, how many still end worse than blind guessing?
+# Does that take many time steps? The control: the gradient is cut after `steps_back` steps, so that after a single one it *cannot* grow from step to step. **Predict:** of 16 random starts with one step back, how many still end worse than blind guessing?
 
 # %% [markdown] lang="zh" id="control-text"
-# 这是不是因为时间步太多？做一个对照实验：网络不变，但梯度往回传 `steps_back` 个时间步就切断，最短只传一步，这样它就**不可能**逐步增大。**猜一猜：** 16 个随机初值里，还有几个最后比盲猜更差？
+# 这是不是因为时间步太多？做一个对照实验：梯度往回传 `steps_back` 个时间步就切断；只传一步时，它就**不可能**逐步增大。**猜一猜：** 梯度只传一步时，16 个随机初值里还有几个最后比盲猜更差？
 
 # %% id="cut-model"
 class CutModel(LanguageModel):
@@ -767,7 +917,7 @@ def last_loss(lr, steps_back, theta, seed, num_epochs=6):
         steps = list(train_epoch(network, text, updater, theta or math.inf))
     return steps[-1][0]
 
-# %% id="lost"
+# %% tags=["hide-input"] id="lost"
 settings = [(2, 35, None), (2, 5, None), (2, 1, None), (1, 35, None), (1, 1, None), (2, 35, 0.5)]
 
 def try_all():
@@ -782,32 +932,35 @@ for lr, steps_back, theta in settings:
     losses_of = [r[4] for r in recorded_rows if r[:3] == [lr, steps_back, theta]]
     lost = sum(not loss < math.log(vocab_size) for loss in losses_of)
     rows.append([lr, steps_back, theta or "none", f"{lost} of {len(losses_of)}"])
-head = ["learning rate", "steps the gradient goes back", "clipped to"]
-utils.table([*head, "worse than blind guessing"], rows)
+lost_head = ["learning rate", "steps the gradient goes back", "clipped to"]
+lost_head.append("worse than blind guessing")
+utils.guess(
+    "learning rate 2, one step back, no clipping: trainings lost, of 16",
+    int(rows[2][-1].split()[0]),
+    between=(0, 16),
+    because="Large steps alone ruin about half; see the other rows.",
+    show=lambda lost_rows=rows: utils.table(lost_head, lost_rows),
+)
 
 # %% [markdown] lang="en" id="norms-look"
-# Up to the first spike both networks agree. With clipping, the spikes are cut to 0.5 and the perplexity falls. Without, steps along too steep a gradient throw the weights far off: the perplexity ends far above the 28 of blind guessing, and in these six epochs the network does not recover. Its $\tanh$ is **saturated**: nearly all states of the last layer lie close to $-1$ or $1$, where the function is flat.
-# The norm stays large all the same, but it is the output layer's: little of it gets through the flat $\tanh$ to the recurrent layers.
+# With clipping, the spikes are cut to 0.5 and the perplexity falls. Without, steps along too steep a gradient throw the weights far off. The $\tanh$ is then **saturated**: nearly all states of the last layer lie close to $\pm 1$, where the function is flat. The norm that stays large is the output layer's.
 #
-# And the time steps? Even a gradient that goes back a single step ruins about half of the trainings, and at half the learning rate not even 35 steps ruin one. So it is the **step that is too large**; many time steps make that more frequent, and a smaller learning rate or clipping prevents it.
+# And at half the learning rate not even 35 time steps ruin a training. So it is the **step that is too large**; many time steps make that more frequent, and a smaller learning rate or clipping prevents it.
 
 # %% [markdown] lang="zh" id="norms-look"
-# 直到第一个尖峰，两个网络完全一致。有裁剪时，尖峰被压到 0.5，困惑度下降。没有裁剪时，沿着过陡的梯度走几步，权重就被甩得很远：困惑度最终远远高于盲猜的 28，六个迭代周期之内网络没能恢复过来。这时 $\tanh$ 已经**饱和**：最后一层的隐状态几乎全都贴近 $-1$ 或 $1$，函数在那里是平的。
-# 梯度的范数依然很大，但那是输出层的：它只有一小部分能穿过变平的 $\tanh$ 传到循环层。
+# 有裁剪时，尖峰被压到 0.5，困惑度下降。没有裁剪时，沿着过陡的梯度走几步，权重就被甩得很远。这时 $\tanh$ 已经**饱和**：最后一层的隐状态几乎全都贴近 $\pm 1$，函数在那里是平的。依然很大的范数，是输出层的。
 #
-# 那么时间步呢？梯度只往回传一步，也会毁掉大约一半的训练；学习率减半之后，传满 35 步也没有毁掉任何一次。可见问题在于**步子太大**；时间步多只是让它更常发生，减小学习率或者裁剪都可以避免。
+# 学习率减半之后，传满 35 个时间步也没有毁掉任何一次训练。可见问题在于**步子太大**；时间步多只是让它更常发生，减小学习率或者裁剪都可以避免。
 
 # %% [markdown] lang="en" id="train-text"
 # ## Train it on the book
 #
-# Now the deep LSTM, two layers of 64 hidden units, with Adam (which, unlike SGD, adapts the step size of every parameter); and beside it `nn.LSTM` **from the same initial weights, with the same minibatches**. One thing must be put right first: PyTorch's second bias is a parameter that learns as well, so the sum of both would move twice as fast as
-# our single one. We set it to zero and freeze it. **Predict:** how far apart will the curves be after 25 epochs?
+# The deep LSTM, two layers of 64 hidden units, with Adam (which adapts the step size of every parameter); beside it `nn.LSTM` **from the same initial weights, with the same minibatches**. PyTorch's second bias learns as well, so the sum of both would move twice as fast as our single one: we set it to zero and freeze it.
 
 # %% [markdown] lang="zh" id="train-text"
 # ## 用这本书来训练
 #
-# 现在轮到深度 LSTM：两层，每层 64 个隐藏单元，用 Adam 训练（与 SGD 不同，它为每个参数调整步长）；旁边是 `nn.LSTM`，**初始权重相同，小批量也相同**。有一点必须先处理：PyTorch 的第二个偏置也是会学习的参数，两个偏置之和的变化速度会是我们那一个的两倍。
-# 所以把它设为零并冻结。**猜一猜：** 25 个迭代周期以后，两者的曲线会相差多少？
+# 深度 LSTM，两层，每层 64 个隐藏单元，用 Adam 训练（它为每个参数调整步长）；旁边是 `nn.LSTM`，**初始权重相同，小批量也相同**。PyTorch 的第二个偏置也会学习，两个偏置之和的变化速度会是我们那一个的两倍，所以把它设为零并冻结。
 
 # %% id="train"
 def train(model, num_epochs, lr=0.01, theta=1.0):
@@ -850,20 +1003,216 @@ for name, rs in records.items():
 utils.table([*head, "characters per second"], rows)
 
 # %% [markdown] lang="en" id="write-text"
-# The curves of both lie on each other, solid as well as dashed; only the speed differs. What has been learnt in 25 epochs? Let both go on from the words `time traveller`, each time with the likeliest character:
+# The curves lie on each other, solid as well as dashed; only the speed differs. Let both go on from `time traveller`, each time with the likeliest character ([lesson 3](03_concise_lstm.ipynb) lets chance choose):
 
 # %% [markdown] lang="zh" id="write-text"
-# 两者的曲线完全重合，实线、虚线都是如此；不同的只有速度。25 个迭代周期学到了什么？让两个网络从 `time traveller` 接着往下写，每次都取概率最大的字符：
+# 两者的曲线完全重合，实线、虚线都是如此；不同的只有速度。让两个网络从 `time traveller` 接着往下写，每次都取概率最大的字符（[第 3 课](03_concise_lstm.ipynb)会按概率随机挑选）：
 
 # %% id="write"
 for name, trained in (("from scratch", ours), ("nn.LSTM", theirs)):
     print(f"{name:<13}", utils.generate(trained, corpus.vocab, "time traveller", 60))
 
-# %% [markdown] lang="en" id="write-look"
-# Both write the same, and these are words of English. But with the likeliest character every time they soon run in a circle; [lesson 3](03_concise_lstm.ipynb) lets chance choose.
+# %% [markdown] lang="en" id="trace-text"
+# ## Inside the trained network
+#
+# What do the gates do at work? `trace` is the LSTM's equations once more, but it keeps everything:
 
-# %% [markdown] lang="zh" id="write-look"
-# 两个网络写得一样，而且写的是英语单词。只是每次都取概率最大的字符，很快就在原地打转；[第 3 课](03_concise_lstm.ipynb)会按概率随机挑选字符。
+# %% [markdown] lang="zh" id="trace-text"
+# ## 训练好的网络里面
+#
+# 各个门在工作时究竟做些什么？`trace` 把 LSTM 的公式再算一遍，但保留所有的值：
+
+# %% id="trace"
+def trace(rnn, X):
+    """All that a deep LSTM computes for X (T, n, d): for each layer {letter: (T, n, h)}."""
+    layers = []
+    for cell in rnn.cells:
+        H = C = torch.zeros(X.shape[1], rnn.num_hiddens)  # (n, h)
+        steps = []
+        for A_t in cell.project(X):
+            S_i, S_f, S_g, S_o = (A_t + H @ cell.W_hh).chunk(4, dim=-1)  # (n, h) each
+            I, F, G, O = S_i.sigmoid(), S_f.sigmoid(), S_g.tanh(), S_o.sigmoid()
+            C = F * C + I * G
+            H = O * C.tanh()
+            steps.append((I, F, O, G, C, H))
+        layers.append(dict(zip("IFOGCH", map(torch.stack, zip(*steps)))))
+        X = layers[-1]["H"]  # what the next layer reads
+    return layers
+
+held_out, _ = next(iter(utils.Batches(corpus.held_out)))  # (n, T)
+with torch.no_grad():
+    one_hots = one_hot(held_out.T, vocab_size).float()  # (T, n, d)
+    traced, (H, state) = trace(ours.rnn, one_hots), ours.rnn(one_hots)
+torch.testing.assert_close(traced[-1]["H"], H)
+for l, layer in enumerate(traced):
+    torch.testing.assert_close((layer["H"][-1], layer["C"][-1]), tuple(s[l] for s in state))
+print("its H and C are those of the network")
+
+# %% [markdown] lang="en" id="guess-memory-text"
+# Change **one letter** of a text, and the states after it are others. **Predict:** what share of the difference in the last layer's $\mathbf{H}$ is left $k$ letters later?
+
+# %% [markdown] lang="zh" id="guess-memory-text"
+# 改动文本中的**一个字母**，后面的状态就不同了。**猜一猜：** 过了 $k$ 个字母，最后一层 $\mathbf{H}$ 的差异还剩几成？
+
+# %% tags=["hide-input"] id="guess-memory"
+# the tenth letter of 32 held-out sequences is replaced with a z
+changed = held_out.clone()
+changed[:, 9] = corpus.vocab["z"]
+with torch.no_grad():
+    after = trace(ours.rnn, one_hot(changed.T, vocab_size).float())[-1]["H"]
+moved = (after - traced[-1]["H"]).norm(dim=(1, 2))[9:]  # of all sequences: (26,)
+left = (moved / moved[0]).tolist()
+utils.guess(
+    "the difference in H that is left, k letters after the one that was changed",
+    (range(len(left)), left),
+    at=(1, 3, 5, 10, 20),
+    between=(0, 1),
+    labels=("letters later, k", "share of the difference"),
+    because=f"After ten letters, about two words, {left[10]:.0%} is left.",
+)
+
+# %% tags=["hide-input"] id="draw-cell"
+# draws a unit's gates, and all units of its layer
+def readable(text):
+    """In small letters; ValueError for what the network cannot read."""
+    text, known = text.lower(), corpus.vocab.token_to_idx
+    fits = 0 < len(text) <= 34 and set(text) <= known.keys()
+    utils.require(fits, "line", text, "1 to 34 letters a to z and spaces")
+    return text
+
+def draw_bars_of(ax, pairs):
+    """Two bars per letter: the edited line's, and narrow and grey the original's."""
+    names = ["I", "F", "O", "G", "tanh C", "H"]
+    for heights, x, width, colour in zip(pairs, (0, 0.33), (0.44, 0.2), (utils.BLUE, "0.6")):
+        ax.bar([k + x for k in range(6)], heights, width, color=colour)
+    for k, name in enumerate(names):
+        ax.annotate(name, (k, -1), (0, -13), textcoords="offset points", ha="center", gid="tick")
+    ax.axhline(0, color="0.3", linewidth=0.8)
+    ax.set(ylim=(-1.05, 1.05), xlim=(-0.5, 5.7), xticks=[], yticks=(-1, 0, 1))
+
+def draw_units(ax, values, text, step, marks=()):
+    """An image, units x steps, with the text above it and a line at the step."""
+    ax.imshow(values.T, vmin=-1, vmax=1, cmap="RdBu_r", aspect="auto", interpolation="nearest")
+    ax.axvline(step, color="0.3", linewidth=1.5)
+    ax.set(xticks=[], yticks=[])
+    for t, letter in enumerate(text):
+        colour = utils.VERMILION if t in marks else "black"
+        style = {"ha": "center", "color": colour, "family": "monospace", "gid": "tick"}
+        ax.annotate(letter, (t, -0.5), (0, 4), textcoords="offset points", **style)
+
+# %% tags=["hide-input"] id="draw-cell-figure"
+# the figure and its table
+def draw_cell(line, edited, step, layer, unit):
+    """One unit of the trained LSTM at one step, and all units of its layer at all steps."""
+    texts = readable(line), readable(edited)
+    T = max(map(len, texts))
+    ids = torch.tensor([corpus.vocab[list(text.ljust(T))] for text in texts])  # (2, T)
+    step, marks = min(step, len(texts[1])) - 1, [t for t in range(T) if ids[0, t] != ids[1, t]]
+    with torch.no_grad():
+        values = trace(ours.rnn, one_hot(ids.T, vocab_size).float())[layer - 1]
+    rows, bars = [], []
+    for name, i in (("edited", 1), ("line", 0)):
+        I, F, O, G, C, H = (values[letter][step, i, unit - 1].item() for letter in "IFOGCH")
+        old = values["C"][step - 1, i, unit - 1].item() if step else 0.0
+        numbers = [f"{x:.2f}" for x in (I, F, O, G, old)]
+        sums = f"{F:.2f} · {old:.2f} + {I:.2f} · {G:.2f} = {C:.2f}"
+        rows.append([name, *numbers, sums, f"{O:.2f} · tanh({C:.2f}) = {H:.2f}"])
+        bars.append((I, F, O, G, math.tanh(C), H))
+    fig, ax = utils.new_figure(8.4, 3.6, place=(0.03, 0.53, 0.6, 0.36))
+    draw_units(ax, values["H"][: len(texts[1]), 1], texts[1], step, marks)
+    ax.set_ylabel(f"H, {values['H'].shape[2]} units", fontsize=9)
+    other = fig.add_axes((0.03, 0.05, 0.6, 0.36))
+    draw_units(other, (values["H"][:, 1] - values["H"][:, 0])[: len(texts[1])], "", step)
+    other.set_ylabel("H, edited - line", fontsize=9)
+    draw_bars_of(fig.add_axes((0.7, 0.12, 0.29, 0.76)), bars)
+    fig.axes[-1].set_title(f"layer {layer}, unit {unit}, after {texts[1][step]!r}", fontsize=10)
+    return fig, utils.table(["", *"IFOG", "C before", "C = F · C + I · G", "H = O · tanh C"], rows)
+
+# %% [markdown] lang="en" id="explore-cell-text"
+# Walk through the line with `step`; the table does the arithmetic. Left: $\mathbf{H}$ of all units of the layer, and what the edit has moved in it; grey bars are the unedited line's. Edit another letter.
+
+# %% [markdown] lang="zh" id="explore-cell-text"
+# 用 `step` 沿着这行文字走，表里列出算式。左图：这一层所有单元的 $\mathbf{H}$，以及改动在其中引起的变化；灰色的条属于未改动的那一行。再改一个字母试试。
+
+# %% tags=["hide-input"] id="explore-cell"
+# the controls; the unit to begin with is the one whose forget gate changes most
+widest = traced[1]["F"].std(dim=(0, 1)).argmax().item() + 1
+text_box = {"layout": {"width": "360px"}}
+utils.explore(
+    draw_cell,
+    play="step",
+    line=widgets.Text("the time traveller smiled at us", description="line", **text_box),
+    edited=widgets.Text("the tame traveller smiled at us", description="edited", **text_box),
+    step=widgets.IntSlider(6, min=1, max=34, description="step"),
+    layer=widgets.IntSlider(2, min=1, max=2, description="layer"),
+    unit=widgets.IntSlider(widest, min=1, max=64, description="unit"),
+)
+
+# %% [markdown] lang="en" id="watch-fade-text"
+# ### The map while it learns
+#
+# A plain RNN and a GRU of three layers learn, and after every epoch we ask again, the loss now being the cross-entropy of held-out text at the last step: what is left per step back (solid) and per layer down (dashed)?
+
+# %% [markdown] lang="zh" id="watch-fade-text"
+# ### 边训练边看这张图
+#
+# 三层的普通 RNN 和 GRU 各自学习，每个迭代周期之后再问一次（损失改为留出文本最后一步的交叉熵）：往回一步还剩多少（实线），往下一层还剩多少（虚线）？
+
+# %% id="watch-fade"
+def watch_fade(cell, num_epochs=8, seed=0):
+    """Train three layers; yields the epoch, what is left per step back and per layer down."""
+    network = LanguageModel(fresh(cell, 3, seed=seed), 64, vocab_size)
+    X, Y = next(iter(utils.Batches(corpus.held_out)))  # (n, T)
+    training, maps_of[cell] = train(network, utils.epochs(num_epochs)), []
+    for epoch in itertools.count():
+        H, states = states_of(network.rnn, one_hot(X.T, vocab_size).float())
+        loss = cross_entropy(H[-1] @ network.W_hq + network.b_q, Y[:, -1])  # of the last step
+        maps_of[cell].append(gradient_map(loss, states))
+        yield epoch, *factors(maps_of[cell][-1])
+        if next(training, None) is None:
+            break
+
+maps_of = {}
+labels = {"ylabel": "left of the gradient", "lines": ("per step back", "per layer down")}
+plot = utils.LivePlot(8, ylim=(0, 1.6), log=False, **labels)
+fading = plot.race({cell: watch_fade(cell) for cell in ("RNN", "GRU")})
+
+# %% tags=["hide-input"] id="explore-trained"
+# the maps of these trainings, an epoch after the other
+def draw_trained(cell, epoch):
+    """Layer x time: the gradient's share after an epoch of training."""
+    fig = draw_map(maps_of[cell][min(epoch, len(maps_of[cell]) - 1)], height=1.8, top=0.84)
+    fig.axes[0].set_title(f"3 × {cell}, epoch {epoch}", fontsize=10)
+    return fig
+
+utils.explore(
+    draw_trained,
+    play="epoch",
+    cell=widgets.Dropdown(options=["RNN", "GRU"], value="GRU", description="cell"),
+    epoch=widgets.IntSlider(8, min=0, max=8, description="epoch"),
+)
+
+# %% tags=["hide-input"] id="fade-trained"
+# five starts of each, recorded: (cell, seed, epoch, per step back, per layer down)
+def watch_all():
+    for (i, cell), seed in itertools.product(enumerate(CELLS), range(5)):
+        first, *_, last = watch_fade(cell, seed=seed)
+        yield from ((i, seed, e, round(t, 4), round(l, 4)) for e, t, l in (first, last))
+
+watched, about = utils.recorded("fade_trained", watch_all)
+print(about["origin"])
+rows = []
+for i, cell in enumerate(CELLS):
+    for epoch in (0, 8):
+        of_cell = [row[3:] for row in watched if row[0] == i and row[2] == epoch]
+        rows.append([cell, epoch, *map(span, zip(*of_cell))])
+utils.table(["3 layers", "epoch", "per step back", "per layer down"], rows)
+
+# %% [markdown] lang="en" id="watch-fade-look"
+# Along $l$ training mends the fading by itself: after eight epochs most of the gradient comes down a layer, or more than all of it. Not so along $t$: the GRU learns to keep, the LSTM stays near 0.6 per step, and the plain RNN loses more than at the start.
+
+# %% [markdown] lang="zh" id="watch-fade-look"
+# 沿 $l$ 的衰减，训练自己就能修好：八个迭代周期之后，往下一层传到的梯度接近甚至超过原来的大小。沿 $t$ 就不是这样：GRU 学会了保留，LSTM 停在每步 0.6 附近，普通 RNN 丢掉的比开始时还多。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -926,7 +1275,7 @@ utils.check("2.4", answer_4)
 solution_4 = 0.9**20
 
 # %% [markdown] lang="en" id="exercise-5-text"
-# **5.** Two minibatches of 15 steps in a row, as in `reach`; but the loss is taken at step 10 of the second. How many of the 30 inputs get a gradient that is not zero, with `detach` and without? Give a tuple of two numbers.
+# **5.** Two minibatches of 15 steps, as in `reach`; but the loss is taken at step 10 of the second. How many of the 30 inputs get a gradient that is not zero, with `detach` and without? (A tuple of two numbers.)
 
 # %% [markdown] lang="zh" id="exercise-5-text"
 # **5.** 像 `reach` 那样连续运行两个 15 步的小批量，但只取第二个小批量第 10 步的损失。用 `detach` 和不用 `detach` 时，30 个输入中分别有几个的梯度不为零？请写成含两个数的元组。
@@ -938,14 +1287,69 @@ utils.check("2.5", answer_5)
 # %% tags=["solution"] id="solution-5"
 solution_5 = (10, 10 + 15)
 
+# %% [markdown] lang="en" id="exam"
+# ## What to write in the exam
+#
+# **1.** Write down the LSTM: equations, what each gate does, shapes of the joint $\mathbf{W}_{xh}$, $\mathbf{W}_{hh}$.
+#
+# <details><summary>answer</summary>$\mathbf{I}, \mathbf{F}, \mathbf{O} = \sigma(\mathbf{X}_t \mathbf{W}_{x\cdot} + \mathbf{H}_{t-1} \mathbf{W}_{h\cdot} + \mathbf{b}_\cdot)$ and $\mathbf{G} = \tanh(\ldots)$, each with weights of its own; $\mathbf{C}_t = \mathbf{F} \odot \mathbf{C}_{t-1} + \mathbf{I} \odot \mathbf{G}$, $\mathbf{H}_t = \mathbf{O} \odot \tanh(\mathbf{C}_t)$. F: what stays of the memory; I: how much of the candidate G enters; O: how much shows. Side by side, W_xh is d × 4h and W_hh is h × 4h.</details>
+#
+# **2.** Where does the gradient fade, along $t$ and along $l$, and which knob changes it?
+#
+# <details><summary>answer</summary>Along t: each step back multiplies by diag(φ′) W_hhᵀ, so what is left falls geometrically with T − t; with fresh weights by about 0.6 per step in RNN, GRU and LSTM alike. Knobs: the cell with its gate open (forget bias +1: 0.8, +3: nearly 1 per step), an orthogonal W_hh in a plain cell. Along l: each layer down multiplies by diag(φ′) W_xhᵀ and by gates that are half open, 0.55 (RNN), 0.3 (GRU), 0.14 (LSTM) per layer. Knobs: residual connections, layer norm, larger weights. The first group does nothing along l, the second little along t. So measure both: ‖∂ℓ/∂H_t^(l)‖ for all l and t.</details>
+#
+# **3.** Write $\partial \mathbf{H}_T / \partial \mathbf{H}_k$ of a plain RNN as a product. When does it vanish, when can it explode?
+#
+# <details><summary>answer</summary>The product over t = k + 1 to T of diag(1 − H_t²) W_hhᵀ, later steps from the left. Its norm is at most γ^(T−k) ‖W_hh‖^(T−k), where φ′ ≤ γ (1 for tanh). Norm below 1: it vanishes for certain. Over many steps the spectral radius ρ decides: with ρ < 1 (0.58 for PyTorch's first weights) it vanishes though the norm is above 1; for it to explode ρ > 1 is needed, and units that are not saturated.</details>
+#
+# **4.** Truncated BPTT: what goes from one minibatch to the next, what does not? And what is teacher forcing?
+#
+# <details><summary>answer</summary>The state's value goes on, so the network knows what came before; its gradient is cut (detach), so memory and time per minibatch stay constant, and nothing is learnt from dependencies longer than the window, except by chance. Teacher forcing: in training each input is the true character; in generation it is the network's own, which it has not practised.</details>
+#
+# **5.** What is gradient clipping, and is it a cure for vanishing gradients?
+#
+# <details><summary>answer</summary>g ← min(1, θ / ‖g‖) g, with g all gradients as one vector: the direction stays, the length is at most θ. It keeps one huge step from ruining the weights. It never lengthens a gradient, so it does nothing against vanishing.</details>
+
+# %% [markdown] lang="zh" id="exam"
+# ## 考试怎么写
+#
+# **1.** 写出 LSTM 的公式。每个门起什么作用？四个和并成一次乘法时，$\mathbf{W}_{xh}$ 和 $\mathbf{W}_{hh}$ 有多大？
+#
+# <details><summary>答案</summary>$\mathbf{I}, \mathbf{F}, \mathbf{O} = \sigma(\mathbf{X}_t \mathbf{W}_{x\cdot} + \mathbf{H}_{t-1} \mathbf{W}_{h\cdot} + \mathbf{b}_\cdot)$，$\mathbf{G} = \tanh(\ldots)$，各用自己的权重；$\mathbf{C}_t = \mathbf{F} \odot \mathbf{C}_{t-1} + \mathbf{I} \odot \mathbf{G}$，$\mathbf{H}_t = \mathbf{O} \odot \tanh(\mathbf{C}_t)$。F：记忆元保留多少；I：候选记忆元 G 写入多少；O：显露多少。并排放置时，W_xh 是 d × 4h，W_hh 是 h × 4h。</details>
+#
+# **2.** 沿 $t$ 和沿 $l$，梯度各在哪里衰减？分别由哪个开关改变？
+#
+# <details><summary>答案</summary>沿 t：每往回一步乘一次 diag(φ′) W_hhᵀ，所以剩下的随 T − t 按几何级数减小；刚初始化时，RNN、GRU、LSTM 都是每步约 0.6。开关：把门打开的单元（遗忘门偏置 +1 时每步 0.8，+3 时接近 1），普通单元用正交的 W_hh。沿 l：每往下一层乘一次 diag(φ′) W_xhᵀ，再乘上半开的门，每层 0.55（RNN）、0.3（GRU）、0.14（LSTM）。开关：残差连接、层归一化、更大的权重。前一组对沿 l 的衰减不起作用，后一组对沿 t 的作用很小。所以两个方向都要量：对所有 l 和 t 计算 ‖∂ℓ/∂H_t^(l)‖。</details>
+#
+# **3.** 把普通 RNN 的 $\partial \mathbf{H}_T / \partial \mathbf{H}_k$ 写成连乘积。它什么时候消失，什么时候可能爆炸？
+#
+# <details><summary>答案</summary>对 t = k + 1 到 T 把 diag(1 − H_t²) W_hhᵀ 连乘，后面的时间步乘在左边。范数至多为 γ^(T−k) ‖W_hh‖^(T−k)，其中 φ′ ≤ γ（tanh 时为 1）。范数小于 1：必定消失。步数多时由谱半径 ρ 决定：ρ < 1（PyTorch 的初始权重约为 0.58）时，即使范数大于 1 也会消失；要爆炸，就需要 ρ > 1，而且单元没有饱和。</details>
+#
+# **4.** 截断的通过时间反向传播：从一个小批量到下一个，什么传过去，什么不传？强制教学又是什么？
+#
+# <details><summary>答案</summary>状态的值传过去，所以网络知道前文；它的梯度被切断（detach），所以每个小批量的内存和时间不增长，而超出窗口的依赖关系，除非碰巧，是学不到的。强制教学：训练时每一步输入的都是真实字符；生成时输入的是网络自己写的字符，这种情况它没有练过。</details>
+#
+# **5.** 什么是梯度裁剪？它能治梯度消失吗？
+#
+# <details><summary>答案</summary>g ← min(1, θ / ‖g‖) g，其中 g 是把所有梯度连成的一个向量：方向不变，长度至多为 θ。它避免一步太大毁掉权重。它从不把梯度变长，所以对梯度消失毫无作用。</details>
+
+# %% [markdown] lang="en" id="sources"
+# ## Sources
+#
+# <details><summary>The papers this lesson rests on</summary><ul><li>S. Hochreiter, J. Schmidhuber: <i>Long Short-Term Memory</i>. Neural Computation 9(8), 1997. The forget gate: F. Gers, J. Schmidhuber, F. Cummins: <i>Learning to Forget</i>. Neural Computation 12(10), 2000</li><li>K. Cho et al.: <i>Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine Translation</i>. EMNLP 2014 (the GRU)</li><li>R. Pascanu, T. Mikolov, Y. Bengio: <i>On the Difficulty of Training Recurrent Neural Networks</i>. ICML 2013 (Jacobians, clipping)</li><li>R. Jozefowicz, W. Zaremba, I. Sutskever: <i>An Empirical Exploration of Recurrent Network Architectures</i>. ICML 2015 (forget bias)</li><li>K. He et al.: <i>Deep Residual Learning for Image Recognition</i>. CVPR 2016. J. L. Ba, J. R. Kiros, G. E. Hinton: <i>Layer Normalization</i>. arXiv:1607.06450, 2016</li><li>R. J. Williams, D. Zipser: <i>A Learning Algorithm for Continually Running Fully Recurrent Neural Networks</i>. Neural Computation 1(2), 1989 (teacher forcing)</li></ul></details>
+
+# %% [markdown] lang="zh" id="sources"
+# ## 参考文献
+#
+# <details><summary>这一课所依据的论文</summary><ul><li>S. Hochreiter, J. Schmidhuber: <i>Long Short-Term Memory</i>. Neural Computation 9(8), 1997。遗忘门：F. Gers, J. Schmidhuber, F. Cummins: <i>Learning to Forget</i>. Neural Computation 12(10), 2000</li><li>K. Cho et al.: <i>Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine Translation</i>. EMNLP 2014（GRU）</li><li>R. Pascanu, T. Mikolov, Y. Bengio: <i>On the Difficulty of Training Recurrent Neural Networks</i>. ICML 2013（雅可比矩阵、梯度裁剪）</li><li>R. Jozefowicz, W. Zaremba, I. Sutskever: <i>An Empirical Exploration of Recurrent Network Architectures</i>. ICML 2015（遗忘门的偏置）</li><li>K. He et al.: <i>Deep Residual Learning for Image Recognition</i>. CVPR 2016。J. L. Ba, J. R. Kiros, G. E. Hinton: <i>Layer Normalization</i>. arXiv:1607.06450, 2016</li><li>R. J. Williams, D. Zipser: <i>A Learning Algorithm for Continually Running Fully Recurrent Neural Networks</i>. Neural Computation 1(2), 1989（强制教学）</li></ul></details>
+
 # %% [markdown] lang="en" id="summary"
 # ## What we saw
 #
 # - A stack is a loop over layers around a loop over time around a cell. RNN, GRU and LSTM differ in the cell only.
-# - The inputs' product needs no state, so it is hoisted out of the loop over time: same numbers, and faster, above all for small minibatches.
-# - Outputs, final states and all gradients equal those of `nn.RNN`, `nn.GRU` and `nn.LSTM`, in double precision to $10^{-10}$.
-# - The state's value goes from minibatch to minibatch; `detach` keeps the gradient from following it back. Clipping keeps a single step from ruining everything.
-# - From the same weights, our LSTM and PyTorch's learn along the same curve.
+# - Hoisting the inputs' product out of the loop is faster. Outputs, states and gradients equal PyTorch's.
+# - The state's value goes from minibatch to minibatch, its gradient does not. Clipping keeps a single step from ruining everything.
+# - With fresh weights the gradient fades along $t$, which an open forget gate or an orthogonal $\mathbf{W}_{hh}$ prevents, and along $l$, which a residual connection or layer norm prevents.
 #
 # {{next}}
 
@@ -953,9 +1357,8 @@ solution_5 = (10, 10 + 15)
 # ## 小结
 #
 # - 整个网络就是对层的循环套着对时间的循环，最里面是单元。RNN、GRU 和 LSTM 只有单元不同。
-# - 输入的乘积不需要隐状态，所以可以提到时间循环之外：结果相同，速度更快，小批量较小时尤其明显。
-# - 输出、最终状态和所有梯度都与 `nn.RNN`、`nn.GRU`、`nn.LSTM` 一致，双精度下相差不到 $10^{-10}$。
-# - 状态的值从一个小批量传到下一个；`detach` 不让梯度沿原路传回去。裁剪则避免一步走错、满盘皆输。
-# - 从同样的权重出发，我们的 LSTM 与 PyTorch 的 LSTM 沿同一条曲线学习。
+# - 把输入的乘积提到时间循环之外，速度更快。输出、状态和梯度都与 PyTorch 一致。
+# - 状态的值从一个小批量传到下一个，它的梯度不传。裁剪则避免一步走错、满盘皆输。
+# - 刚初始化时，梯度沿 $t$ 衰减，打开遗忘门或用正交的 $\mathbf{W}_{hh}$ 可以防止；也沿 $l$ 衰减，残差连接或层归一化可以防止。
 #
 # {{next}}

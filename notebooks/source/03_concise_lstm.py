@@ -241,8 +241,8 @@ def draw_held_out():
     ax.semilogy(epochs, trained, color=utils.BLUE, label="training")
     ax.semilogy(epochs, held_out, "--", color=utils.BLUE, label="held-out")
     ax.axhline(vocab_size, color="0.4", linewidth=0.8, linestyle=":", label="blind guessing")
-    ax.set(xlabel="epoch", ylabel="perplexity", ylim=(0.9, 100))
-    ax.legend(frameon=False, ncols=3, loc="lower left")
+    ax.set(xlabel="epoch", ylabel="perplexity", ylim=(0.9, 200))
+    ax.legend(frameon=False, ncols=3, loc="upper left")
     return fig
 
 low, last = utils.best(run.records), run.records[-1]
@@ -629,12 +629,12 @@ for name in measured:
     utils.ranking(of_units(name), lower_is_better=False)
 
 # %% [markdown] lang="en" id="listen-look"
-# The prettiest picture proves least: some unit counts the letters of a word *before* training, because what a state has read fades with each step. What training made is a unit of layer 2 that expects a vowel; layer 1 has none. And predictions listen farther: a quarter of the gradient comes from ten letters back or more, against a fiftieth. A network that recites must know where it is.
+# The prettiest picture proves least: some unit counts the letters of a word *before* training, no worse than after. What training made is a unit of layer 2 that expects a vowel; layer 1 has none. And predictions listen farther: a quarter of the gradient comes from ten letters back or more, against a fiftieth. A network that recites must know where it is.
 #
 # The text below is coloured by a unit of each layer (orange: towards 1, violet: towards −1). The bottom row shows what the prediction after the marked letter listened to, darker is more. **Try** another unit, another text.
 
 # %% [markdown] lang="zh" id="listen-look"
-# 最漂亮的图，证明力最弱：训练**之前**就有单元在数单词里的字母，因为状态读到的内容每走一步都会淡去一点。训练真正造就的，是第 2 层里一个预料下一个是元音的单元；第 1 层里没有。预测也听得更远：四分之一的梯度来自十个或更多字符以前，未训练时只有五十分之一。要背诵，就得知道自己背到了哪里。
+# 最漂亮的图，证明力最弱：训练**之前**就有单元在数单词里的字母，数得并不比训练之后差。训练真正造就的，是第 2 层里一个预料下一个是元音的单元；第 1 层里没有。预测也听得更远：四分之一的梯度来自十个或更多字符以前，未训练时只有五十分之一。要背诵，就得知道自己背到了哪里。
 #
 # 下图用每一层的一个单元给文本上色（橙色：接近 1；紫色：接近 −1）。最下一行是被标出的字符之后那次预测听了什么，颜色越深，影响越大。换一个单元、换一段文本**试一试**。
 
@@ -652,16 +652,15 @@ def draw_listening(text, unit_1, unit_2, position):
     fig, ax = utils.new_figure(8.4, 2.2, bare=True)
     ax.set(xlim=(-7.5, LONGEST), ylim=(3.1, -0.1))
     style = {"aspect": "auto", "interpolation": "nearest"}
-    for row, (l, unit) in enumerate((("layer 1", unit_1), ("layer 2", unit_2))):
-        box = (0, len(text), row + 0.85, row + 0.15)
-        ax.imshow(H[row, None, :, unit], cmap="PuOr_r", vmin=-1.5, vmax=1.5, extent=box, **style)
-        ax.text(-7.4, row + 0.5, f"{l}\nunit {unit}", va="center")
+    chosen_states, box = torch.stack([H[0, :, unit_1], H[1, :, unit_2]]), (0, len(text), 1.9, 0)
+    ax.imshow(chosen_states, cmap="PuOr_r", vmin=-1.5, vmax=1.5, extent=box, **style)
     share = (norms / norms.max().clamp(min=1e-30))[None]  # (1, t)
     ax.imshow(share, cmap="Greys", vmin=0, vmax=1.8, extent=(0, t, 2.85, 2.15), **style)
-    ax.text(-7.4, 2.5, "listened to", va="center")
+    names = f"layer 1\nunit {unit_1}", f"layer 2\nunit {unit_2}", "listened to"
     style = {"family": "DejaVu Sans Mono", "fontsize": 15.82, "va": "center"}
-    for row in range(3):  # each letter as wide as its box
-        ax.text(0, row + 0.5, text.replace(" ", "␣"), **style)
+    for y, name in zip((0.475, 1.425, 2.5), names):
+        ax.text(-7.4, y, name, va="center")
+        ax.text(0, y, text.replace(" ", "␣"), **style)  # each letter as wide as its box
     ax.plot([t - 1, t - 1, t, t, t - 1], [2.85, 2.15, 2.15, 2.85, 2.85], color=utils.VERMILION)
     return fig
 
@@ -1149,26 +1148,26 @@ solution_5 = math.e / (math.e + 1)
 #
 # **1.** One wide layer or two narrow ones, and on which text do you report it? <details><summary>answer</summary>Give both as many parameters (at equal <i>h</i>, two layers have more than twice as many), train each from at least five random starts with one recipe, and choose network, epoch and dropout by the validation (held-out) text. On 60,000 characters they were not told apart, without dropout or with it: then take the single layer, it is simpler and can be computed in fewer rounds. What is promised is the perplexity on a <b>test text</b> by which nothing has been chosen, scored once.</details>
 #
-# **2.** A network has training perplexity 1.0. What do you know? <details><summary>answer</summary>That it repeats its training text, no more: with more parameters than characters it can learn it by heart. Ask for the held-out perplexity, as a curve over the epochs: here it falls to about 7 and ends above 28, blind guessing.</details>
+# **2.** A network has training perplexity 1.0. What do you know? <details><summary>answer</summary>That it repeats its training text, no more: with more parameters than characters it can learn it by heart. Ask for the held-out perplexity, as a curve over the epochs: here it falls to about 7.6 and ends above 28, blind guessing.</details>
 #
 # **3.** Why can held-out perplexity rise while the share of right guesses hardly falls? <details><summary>answer</summary>Perplexity is exp of the mean of &minus;ln P: being sure and wrong costs without limit. The network becomes over-confident: dividing its logits by a temperature of 3 changes no guess, and takes back most of the rise.</details>
 #
 # **4.** Where does <code>nn.LSTM(28, 128, 2, dropout=0.3)</code> drop, and which control does a gain need? <details><summary>answer</summary>Between layer 1 and layer 2, on each state, while training only: not after the last layer, not from time step to time step; with one layer it does nothing. The control: one wide layer with as many parameters and dropout before the output layer. Here it gained as much.</details>
 #
-# **5.** A unit's activation is correlated with word boundaries. What is missing before you call it a word-boundary unit? <details><summary>answer</summary>It was picked as the best of many: score it on text by which it was not picked. And compare it with the best of as many units in networks with the same first weights, untrained: a state fades by itself since it read the space.</details>
+# **5.** A unit's activation is correlated with word boundaries. What is missing before you call it a word-boundary unit? <details><summary>answer</summary>It was picked as the best of many: score it on text by which it was not picked. And compare it with the best of as many units in networks with the same first weights, untrained: here those counted the letters since the space as well.</details>
 
 # %% [markdown] lang="zh" id="exam"
 # ## 考试怎么写
 #
 # **1.** 一个宽层还是两个窄层？在哪段文本上报告结果？<details><summary>答案</summary>让两者参数量相同（<i>h</i> 相同时，两层的参数是一层的两倍多），用同一种训练方案，各取至少五个随机起点；网络、迭代周期和暂退率都用验证集（留出文本）来选。在 60,000 个字符上，不论是否用暂退法，两者都分不出高下：那就取单层，它更简单，依次计算的步数也更少。能承诺的，是在没有参与过任何选择的<b>测试集</b>上的困惑度，只打一次分。</details>
 #
-# **2.** 一个网络的训练困惑度是 1.0，这说明什么？<details><summary>答案</summary>只说明它能复述训练文本：参数比字符还多，背得下来。要看留出困惑度随迭代周期变化的曲线：本课中它先降到 7 左右，最后超过 28，比盲猜还差。</details>
+# **2.** 一个网络的训练困惑度是 1.0，这说明什么？<details><summary>答案</summary>只说明它能复述训练文本：参数比字符还多，背得下来。要看留出困惑度随迭代周期变化的曲线：本课中它先降到约 7.6，最后超过 28，比盲猜还差。</details>
 #
 # **3.** 猜中的比例几乎没有下降，留出困惑度为什么会上升？<details><summary>答案</summary>困惑度是 &minus;ln P 的平均值取 exp：确信却猜错，代价没有上限。网络变得过于自信：把 logit 除以温度 3，一次猜测也不改变，升高的部分却大半消失。</details>
 #
 # **4.** <code>nn.LSTM(28, 128, 2, dropout=0.3)</code> 在哪里置零？声称有效之前，需要什么对照？<details><summary>答案</summary>只在训练时，对第 1 层交给第 2 层的每个状态：最后一层之后没有，时间步之间也没有；只有一层时它不起作用。对照：参数量相同的一个宽层，把暂退法放在输出层之前。本课中，它同样有效。</details>
 #
-# **5.** 某个单元的取值与单词边界相关。要称它为“单词边界单元”，还缺什么？<details><summary>答案</summary>它是从许多单元中挑出来的最好的一个：要在没有用来挑选的文本上打分。还要与初始权重相同、未经训练的网络里同样多的单元中最好的那个比较：读过空格之后，状态自己就会逐渐淡去。</details>
+# **5.** 某个单元的取值与单词边界相关。要称它为“单词边界单元”，还缺什么？<details><summary>答案</summary>它是从许多单元中挑出来的最好的一个：要在没有用来挑选的文本上打分。还要与初始权重相同、未经训练的网络里同样多的单元中最好的那个比较：本课中，后者同样在数空格之后的字母。</details>
 
 # %% [markdown] lang="en" id="sources"
 # ## Sources

@@ -1,10 +1,8 @@
 # %% [markdown] lang="en" id="title"
 # # 4 · Both sides at once: forward and backward in a hidden Markov model
 #
-# **The question of this lesson.** The networks of [lesson 3](03_concise_lstm.ipynb) read from left to right, and guess each letter from those before it. But when a letter is missing in the *middle*, as in `the _ime machine`, what follows it helps as well.
-# How much can one know from the left, how much from both sides, and how does one compute it exactly, without adding up more cases than there are atoms in the universe?
-#
-# Here we use a small model in which everything can be computed exactly. At the end two networks learn it from examples, and you will see how close they come to the best that is possible.
+# **The question of this lesson.** The networks of [lesson 3](03_concise_lstm.ipynb) guess each letter from those before it. But when a letter is missing in the *middle*, as in `the _ime machine`, what follows it helps as well.
+# How much can one know from the left, how much from both sides, and how does one compute it exactly, without adding up more cases than there are atoms in the universe? Here in a small model, which two networks then learn from examples.
 #
 # **You need:** conditional probability, matrix products, and what a hidden state is (lesson 1). **Run time:** about a minute on a laptop without a GPU.
 #
@@ -16,7 +14,7 @@
 # **本课的问题。** [第 3 课](03_concise_lstm.ipynb)的网络从左往右读，根据前面的字符猜下一个字符。可是，如果缺的字符在**中间**，比如 `the _ime machine`，后面的内容同样有用。
 # 只看左边能知道多少？两边都看又能知道多少？怎样才能精确地算出来，而不必把比宇宙中的原子还多的情形逐个相加？
 #
-# 本课用一个小模型，其中的一切都能精确计算。最后，两个网络从样本中学习这个模型，你会看到它们离理论上的最优值有多近。
+# 本课用一个一切都能精确计算的小模型；最后，两个网络从样本中学习它。
 #
 # **预备知识：** 条件概率、矩阵乘法、隐状态的含义（第 1 课）。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
 #
@@ -38,7 +36,7 @@ import utils
 #
 # $$P(x_1, \ldots, x_T, h_1, \ldots, h_T) = \prod_{t=1}^{T} P(h_t \mid h_{t-1})\, P(x_t \mid h_t), \qquad \text{where } P(h_1 \mid h_0) \text{ stands for } P(h_1).$$
 #
-# (The *hidden state* of lesson 1 is something else: $\mathbf{H}_t$ is a row of numbers that a network computes, $h_t$ one of $k$ possibilities, drawn by chance. The end of this lesson brings the two together.)
+# <details><summary>Is this the hidden state of lesson 1?</summary>No: H_t is a row of numbers that a network computes, h_t one of k possibilities, drawn by chance. The end of this lesson brings the two together.</details>
 
 # %% [markdown] lang="zh" id="model"
 # ## 隐马尔可夫模型
@@ -47,7 +45,7 @@ import utils
 #
 # $$P(x_1, \ldots, x_T, h_1, \ldots, h_T) = \prod_{t=1}^{T} P(h_t \mid h_{t-1})\, P(x_t \mid h_t), \qquad \text{其中 } P(h_1 \mid h_0) \text{ 即 } P(h_1).$$
 #
-# （它与第 1 课的隐状态同名，却不是一回事：$\mathbf{H}_t$ 是网络算出来的一行数，$h_t$ 则是随机取到的 $k$ 种情形之一。本课末尾会把两者联系起来。）
+# <details><summary>这就是第 1 课的隐状态吗？</summary>同名，却不是一回事：H_t 是网络算出来的一行数，h_t 则是随机取到的 k 种情形之一。本课末尾会把两者联系起来。</details>
 
 # %% tags=["hide-input"] id="figure-hmm"
 utils.show_figure("hmm")
@@ -57,7 +55,7 @@ utils.show_figure("hmm")
 #
 # (One symbol, $x_j$, is missing. The row on top, $\pi$ and $\rho$, is what this lesson is about.)
 #
-# Ours is a toy language of $m = 6$ letters and $k = 3$ states. The states are the parts of a syllable: 1 the beginning (mostly `k`, `t`), 2 the vowel (`a`, `o`), 3 the end (`n`, `s`). The tables below say, in percent, how a word begins, how one part follows another, and which letter a part shows; now and then there is a misprint.
+# Ours is a toy language of $m = 6$ letters and $k = 3$ states. The states are the parts of a syllable: 1 the beginning (mostly `k`, `t`), 2 the vowel (`a`, `o`), 3 the end (`n`, `s`). The tables below are in percent; now and then there is a misprint.
 #
 # | | | shape |
 # |---|---|---|
@@ -70,7 +68,7 @@ utils.show_figure("hmm")
 #
 # （图中缺了一个符号 $x_j$。最上面一行的 $\pi$ 和 $\rho$，就是本课要讲的内容。）
 #
-# 我们用的是一种虚构的小语言，有 $m = 6$ 个字母、$k = 3$ 个状态。状态是音节的组成部分：1 声母（多为 `k`、`t`），2 元音（`a`、`o`），3 韵尾（`n`、`s`）。下面的表以百分数给出：一个词如何开头，各部分如何衔接，每一部分写成什么字母；偶尔也会写错字母。
+# 我们用的是一种虚构的小语言，有 $m = 6$ 个字母、$k = 3$ 个状态。状态是音节的组成部分：1 声母（多为 `k`、`t`），2 元音（`a`、`o`），3 韵尾（`n`、`s`）。下面的表以百分数给出；偶尔也会写错字母。
 #
 # | | | 形状 |
 # |---|---|---|
@@ -121,7 +119,7 @@ for path, x in zip(H.T, X.T):
 #
 # $$P(x_1, \ldots, x_T) = \sum_{h_1} \cdots \sum_{h_T} P(x_1, \ldots, x_T, h_1, \ldots, h_T).$$
 #
-# In code: a function for one path, and one for the sum. (They take the tables as plain lists; you will see why.)
+# (The functions take the tables as plain lists; you will see why.)
 
 # %% [markdown] lang="zh" id="brute-text"
 # ## 暴力求和
@@ -130,7 +128,7 @@ for path, x in zip(H.T, X.T):
 #
 # $$P(x_1, \ldots, x_T) = \sum_{h_1} \cdots \sum_{h_T} P(x_1, \ldots, x_T, h_1, \ldots, h_T).$$
 #
-# 写成代码就是两个函数：一个算一条路径，一个求和。（概率表以普通列表的形式传入，原因后面就会看到。）
+# （下面的函数以普通列表的形式传入概率表，原因后面就会看到。）
 
 # %% id="brute-force"
 import itertools
@@ -153,32 +151,42 @@ total = sum(brute_force(lists, x) for x in itertools.product(range(m), repeat=3)
 print(f"all {m**3} words of three letters together: {total:.12f}")
 
 # %% [markdown] lang="en" id="forward-text"
-# The probabilities of all words of one length add up to 1, as they must. But each further letter means three times as many paths. **Predict:** how many letters could you afford?
+# The probabilities of all words of one length add up to 1, as they must. But each further letter means three times as many paths.
 #
 # ## The forward recursion
 #
-# Most of these products have beginnings in common. For $T = 3$, take out of each sum what does not depend on its variable:
+# Most of these products have beginnings in common. Take out of each sum what does not depend on its variable, and begin with the innermost. For $T = 3$:
 #
-# $$\sum_{h_3} P(x_3 \mid h_3) \underbrace{\sum_{h_2} P(h_3 \mid h_2)\, P(x_2 \mid h_2) \underbrace{\sum_{h_1} P(h_2 \mid h_1)\, P(x_1 \mid h_1)\, \overbrace{P(h_1)}^{\pi_1(h_1)}}_{\pi_2(h_2)}}_{\pi_3(h_3)}$$
+# $$\begin{aligned}
+# \pi_1(h_1) &= P(h_1), \\
+# \pi_2(h_2) &= \sum_{h_1} \pi_1(h_1)\, P(x_1 \mid h_1)\, P(h_2 \mid h_1), \\
+# \pi_3(h_3) &= \sum_{h_2} \pi_2(h_2)\, P(x_2 \mid h_2)\, P(h_3 \mid h_2), \\
+# P(x_1, x_2, x_3) &= \sum_{h_3} \pi_3(h_3)\, P(x_3 \mid h_3).
+# \end{aligned}$$
 #
-# The innermost sum is needed for every $h_2$, whatever comes later: compute it once, keep it as $\pi_2$. In general
+# Each $\pi_t$ is needed for every $h_{t+1}$, whatever comes later: compute it once and keep it. In general
 #
-# $$\pi_1(h_1) = P(h_1), \qquad \pi_{t+1}(h_{t+1}) = \sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, P(h_{t+1} \mid h_t),$$
+# $$\pi_{t+1}(h_{t+1}) = \sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, P(h_{t+1} \mid h_t),$$
 #
-# and $\pi_t(h_t) = P(x_1, \ldots, x_{t-1}, h_t)$: everything that the letters *before* $t$ say about the state at $t$. The letter $x_t$ itself is not in it. First we write it as a loop that spells out each sum:
+# and $\pi_t(h_t) = P(x_1, \ldots, x_{t-1}, h_t)$: everything that the letters *before* $t$ say about the state at $t$. The letter $x_t$ itself is not in it. First a loop that spells out each sum:
 
 # %% [markdown] lang="zh" id="forward-text"
-# 同样长度的所有词，概率之和为 1，理应如此。但是每多一个字母，路径数就变成三倍。**猜一猜：** 你的电脑最多能算多少个字母？
+# 同样长度的所有词，概率之和为 1，理应如此。但是每多一个字母，路径数就变成三倍。
 #
 # ## 前向递推
 #
-# 这些乘积大多有相同的开头。以 $T = 3$ 为例，把与求和变量无关的因子提到求和号外面：
+# 这些乘积大多有相同的开头。把与求和变量无关的因子提到求和号外面，从最里层算起。以 $T = 3$ 为例：
 #
-# $$\sum_{h_3} P(x_3 \mid h_3) \underbrace{\sum_{h_2} P(h_3 \mid h_2)\, P(x_2 \mid h_2) \underbrace{\sum_{h_1} P(h_2 \mid h_1)\, P(x_1 \mid h_1)\, \overbrace{P(h_1)}^{\pi_1(h_1)}}_{\pi_2(h_2)}}_{\pi_3(h_3)}$$
+# $$\begin{aligned}
+# \pi_1(h_1) &= P(h_1), \\
+# \pi_2(h_2) &= \sum_{h_1} \pi_1(h_1)\, P(x_1 \mid h_1)\, P(h_2 \mid h_1), \\
+# \pi_3(h_3) &= \sum_{h_2} \pi_2(h_2)\, P(x_2 \mid h_2)\, P(h_3 \mid h_2), \\
+# P(x_1, x_2, x_3) &= \sum_{h_3} \pi_3(h_3)\, P(x_3 \mid h_3).
+# \end{aligned}$$
 #
-# 最里层的和对每个 $h_2$ 都要用到，而且与后面的内容无关：只算一次，记作 $\pi_2$。一般地，
+# 每个 $\pi_t$ 对所有 $h_{t+1}$ 都要用到，而且与后面的内容无关：只算一次，存下来。一般地，
 #
-# $$\pi_1(h_1) = P(h_1), \qquad \pi_{t+1}(h_{t+1}) = \sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, P(h_{t+1} \mid h_t),$$
+# $$\pi_{t+1}(h_{t+1}) = \sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, P(h_{t+1} \mid h_t),$$
 #
 # 并且 $\pi_t(h_t) = P(x_1, \ldots, x_{t-1}, h_t)$：$t$ **之前**的字母所提供的关于 $t$ 时刻状态的信息，全在其中；字母 $x_t$ 本身不在其中。先写成循环，把每个和逐项写出来：
 
@@ -254,7 +262,7 @@ torch.testing.assert_close(P, torch.full_like(P, brute_force(lists, word)))
 # %% [markdown] lang="en" id="lattice-text"
 # ## The lattice
 #
-# All paths at once look like this: a column for each time step, a row for each state, and a path takes one node from every column. The picture computes one node per step. The **thick edges** are the terms that are *added* to get the node with the bold ring; the **orange nodes**, where these edges start, hold sums from earlier steps, *reused* instead of computed again; the **bold letter** is the one that is taken in. Blue nodes are done as well, white ones still to come.
+# A column for each time step, a row for each state; a path takes one node from every column. The picture computes one node per step. The **thick edges** are the terms that are *added* to get the node with the bold ring; the **orange nodes** hold sums from earlier steps, *reused* instead of computed again; the **bold letter** is taken in. Blue nodes are done, white ones still to come.
 # The table shows the sum in numbers. Watch the title: for how many paths does this one number stand?
 
 # %% [markdown] lang="zh" id="lattice-text"
@@ -358,16 +366,16 @@ utils.explore(
 # %% [markdown] lang="en" id="count-text"
 # ## What it costs
 #
-# One column needs $k$ sums, and each of them has $k$ terms. So a recursion takes of the order of $k^2\,T$ products, **not** $k\,T$ as some texts print; brute force takes $2T-1$ products for each of $k^T$ paths.
+# One column needs $k$ sums of $k$ terms. So a recursion takes of the order of $k^2\,T$ products, **not** $k\,T$ as some texts print; brute force takes $2T-1$ products for each of $k^T$ paths.
 #
-# We need not trust a formula: the numbers defined below count their own products. Both functions above work with them unchanged.
+# We need not trust a formula: the numbers below count their own products, and both functions work with them unchanged. **Predict:** with 3 states and a computer that makes $10^{10}$ products per second, from how many letters on does brute force take more than a day?
 
 # %% [markdown] lang="zh" id="count-text"
 # ## 计算量
 #
 # 每一列有 $k$ 个和，每个和有 $k$ 项。所以一次递推的乘法次数是 $k^2\,T$ 的量级，**而不是**某些资料上写的 $k\,T$；暴力求和则有 $k^T$ 条路径，每条要做 $2T-1$ 次乘法。
 #
-# 公式不必轻信，数一数就知道：下面定义一种数，会记下做过多少次乘法。前面的两个函数不用修改，就能用这种数来计算。
+# 公式不必轻信，数一数就知道：下面定义一种数，会记下做过多少次乘法；前面的两个函数不用修改，就能用它来计算。**猜一猜：** 有 3 个状态，计算机每秒做 $10^{10}$ 次乘法，从多少个字母起，暴力求和要算一天以上？
 
 # %% id="count-products"
 class Counted(float):
@@ -393,7 +401,8 @@ for T in (2, 4, 6, 8):
     print(f"T = {T}: brute force {brute:>7,}   recursion {recursion:>3}")
     assert brute == (2 * T - 1) * k**T and recursion == (T - 1) * (k**2 + k) + k
 
-# %% id="count-both"
+# %% tags=["hide-input"] id="count-both"
+# counted for all k of the slider below
 Ts = range(1, 41)
 
 def count_both(k):
@@ -402,7 +411,7 @@ def count_both(k):
     brute = {T: count(brute_force, k, T) for T in short_Ts}
     return brute, {T: count(probability, k, T) for T in Ts[::3]}
 
-counted = {number: count_both(number) for number in range(2, 11)}  # all k of the slider below
+counted = {number: count_both(number) for number in range(2, 11)}
 
 # %% tags=["hide-input"] id="draw-cost"
 def draw_cost(k):
@@ -422,17 +431,26 @@ def draw_cost(k):
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return fig
 
-draw_cost(k)
+def first_day(k):
+    """The first T for which brute force makes more products than a day's 10^15."""
+    return next(T for T in itertools.count(1) if (2 * T - 1) * k**T > 1e15)
+
+utils.guess(
+    "letters from which on brute force takes more than a day, 3 states",
+    first_day(3), between=(5, 100), log=True,
+    because=f"The recursion makes {count(probability, 3, first_day(3))} products for as many.",
+    show=lambda: draw_cost(3),
+)
 
 # %% [markdown] lang="en" id="cost-look"
-# On this logarithmic axis brute force is almost a straight line upwards; the recursion stays near the floor, and what was counted lies on the formulas. Suppose a computer makes $10^{10}$ products per second. **Find out:** for which $T$ does brute force take longer than a day (about $10^{15}$ products), with 3 states and with 8?
+# On this logarithmic axis brute force is almost a straight line upwards; the recursion stays near the floor, and what was counted lies on the formulas. **Find out:** from which $T$ on is it a day, about $10^{15}$ products, with 8 states?
 #
-# <details><summary>Answer</summary>From 28 letters on with 3 states, from 15 on with 8. The recursion needs about 330 products for those 28 letters.</details>
+# <details><summary>Answer</summary>From 15 letters on.</details>
 
 # %% [markdown] lang="zh" id="cost-look"
-# 纵轴是对数坐标，暴力求和几乎沿直线上升，递推则始终贴近底部；实际数出来的点都落在公式的曲线上。假设一台计算机每秒能做 $10^{10}$ 次乘法。**试一试：** 状态数为 3 和 8 时，$T$ 到多大，暴力求和就要算上一天以上（约 $10^{15}$ 次乘法）？
+# 纵轴是对数坐标，暴力求和几乎沿直线上升，递推则始终贴近底部；实际数出来的点都落在公式的曲线上。**试一试：** 状态数为 8 时，$T$ 从多大起要算一天以上（约 $10^{15}$ 次乘法）？
 #
-# <details><summary>答案</summary>3 个状态时从 28 个字母起，8 个状态时从 15 个字母起。而递推算这 28 个字母只要大约 330 次乘法。</details>
+# <details><summary>答案</summary>从 15 个字母起。</details>
 
 # %% tags=["hide-input"] id="explore-cost"
 utils.explore(draw_cost, k=widgets.IntSlider(3, min=2, max=10, description="k, states"))
@@ -509,35 +527,103 @@ draw_blank("ka_ta")
 # %% tags=["hide-input"] id="explore-blank"
 utils.explore(draw_blank, text=widgets.Text("ka_aka", description="text"))
 
+# %% [markdown] lang="en" id="viterbi-text"
+# ## The likeliest path: Viterbi
+#
+# Which *path* is behind a word, $\operatorname{argmax}_{h_1, \ldots, h_T} P(x, h)$? Factors can be taken out of a maximum as out of a sum. So **sum becomes max**, and we note where each maximum came from, to walk back at the end:
+#
+# $$v_{t+1}(h_{t+1}) = \max_{h_t} v_t(h_t)\, P(h_{t+1} \mid h_t)\, P(x_{t+1} \mid h_{t+1}), \qquad v_1(h_1) = P(h_1)\, P(x_1 \mid h_1).$$
+
+# %% [markdown] lang="zh" id="viterbi-text"
+# ## 概率最大的路径：维特比算法
+#
+# 一个词背后最可能是哪条**路径**，即 $\operatorname{argmax}_{h_1, \ldots, h_T} P(x, h)$？因子能提到求和号外面，也同样能提到最大值外面。所以递推照旧，**求和换成取最大值**，再记下每个最大值从哪里来，最后沿原路走回去：
+#
+# $$v_{t+1}(h_{t+1}) = \max_{h_t} v_t(h_t)\, P(h_{t+1} \mid h_t)\, P(x_{t+1} \mid h_{t+1}), \qquad v_1(h_1) = P(h_1)\, P(x_1 \mid h_1).$$
+
+# %% id="viterbi"
+def viterbi(hmm, x):
+    """The likeliest path h_1, ..., h_T of a word."""
+    best, came_from = hmm.p * hmm.B[:, x[0]], []  # (k,)
+    for x_t in x[1:]:
+        value, place = (best[:, None] * hmm.A).max(dim=0)  # (k, k) -> (k,): sum becomes max
+        best, came_from = value * hmm.B[:, x_t], [*came_from, place]
+    path = [int(best.argmax())]
+    for place in reversed(came_from):
+        path.insert(0, int(place[path[0]]))
+    return path
+
+_, X = sample(hmm, 20, 6, torch.Generator().manual_seed(3))
+for x in X.T.tolist():
+    largest = max(joint(lists, h, x) for h in itertools.product(range(k), repeat=6))
+    assert abs(joint(lists, viterbi(hmm, x), x) / largest - 1) < 1e-12  # of all 729 paths
+print(spell(word), "".join(str(h + 1) for h in viterbi(hmm, word)))
+
+# %% [markdown] lang="en" id="viterbi-guess-text"
+# At each place alone, the likeliest state is the largest of $\pi_t \odot \mathbf{b}_t \odot \boldsymbol\rho_t$. **Predict:** for how many of 100 words of 20 letters do these states, picked one by one, differ from the likeliest path?
+
+# %% [markdown] lang="zh" id="viterbi-guess-text"
+# 单看每个位置，最可能的状态是 $\pi_t \odot \mathbf{b}_t \odot \boldsymbol\rho_t$ 中最大的那个。**猜一猜：** 100 个 20 个字母的词里，这样逐个挑出的状态，有多少个词与概率最大的路径不同？
+
+# %% tags=["hide-input"] id="viterbi-guess"
+# 500 words: the likeliest path, and the likeliest states one by one
+def one_by_one(hmm, x):
+    """The likeliest state at each place, whatever the others are."""
+    return (forward(hmm, x) * hmm.B[:, x].T * backward(hmm, x)).argmax(-1).tolist()
+
+_, X = sample(hmm, 500, 20, torch.Generator().manual_seed(3))
+different = [x for x in X.T.tolist() if one_by_one(hmm, x) != viterbi(hmm, x)]
+
+def show_path():
+    """A word for which they differ."""
+    rows = [["letters", *spell(different[0])]]
+    paths = {"likeliest path": viterbi, "one by one": one_by_one}
+    rows += [[name, *(h + 1 for h in of(hmm, different[0]))] for name, of in paths.items()]
+    return utils.table(["place", *range(1, 21)], rows)
+
+utils.guess(
+    "words of 100 whose likeliest path is another", len(different) / 5, between=(0, 100),
+    because="One by one, each state is right most often; together they may be an unlikely path.",
+    show=show_path,
+)
+
+# %% [markdown] lang="en" id="crf"
+# <details><summary>On to taggers: BiLSTM-CRF</summary>Replace ln P(x<sub>t</sub> | h<sub>t</sub>) by scores that a bidirectional LSTM gives each tag at t, and ln A by a learnt table of scores for neighbouring tags: that is a conditional random field on top of a network. The forward recursion, in logarithms, adds up all k<sup>T</sup> taggings for its loss; Viterbi finds the best one. So a tag such as “inside a name” never follows “outside”, which the tags picked one by one do not ensure.</details>
+
+# %% [markdown] lang="zh" id="crf"
+# <details><summary>由此到序列标注：BiLSTM-CRF</summary>把 ln P(x<sub>t</sub> | h<sub>t</sub>) 换成双向 LSTM 在 t 处给每个标签打的分数，把 ln A 换成学到的相邻标签分数表，就是网络之上的条件随机场。计算损失时，取对数的前向递推对全部 k<sup>T</sup> 种标注求和；预测时，维特比算法找出最好的一种。这样，“人名内部”之类的标签就不会直接跟在“人名之外”后面，而逐个挑选标签保证不了这一点。</details>
+
 # %% [markdown] lang="en" id="underflow-text"
 # ## A thousand letters
 #
-# Every step multiplies by probabilities, so with each letter $\pi_t$ shrinks, on average, to between a quarter and a fifth of its size. A computer's numbers do not go down for ever: below $10^{-45}$ (32 bits) or $5 \cdot 10^{-324}$ (64 bits) there is only 0, an **underflow**.
-# **Predict:** after how many letters will that happen?
+# With each letter $\pi_t$ shrinks, on average, to between a quarter and a fifth of its size. A computer's numbers do not go down for ever: below $10^{-45}$ (32 bits) or $5 \cdot 10^{-324}$ (64 bits) there is only 0, an **underflow**.
+# **Predict:** after how many letters will that happen in 64 bits?
 
 # %% [markdown] lang="zh" id="underflow-text"
 # ## 一千个字母
 #
 # 每一步都要乘以概率，所以每读一个字母，$\pi_t$ 平均缩小到原来的四分之一到五分之一。而计算机里的数不能无限小：小于 $10^{-45}$（32 位）或 $5 \cdot 10^{-324}$（64 位）就只剩下 0，这叫作**下溢**（underflow）。
-# **猜一猜：** 多少个字母之后会下溢？
+# **猜一猜：** 用 64 位数，多少个字母之后会下溢？
 
 # %% id="underflow"
 _, X = sample(hmm, 1, 1000, torch.Generator().manual_seed(1))  # (T, 1)
 long_word = X[:, 0].tolist()
 single = HMM(*(table.float() for table in hmm))
-for name, tables in (("float32", single), ("float64", hmm)):
-    last = (forward(tables, long_word).sum(-1) > 0).sum()  # pi_t as a whole is zero from then on
-    print(f"{name}: pi_t is zero after {last} of {len(long_word)} letters")
+last = [int((forward(tables, long_word).sum(-1) > 0).sum()) for tables in (single, hmm)]
+utils.guess(
+    "letters after which pi_t is zero, 64 bits",
+    last[1], between=(10, 1000), log=True, because=f"In 32 bits it is {last[0]}.",
+)
 
 # %% [markdown] lang="en" id="scaled-text"
-# **The cure:** divide $\pi_t$ by its sum after every step, and keep the logarithm of what was divided out. Only ratios matter for $P(x_j \mid x_{-j})$, and the logarithms add up to $\ln P(x_1, \ldots, x_T)$. The other usual cure computes with logarithms throughout (`logsumexp` is $\ln \sum \exp$, computed so that nothing underflows).
+# **The cure:** divide $\pi_t$ by its sum after every step, and keep the logarithm of what was divided out. Only ratios matter for $P(x_j \mid x_{-j})$, and the logarithms add up to $\ln P(x_1, \ldots, x_T)$. Or compute with logarithms throughout (`logsumexp` is $\ln \sum \exp$ without underflow).
 #
-# Which of them is right? Python's whole numbers have as many digits as they need, and our tables are whole percents: so `probability(percent, x)` is *exactly* $100^{2T} P(x)$.
+# Which is right? Python's whole numbers have as many digits as they need, and our tables are whole percents: `probability(percent, x)` is *exactly* $100^{2T} P(x)$.
 
 # %% [markdown] lang="zh" id="scaled-text"
-# **解决办法：** 每一步之后把 $\pi_t$ 除以它各项之和，并记下除数的对数。计算 $P(x_j \mid x_{-j})$ 只用到比值，而这些对数加起来就是 $\ln P(x_1, \ldots, x_T)$。另一种常用办法是自始至终用对数计算（`logsumexp` 就是 $\ln \sum \exp$，只是算法上避免了下溢）。
+# **解决办法：** 每一步之后把 $\pi_t$ 除以它各项之和，并记下除数的对数。计算 $P(x_j \mid x_{-j})$ 只用到比值，而这些对数加起来就是 $\ln P(x_1, \ldots, x_T)$。或者自始至终用对数计算（`logsumexp` 就是不会下溢的 $\ln \sum \exp$）。
 #
-# 哪一种算得对？Python 的整数要多少位就有多少位，而我们的表里都是整数百分比，所以 `probability(percent, x)` **精确地**等于 $100^{2T} P(x)$。
+# 哪一种算得对？Python 的整数要多少位就有多少位，而我们的表里都是整数百分比：`probability(percent, x)` **精确地**等于 $100^{2T} P(x)$。
 
 # %% id="scaled"
 import math
@@ -590,10 +676,52 @@ def draw_underflow():
 draw_underflow()
 
 # %% [markdown] lang="en" id="underflow-look"
-# Both ways follow one falling line, but plain products (the broad band) stop at the last value that is not yet zero: in 32 bits within the first hundred letters (square), in 64 bits at about the middle of the word (triangle). The scaled ones (thin line), in 32 bits as well, reach its end.
+# Plain products (broad band) stop at the last value that is not yet zero: in 32 bits within the first hundred letters (square), in 64 bits about the middle (triangle). Scaled ones (thin line), even in 32 bits, reach the end.
 
 # %% [markdown] lang="zh" id="underflow-look"
-# 两种算法沿着同一条下降的线走，但直接连乘（宽带）到最后一个非零值就停住了：32 位在前一百个字母之内（方块），64 位也只走到全词的一半左右（三角）。缩放之后（细线），即使只用 32 位，也能走到最后。
+# 直接连乘（宽带）到最后一个非零值就停住了：32 位在前一百个字母之内（方块），64 位在大约一半处（三角）。缩放之后（细线），即使只用 32 位，也能走到最后。
+
+# %% [markdown] lang="en" id="linear"
+# ## All steps at once
+#
+# Unlike the networks of lessons 1 to 3, $\pi$ is **linear** in the state: $\boldsymbol\pi_{t+1} = \boldsymbol\pi_t \mathbf{M}_t$ with $\mathbf{M}_t = \operatorname{diag}(\mathbf{b}_t)\, \mathbf{A}$, so
+#
+# $$\boldsymbol\pi_T = \boldsymbol\pi_1\, \mathbf{M}_1 \mathbf{M}_2 \cdots \mathbf{M}_{T-1},$$
+#
+# and products may be bracketed at will: neighbours in pairs, all at the same time, then these in pairs. **Predict:** how many rounds for 300 letters, instead of 299 steps?
+
+# %% [markdown] lang="zh" id="linear"
+# ## 所有时间步同时算
+#
+# 与第 1 到第 3 课的网络不同，$\pi$ 对状态是**线性**的：$\boldsymbol\pi_{t+1} = \boldsymbol\pi_t \mathbf{M}_t$，其中 $\mathbf{M}_t = \operatorname{diag}(\mathbf{b}_t)\, \mathbf{A}$，所以
+#
+# $$\boldsymbol\pi_T = \boldsymbol\pi_1\, \mathbf{M}_1 \mathbf{M}_2 \cdots \mathbf{M}_{T-1},$$
+#
+# 而矩阵连乘可以任意加括号：相邻的两两相乘，各对同时进行，再把所得的积两两相乘。**猜一猜：** 300 个字母要多少轮？逐步计算则要走 299 步。
+
+# %% id="in-pairs"
+def forward_in_pairs(hmm, x):
+    """pi_T, and the rounds it took: in each, all pairs of neighbours are multiplied at once."""
+    eye = torch.eye(len(hmm.p), dtype=hmm.A.dtype)[None]  # (1, k, k)
+    M, rounds = torch.cat([hmm.B[:, x[:-1]].T[:, :, None] * hmm.A, eye]), 0  # (T, k, k)
+    while len(M) > 1:
+        M = torch.cat([M, eye]) if len(M) % 2 else M
+        M, rounds = M[0::2] @ M[1::2], rounds + 1
+    return hmm.p @ M[0], rounds
+
+pi_T, rounds = forward_in_pairs(hmm, long_word[:300])
+torch.testing.assert_close(pi_T, forward(hmm, long_word[:300])[-1], rtol=1e-9, atol=0)
+print(f"{rounds} rounds for 300 letters: the logarithm to base 2, rounded up")
+
+# %% [markdown] lang="en" id="linear-look"
+# This is a **parallel scan** (as many rounds again give *all* $\pi_t$): a product of two matrices costs $k^3$, more than a step's $k^2$, but few rounds wait for each other.
+#
+# <details><summary>On to minGRU and state-space models</summary>An LSTM cannot do it: its &phi; and its gates read the old state. The minGRU and state-space models such as Mamba let the gates read the <em>input</em> only, so that the state is linear again, and train on long texts in parallel.</details>
+
+# %% [markdown] lang="zh" id="linear-look"
+# 这就是**并行扫描**（再用同样多的轮数，就能得到**所有的** $\pi_t$）：两个矩阵相乘要 $k^3$ 次乘法，比一步的 $k^2$ 多，但要依次等待的轮数很少。
+#
+# <details><summary>由此到 minGRU 和状态空间模型</summary>LSTM 做不到这一点：它的 &phi; 和门都要读上一步的状态。minGRU 和 Mamba 等状态空间模型让门只读<em>输入</em>，状态的更新于是又成了线性的，可以在长文本上并行训练。</details>
 
 # %% [markdown] lang="en" id="bridge"
 # ## From the recursion to a network
@@ -606,16 +734,7 @@ draw_underflow()
 # | step | $(\boldsymbol\pi_t \odot \mathbf{b}_t)\, \mathbf{A}$ | $\phi(\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{H}_{t-1} \mathbf{W}_{hh} + \mathbf{b}_h)$ |
 # | given by | tables, known beforehand | weights, learnt from examples |
 #
-# Both are the same kind of machine: a state, updated by each new symbol in the same way. $\boldsymbol\rho$ is its mirror image, **a recurrence that starts at the end and runs backwards**. A network that has one of each, and combines their states, is a *bidirectional* recurrent network, the subject of lesson 5.
-#
-# Now let networks learn our language from examples alone. How good can they get? **Cross-entropy**, the average of $-\ln P(\text{the letter that came})$, is measured in **nats** (because of the natural logarithm) and has a lowest possible value, which the exact probabilities reach. There are two such floors:
-#
-# - from the left only, $P(x_j \mid x_1, \ldots, x_{j-1})$: the **one-sided optimum**;
-# - from both sides, $P(x_j \mid x_{-j})$: the **two-sided optimum**.
-#
-# (Signal processing calls the first a one-step prediction. The second is related to smoothing, which estimates a state from all that was seen, but leaves $x_j$ out. Filtering is neither: it estimates $h_t$ from $x_1, \ldots, x_t$, the present letter included.)
-#
-# `exact` is `fill_in` for all $j$ of many sequences at once, scaled at every step.
+# $\boldsymbol\rho$ is the mirror image, **a recurrence that starts at the end and runs backwards**. A network that has one of each is a *bidirectional* recurrent network, the subject of lesson 5.
 
 # %% [markdown] lang="zh" id="bridge"
 # ## 从递推到网络
@@ -628,16 +747,31 @@ draw_underflow()
 # | 每一步 | $(\boldsymbol\pi_t \odot \mathbf{b}_t)\, \mathbf{A}$ | $\phi(\mathbf{X}_t \mathbf{W}_{xh} + \mathbf{H}_{t-1} \mathbf{W}_{hh} + \mathbf{b}_h)$ |
 # | 由什么决定 | 事先已知的概率表 | 从样本中学到的权重 |
 #
-# 两者的工作方式相同：都有一个状态，每读入一个符号，就用同样的方式更新一次。$\boldsymbol\rho$ 是它的镜像：**从末尾出发、反向进行的递推**。如果一个网络同时有这两种递推，再把两个状态合并起来，就是**双向**循环神经网络，也就是第 5 课的主题。
+# $\boldsymbol\rho$ 是它的镜像：**从末尾出发、反向进行的递推**。同时有这两种递推的网络就是**双向**循环神经网络，也就是第 5 课的主题。
+
+# %% [markdown] lang="en" id="floors"
+# ## How good can a network get?
 #
-# 现在让网络只凭样本来学习这种语言。最好能学到什么程度？**交叉熵**是 $-\ln P(\text{实际出现的字母})$ 的平均值，单位是**奈特**（nat，因为用的是自然对数）；它有一个最小值，用精确概率来预测时正好达到。这样的下限有两个：
+# Score them as in lesson 3, by the **cross-entropy**, the mean of $-\ln P(\text{the letter that came})$. Its unit is the **nat**; divided by $\ln 2$ it is in bits, and its $\exp$ is the perplexity. It has a floor, which the exact probabilities reach:
+#
+# - from the left only, $P(x_j \mid x_1, \ldots, x_{j-1})$: the **one-sided optimum**;
+# - from both sides, $P(x_j \mid x_{-j})$: the **two-sided optimum**.
+#
+# `exact` is `fill_in` for all $j$ of many sequences at once, scaled at every step.
+#
+# <details><summary>What signal processing calls them</summary>The first is a one-step prediction. The second is related to smoothing, which estimates a state from all that was seen, but leaves x_j out. Filtering is neither: it estimates h_t from x_1 to x_t, the present letter included.</details>
+
+# %% [markdown] lang="zh" id="floors"
+# ## 网络最好能做到多好？
+#
+# 像第 3 课那样，用**交叉熵**来打分，即 $-\ln P(\text{实际出现的字母})$ 的平均值。它的单位是**奈特**（nat）；除以 $\ln 2$ 就是比特，取 $\exp$ 就是困惑度。它有一个最小值，即下限，用精确概率来预测时正好达到：
 #
 # - 只看左边，$P(x_j \mid x_1, \ldots, x_{j-1})$：**单侧最优值**；
 # - 两边都看，$P(x_j \mid x_{-j})$：**双侧最优值**。
 #
-# （在信号处理中，前者叫一步预测。后者接近于平滑，即根据全部观测来估计状态，只是把 $x_j$ 排除在外。滤波则不是其中任何一个：它根据 $x_1, \ldots, x_t$ 估计 $h_t$，包括当前的字母。）
-#
 # `exact` 就是 `fill_in`，只是一次算出许多序列的所有位置 $j$，并且每步都做了缩放。
+#
+# <details><summary>信号处理中的名称</summary>前者叫一步预测。后者接近于平滑，即根据全部观测来估计状态，只是把 x_j 排除在外。滤波则不是其中任何一个：它根据 x_1 到 x_t 估计 h_t，包括当前的字母。</details>
 
 # %% id="exact"
 def exact(hmm, X):
@@ -668,19 +802,30 @@ for name, losses in floors.items():
     print(f"{name}: exact optimum {losses.mean():.4f} nats, perplexity {losses.mean().exp():.2f}")
 
 # %% [markdown] lang="en" id="network-text"
-# Two things in the network below deserve a look. Row $j$ of the output must not have seen $x_j$: so it is computed from the forward state *before* $j$ and the backward state *after* $j$, each shifted by one; where nothing has been read yet, there are zeros. And the backward layer is an ordinary layer that gets the sequence in reverse; its states are put back in order afterwards.
-#
-# The states of both directions are then combined by a small output network. Would a single linear layer do? It adds up logits, and adding logits *multiplies* probabilities, as the exact formula multiplies $\pi_j$ and $\rho_j$; but the formula then sums over the $k$ states. We shall try both.
+# Row $j$ of the output must not have seen $x_j$. So it reads the forward state *before* $j$ and the backward state *after* $j$: both rows of states are **shifted** by one place, with a zero where nothing has been read. With the number of letters read in place of a state:
 
 # %% [markdown] lang="zh" id="network-text"
-# 下面的网络有两点值得细看。输出的第 $j$ 行不能见过 $x_j$，所以要用 $j$ **之前**的前向隐状态和 $j$ **之后**的反向隐状态，各错开一步；还没有读到内容的地方填零。另外，反向层就是一个普通的循环层，只是读入的序列是倒过来的，算完再把各个隐状态的顺序倒回来。
-#
-# 然后由一个小的输出网络合并两个方向的隐状态。只用一个线性层行不行？它把 logit 相加，而 logit 相加就是概率**相乘**，正如精确公式中 $\pi_j$ 与 $\rho_j$ 相乘；不过公式接着还要对 $k$ 个状态求和。两种都来试一试。
+# 输出的第 $j$ 行不能见过 $x_j$，所以它读的是 $j$ **之前**的前向隐状态和 $j$ **之后**的反向隐状态：两行状态各**错开**一位，还没有读到内容的地方填零。用已读字母的个数代替状态，就是这样：
 
-# %% id="network"
+# %% id="shift"
 from torch import nn
 from torch.nn import functional as F
 
+read = torch.arange(1, 6)  # forward states of a word of 6, without the last: 1 to 5 letters read
+print("letters read before j:", F.pad(read, (1, 0)).tolist())  # a zero on the left
+print("letters read after j: ", F.pad(read.flip(0), (0, 1)).tolist())  # a zero on the right
+
+# %% [markdown] lang="en" id="network-class"
+# The backward layer is an ordinary layer that gets the sequence in reverse; its states are put back in order (`flip`). Then both states stand side by side (`cat`), and a small output network reads them.
+#
+# <details><summary>Would a single linear layer do?</summary>It adds up logits, which multiplies probabilities, as the exact formula multiplies &pi;_j and &rho;_j; but the formula then sums over the k states. The control further down tries both.</details>
+
+# %% [markdown] lang="zh" id="network-class"
+# 反向层就是一个普通的循环层，只是读入的序列是倒过来的，算完再把各个隐状态的顺序倒回来（`flip`）。然后把两个状态并排拼接（`cat`），交给一个小的输出网络。
+#
+# <details><summary>只用一个线性层行不行？</summary>它把 logit 相加，也就是概率相乘，正如精确公式中 &pi;_j 与 &rho;_j 相乘；不过公式接着还要对 k 个状态求和。后面的对照实验两种都试。</details>
+
+# %% id="network"
 class FillIn(nn.Module):
     """Logits (T, n, m) for each letter of X (T, n), from those before it; both: from all others."""
 
@@ -711,14 +856,14 @@ for both_sides in (False, True):
     assert not moved[7], "the letter at j itself must not be visible"
 
 # %% [markdown] lang="en" id="train-text"
-# Each `x` is a place whose prediction changes when the eighth letter does; the eighth place itself is never among them.
+# Each `x` is a place whose prediction changes when the eighth letter does; the eighth itself is never among them.
 #
-# Train both, live. Every minibatch is freshly drawn, so nothing can be learnt by heart; the curves are measured on 8,000 other sequences, and the dashed lines are the exact optima on those same sequences. **Predict:** will the curves cross their floors? How close will they come?
+# Train both on minibatches that are always freshly drawn: nothing can be learnt by heart. The dashed lines are the exact optima on the 8,000 sequences that score them. **Predict:** will the curves cross their floors?
 
 # %% [markdown] lang="zh" id="train-text"
 # 每个 `x` 标出一个位置：第八个字母一变，那里的预测就跟着变。第八个位置本身从不在其中。
 #
-# 现在同时训练两个网络。每个小批量都是新采样的，所以无从死记硬背；曲线是在另外 8,000 个序列上测得的，虚线是在同样这些序列上的精确最优值。**猜一猜：** 曲线会不会穿过自己的下限？能靠得多近？
+# 现在训练两个网络，每个小批量都是新采样的，所以无从死记硬背。虚线是在用来打分的 8,000 个序列上的精确最优值。**猜一猜：** 曲线会不会穿过自己的下限？
 
 # %% id="train"
 def score(network):
@@ -753,10 +898,14 @@ trainings = {name: train(network, num_steps, seed=1) for name, network in networ
 records = plot.race(trainings)
 
 # %% [markdown] lang="en" id="result-text"
-# Both curves fall steeply and then lie on their dashed lines. How close is that? On the same sequences, take the difference between network and optimum, sequence by sequence: its average is the gap, and its standard deviation divided by $\sqrt{8000}$ tells how far chance typically moves that average (the **sampling error**). A gap below zero by more than a few sampling errors would mean that the network has seen something that it should not.
+# How close is that? The gap is the mean difference between network and optimum on the same sequences. Below zero by more than a few sampling errors, it would mean that the network has seen what it should not.
+#
+# <details><summary>Sampling error</summary>How far chance typically moves a mean: the standard deviation of the difference over sequences, divided by &radic;8000.</details>
 
 # %% [markdown] lang="zh" id="result-text"
-# 两条曲线都急剧下降，然后贴在各自的虚线上。到底有多近？在同样的序列上，逐个序列计算网络与最优值之差：这些差的平均值就是差距，标准差除以 $\sqrt{8000}$，则是这个平均值通常的随机波动幅度（**抽样误差**）。如果差距小于零，而且幅度是抽样误差的好几倍，就说明网络看到了不该看的东西。
+# 到底有多近？在同样的序列上，网络与最优值之差的平均值就是差距。如果它小于零，而且幅度是抽样误差的好几倍，就说明网络看到了不该看的东西。
+#
+# <details><summary>抽样误差</summary>平均值通常的随机波动幅度：逐个序列算出的差的标准差，除以 &radic;8000。</details>
 
 # %% tags=["hide-input"] id="result"
 rows, by_position = [], {}
@@ -771,12 +920,13 @@ for name, network in networks.items():
 utils.table(["network", "nats", "exact optimum", "gap ± sampling error", "gap"], rows)
 
 # %% [markdown] lang="en" id="output-text"
-# And the linear output? **Predict** its gap. The same training, five random starts each; beside the same GRUs, wider ones as well, so that the linear design has as many parameters as the small network.
+# And a single linear output layer? Five random starts each, recorded; the wider GRUs give the linear design as many parameters:
 
 # %% [markdown] lang="zh" id="output-text"
-# 那么线性输出呢？先**猜一猜**它的差距。训练方法相同，各取五个随机初值；除了同样大小的 GRU，也试试更宽的，使线性方案的参数量与小网络的相当。
+# 如果输出层只是一个线性层呢？各取五个随机初值（记录）；加宽 GRU，是为了让线性方案的参数量与小网络的相当：
 
-# %% id="output-control"
+# %% tags=["hide-input"] id="output-control"
+# the control: another output layer, five random starts each, recorded
 designs = {"small network": (32, False), "linear": (32, True), "linear, wider": (36, True)}
 
 def gap_of(num_hiddens, linear, seed, num_steps=650):
@@ -806,15 +956,20 @@ utils.ranking(gaps)
 utils.table(["output", "h", "parameters", "gap, five starts", "sampling error"], rows)
 
 # %% [markdown] lang="en" id="output-look"
-# Even the linear output comes within about a third of one percent: adding logits goes a long way. The small network comes several times closer, and it is not its parameters that do it: wider states do not make up for it.
+# Even the linear output comes within about a third of one percent. The small network comes several times closer, and not by its parameters: wider states do not make up for it.
+#
+# Last, place by place. **Predict** the cross-entropy from both sides at the first place, in the middle, and at the last.
 
 # %% [markdown] lang="zh" id="output-look"
-# 线性输出的差距也只有百分之零点三左右：靠 logit 相加已经很接近了。小网络的差距又小了好几倍，而且靠的不是参数多：把线性方案的隐状态加宽，弥补不了这个差别。
+# 线性输出的差距也只有百分之零点三左右。小网络的差距又小了好几倍，而且靠的不是参数多：把线性方案的隐状态加宽，弥补不了这个差别。
+#
+# 最后，逐个位置来看。**猜一猜**两边都看时，第一个位置、中间和最后一个位置上的交叉熵。
 
 # %% tags=["hide-input"] id="draw-positions"
+# the cross-entropy place by place, behind a guess
 def draw_positions():
     """Draw the cross-entropy at each place: networks as markers, exact optima as dashed lines."""
-    fig, ax = utils.new_figure(7.6, 3)
+    fig, ax = utils.new_figure(8.4, 3)
     js = range(1, 21)
     # two sizes: both markers are seen where they meet
     styles = {"left only": ("o", 9, utils.BLUE), "both sides": ("s", 5, utils.VERMILION)}
@@ -826,13 +981,18 @@ def draw_positions():
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return fig
 
-draw_positions()
+utils.guess(
+    "cross-entropy of the network that sees both sides",
+    (list(range(1, 21)), by_position["both sides"][0].tolist()),
+    at=(1, 2, 10, 19, 20), between=(1.2, 1.8), labels=("place j", "nats"),
+    because="At the first and at the last place one side is missing.", show=draw_positions,
+)
 
 # %% [markdown] lang="en" id="positions-look"
-# Both gaps are a small fraction of one percent, and above zero. The networks have never seen a table, and yet they follow the exact optima place by place: all markers lie on the dashed lines. From the left only (circles), every place after the first few is about equally hard. From both sides (squares) nearly every place is easier. **Two places are special**: at the first there is no left side, at the last no right side. What does that do to the two curves? (Exercises 4 and 5 come back to it.) Keep this picture in mind: in lesson 6 a place without a right side gives a culprit away.
+# The networks follow the exact optima place by place: all markers lie on the dashed lines. From the left only (circles), every place after the first few is about equally hard; from both sides (squares) nearly every place is easier. At the first there is no left side, at the last no right side (exercises 4 and 5). Keep this picture in mind: in lesson 6 a place without a right side gives a culprit away.
 
 # %% [markdown] lang="zh" id="positions-look"
-# 两个差距都大于零，而且远小于百分之一。网络从没见过概率表，却在每个位置上都紧跟精确最优值：所有的点都落在虚线上。只看左边时（圆点），除了开头几个位置，其余位置难度差不多。两边都看时（方块），几乎每个位置都更容易。**有两个位置很特别**：第一个位置没有左边，最后一个位置没有右边。这对两条曲线有什么影响？（练习 4 和练习 5 还会谈到。）请记住这幅图：到第 6 课，一个没有右边的位置会让“作弊者”露出马脚。
+# 网络在每个位置上都紧跟精确最优值：所有的点都落在虚线上。只看左边时（圆点），除了开头几个位置，其余位置难度差不多；两边都看时（方块），几乎每个位置都更容易。第一个位置没有左边，最后一个位置没有右边（见练习 4 和练习 5）。请记住这幅图：到第 6 课，一个没有右边的位置会让“作弊者”露出马脚。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -908,22 +1068,58 @@ utils.check("4.5", answer_5)
 # %% tags=["solution"] id="solution-5"
 solution_5 = 20
 
+# %% [markdown] lang="en" id="exam"
+# ## What to write in the exam
+#
+# **1.** Why do $k^2\,T$ products suffice for a sum over $k^T$ paths? <details><summary>answer</summary>h<sub>t+1</sub> depends on the past through h<sub>t</sub> alone, so each factor can be taken out of the sums in which its variable does not occur. What is left, &pi;<sub>t+1</sub>(h) = &Sigma; &pi;<sub>t</sub>(i) P(x<sub>t</sub> | i) P(h | i), is a sum of k terms for each of k states, at each of T steps.</details>
+#
+# **2.** Define $\pi_j$ and $\rho_j$, and write $P(x_j \mid x_{-j})$ with them. <details><summary>answer</summary>&pi;<sub>j</sub>(h) = P(x<sub>1</sub>, &hellip;, x<sub>j&minus;1</sub>, h<sub>j</sub> = h) and &rho;<sub>j</sub>(h) = P(x<sub>j+1</sub>, &hellip;, x<sub>T</sub> | h<sub>j</sub> = h); neither has seen x<sub>j</sub>. P(x<sub>j</sub> | x<sub>&minus;j</sub>) is proportional to &Sigma;<sub>h</sub> &pi;<sub>j</sub>(h) &rho;<sub>j</sub>(h) P(x<sub>j</sub> | h): divide by its sum over all letters.</details>
+#
+# **3.** Turn the forward recursion into Viterbi. Does it find the likeliest state at each place? <details><summary>answer</summary>Put max in place of the sum, keep where each maximum came from, and walk back from the best last state: as many products. It finds the likeliest <i>path</i>. The likeliest state at a place is the largest &pi;<sub>t</sub> b<sub>t</sub> &rho;<sub>t</sub>, and these need not form a likely path, nor even a possible one.</details>
+#
+# **4.** Why can $\pi_T$ be computed in about $\log_2 T$ rounds, and an LSTM's state not? <details><summary>answer</summary>&pi; is linear in the state: &pi;<sub>T</sub> = p M<sub>1</sub> &middot;&middot;&middot; M<sub>T&minus;1</sub> with M<sub>t</sub> = diag(b<sub>t</sub>) A, and a product may be bracketed in pairs. An LSTM's step is not linear: &phi; and the gates read the state before. The minGRU and state-space models make the state linear for that reason.</details>
+#
+# **5.** A network that reads from the left ends *below* the one-sided optimum by ten sampling errors. What do you conclude, and which test shows it? <details><summary>answer</summary>It has seen what it should not, x<sub>j</sub> itself (a shift forgotten) or what follows: the optimum is the lowest value that the letters before j allow. Test: change x<sub>j</sub>, and then the letters after it. No prediction at j may move.</details>
+
+# %% [markdown] lang="zh" id="exam"
+# ## 考试怎么写
+#
+# **1.** 对 $k^T$ 条路径求和，为什么 $k^2\,T$ 次乘法就够了？ <details><summary>答案</summary>h<sub>t+1</sub> 只通过 h<sub>t</sub> 依赖于过去，所以每个因子都可以提到不含其变量的求和号外面。剩下的 &pi;<sub>t+1</sub>(h) = &Sigma; &pi;<sub>t</sub>(i) P(x<sub>t</sub> | i) P(h | i)，对 k 个状态各求 k 项之和，共 T 步。</details>
+#
+# **2.** 写出 $\pi_j$ 和 $\rho_j$ 的定义，并用它们表示 $P(x_j \mid x_{-j})$。 <details><summary>答案</summary>&pi;<sub>j</sub>(h) = P(x<sub>1</sub>, &hellip;, x<sub>j&minus;1</sub>, h<sub>j</sub> = h)，&rho;<sub>j</sub>(h) = P(x<sub>j+1</sub>, &hellip;, x<sub>T</sub> | h<sub>j</sub> = h)，两者都没有见过 x<sub>j</sub>。P(x<sub>j</sub> | x<sub>&minus;j</sub>) 正比于 &Sigma;<sub>h</sub> &pi;<sub>j</sub>(h) &rho;<sub>j</sub>(h) P(x<sub>j</sub> | h)，再除以对所有字母的和。</details>
+#
+# **3.** 怎样把前向递推改成维特比算法？它找出的是每个位置上最可能的状态吗？ <details><summary>答案</summary>把求和换成取最大值，记下每个最大值从哪里来，再从最好的末状态走回去；乘法次数不变。它找出的是概率最大的<b>路径</b>。某个位置上最可能的状态，是 &pi;<sub>t</sub> b<sub>t</sub> &rho;<sub>t</sub> 最大的那个；这样的状态连起来未必是一条可能性大的路径，甚至未必是可能的路径。</details>
+#
+# **4.** 为什么 $\pi_T$ 只要约 $\log_2 T$ 轮就能算出，而 LSTM 的状态不行？ <details><summary>答案</summary>&pi; 对状态是线性的：&pi;<sub>T</sub> = p M<sub>1</sub> &middot;&middot;&middot; M<sub>T&minus;1</sub>，其中 M<sub>t</sub> = diag(b<sub>t</sub>) A，而连乘可以两两加括号。LSTM 的一步不是线性的：&phi; 和门都读上一步的状态。minGRU 和状态空间模型正是为此让状态的更新成为线性的。</details>
+#
+# **5.** 一个只看左边的网络，最后比单侧最优值还**低**，幅度是抽样误差的十倍。由此得出什么结论？用什么测试来证实？ <details><summary>答案</summary>它看到了不该看的东西：x<sub>j</sub> 本身（忘了错开一位）或者后面的字母。最优值是只凭 j 之前的字母所能达到的最小值。测试：改动 x<sub>j</sub>，再改动它后面的字母，j 处的预测都不应变化。</details>
+
+# %% [markdown] lang="en" id="sources"
+# ## Sources
+#
+# <details><summary>nine papers</summary><ul><li>Baum, Petrie, Soules, Weiss: <i>A maximization technique occurring in the statistical analysis of probabilistic functions of Markov chains</i>. Annals of Mathematical Statistics, 1970.</li><li>Viterbi: <i>Error bounds for convolutional codes and an asymptotically optimum decoding algorithm</i>. IEEE Transactions on Information Theory, 1967.</li><li>Rabiner: <i>A tutorial on hidden Markov models and selected applications in speech recognition</i>. Proceedings of the IEEE, 1989.</li><li>Schuster, Paliwal: <i>Bidirectional recurrent neural networks</i>. IEEE Transactions on Signal Processing, 1997.</li><li>Lafferty, McCallum, Pereira: <i>Conditional random fields: probabilistic models for segmenting and labeling sequence data</i>. ICML, 2001.</li><li>Huang, Xu, Yu: <i>Bidirectional LSTM-CRF models for sequence tagging</i>. arXiv, 2015.</li><li>Blelloch: <i>Prefix sums and their applications</i> (scans). Carnegie Mellon University, 1990.</li><li>Gu, Dao: <i>Mamba: linear-time sequence modeling with selective state spaces</i>. arXiv, 2023.</li><li>Feng, Tung, Ahmed, Bengio, Hajimirsadeghi: <i>Were RNNs all we needed?</i> (minGRU). arXiv, 2024.</li></ul></details>
+
+# %% [markdown] lang="zh" id="sources"
+# ## 参考文献
+#
+# <details><summary>九篇论文</summary><ul><li>Baum, Petrie, Soules, Weiss: <i>A maximization technique occurring in the statistical analysis of probabilistic functions of Markov chains</i>. Annals of Mathematical Statistics, 1970.</li><li>Viterbi: <i>Error bounds for convolutional codes and an asymptotically optimum decoding algorithm</i>. IEEE Transactions on Information Theory, 1967.</li><li>Rabiner: <i>A tutorial on hidden Markov models and selected applications in speech recognition</i>. Proceedings of the IEEE, 1989.</li><li>Schuster, Paliwal: <i>Bidirectional recurrent neural networks</i>. IEEE Transactions on Signal Processing, 1997.</li><li>Lafferty, McCallum, Pereira: <i>Conditional random fields: probabilistic models for segmenting and labeling sequence data</i>. ICML, 2001.</li><li>Huang, Xu, Yu: <i>Bidirectional LSTM-CRF models for sequence tagging</i>. arXiv, 2015.</li><li>Blelloch: <i>Prefix sums and their applications</i>（扫描）. Carnegie Mellon University, 1990.</li><li>Gu, Dao: <i>Mamba: linear-time sequence modeling with selective state spaces</i>. arXiv, 2023.</li><li>Feng, Tung, Ahmed, Bengio, Hajimirsadeghi: <i>Were RNNs all we needed?</i>（minGRU）. arXiv, 2024.</li></ul></details>
+
 # %% [markdown] lang="en" id="summary"
 # ## What we saw
 #
-# - In a hidden Markov model, a sum over all $k^T$ paths becomes $T$ small steps, because what they have in common is computed once: of the order of $k^2\,T$ products.
-# - $\pi_j$ is what the letters before $j$ say about the state at $j$, $\rho_j$ what the letters after $j$ say. Their product holds all that $P(x_j \mid x_{-j})$ needs from the other letters.
-# - Plain products underflow after dozens or hundreds of letters; dividing by the sum at every step, or computing with logarithms, cures it.
-# - $\pi$ and $\rho$ are the hidden states of a forward and of a backward recurrence. Networks that learn such states from examples come down almost to the exact optima, from one side and from both, and not below.
+# - A sum over all $k^T$ paths becomes $T$ small steps, because what they have in common is computed once: of the order of $k^2\,T$ products. With max in place of the sum, the same steps find the likeliest path.
+# - $\pi_j$ is what the letters before $j$ say about the state at $j$, $\rho_j$ what the letters after $j$ say.
+# - Plain products underflow; scaling or logarithms cure it. $\pi$ is linear in the state, so that steps can be taken in pairs.
+# - $\pi$ and $\rho$ are the states of a forward and a backward recurrence. Networks that learn such states come down almost to the exact optima, and not below.
 #
 # {{next}}
 
 # %% [markdown] lang="zh" id="summary"
 # ## 小结
 #
-# - 在隐马尔可夫模型中，相同的部分只算一次，对全部 $k^T$ 条路径的求和就变成 $T$ 个小步骤，乘法次数是 $k^2\,T$ 的量级。
-# - $\pi_j$ 汇集了 $j$ 之前的字母所提供的关于 $j$ 时刻状态的信息，$\rho_j$ 汇集了 $j$ 之后的字母所提供的。计算 $P(x_j \mid x_{-j})$ 所需的其他字母的信息，全在两者的乘积里。
-# - 直接连乘，几十个或几百个字母之后就会下溢；每步除以各项之和，或者用对数计算，就能避免。
-# - $\pi$ 和 $\rho$ 就是一个前向递推和一个反向递推的隐状态。网络从样本中学会这样的状态，交叉熵几乎降到精确的单侧和双侧最优值，而不会更低。
+# - 相同的部分只算一次，对全部 $k^T$ 条路径的求和就变成 $T$ 个小步骤，乘法次数是 $k^2\,T$ 的量级。把求和换成取最大值，同样的步骤就能找出概率最大的路径。
+# - $\pi_j$ 汇集了 $j$ 之前的字母所提供的关于 $j$ 时刻状态的信息，$\rho_j$ 汇集了 $j$ 之后的字母所提供的。
+# - 直接连乘会下溢；每步除以各项之和，或者用对数计算，就能避免。$\pi$ 对状态是线性的，所以可以成对地同时计算。
+# - $\pi$ 和 $\rho$ 就是一个前向递推和一个反向递推的状态。网络从样本中学会这样的状态，几乎降到精确的最优值，而不会更低。
 #
 # {{next}}

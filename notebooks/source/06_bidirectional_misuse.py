@@ -343,7 +343,7 @@ def other_future(X, t, shift):
 windows = pages[: 285 * 35].reshape(285, 35)  # (n, T)
 
 # %% id="future-counts"
-t, rows = 20, []
+t, swaps = 20, []
 changed = other_future(windows, t, shift=1)
 old, new = windows[:, t], changed[:, t]  # x_{t+1} has index t, because Python counts from 0
 differ = old != new
@@ -352,13 +352,14 @@ for name, suspect in suspects.items():
     guess = after[-1].argmax(dim=-1)
     share_old, share_new = ((guess == x)[differ].float().mean() for x in (old, new))
     move = (after - before).abs().max()
-    rows.append([name, f"{move:.3g}", f"{share_old:.0%}", f"{share_new:.0%}"])
+    swaps.append([name, f"{move:.3g}", f"{share_old:.0%}", f"{share_new:.0%}"])
 
 # %% tags=["hide-input"] id="guess-future"
 # asks what the bidirectional network says, and then shows the table
 head = ["up to t = 20", "largest move of any P", "says the book's x_21", "says the new x_21"]
+counted = utils.table(head, swaps)
 options = {"choices": ("the old one", "the new one", "neither")}
-options["show"] = lambda: utils.table(head, rows)
+options["show"] = lambda: counted
 utils.guess("most often the bidirectional network says", "the new one", **options)
 
 # %% [markdown] lang="en" id="future-look"

@@ -86,6 +86,8 @@ def opened_pages(browser, lab):
             check_contrast_in_the_dark_theme(page)
             page.screenshot(path=ARTIFACTS / f"{name}_{edition}_dark.png")
             choose_theme(page, "Light")
+            page.locator(".lm-MenuBar-item", has_text=re.compile("^View$")).click()  # tests find a cell by its code
+            page.locator('.lm-Menu-item[data-command="notebook:show-all-cell-code"]').click()
         print(f"{name}: Run All {seconds:.0f} s")
         return page
 
@@ -516,9 +518,26 @@ def test_lesson_5_as_a_reader_tries_it(lesson):
     type_into(output_of(page, "draw_ends,"), "thenextday")
 
 
+def guess_curve(page):
+    """Draw a guess of the perplexity by position by keyboard, and compare it: nothing is told before."""
+    box = output_of(page, "perplexity by position, T")
+    sliders, result = box.get_by_role("slider"), box.get_by_text("It begins at")
+    check_redraws(page, [sliders.first], at_most=5)
+    folded = box.locator("xpath=../..").locator("details")  # what the stored page has in its place
+    assert result.count() == 0 and folded.count() == 1 and not folded.is_visible()
+    press(page, sliders.first, "ArrowUp")
+    box.get_by_role("button", name="Compare").focus()
+    page.keyboard.press("Enter")
+    result.wait_for()
+    assert "Your guess is off by a factor of" in box.inner_text()
+    assert "your guess" in box.locator("img.book-figure").first.get_attribute("alt")
+    box.screenshot(path=ARTIFACTS / "guess.png")
+
+
 @alone
 def test_lesson_6_as_a_reader_tries_it(lesson):
     page = lesson("06_bidirectional_misuse")
+    guess_curve(page)
     positions = output_of(page, "explore(draw_by_position")
     press(page, positions.get_by_role("slider", name="T", exact=True), "ArrowLeft")
     future = output_of(page, "draw_future,")

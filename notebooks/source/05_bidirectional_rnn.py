@@ -1,7 +1,7 @@
 # %% [markdown] lang="en" id="title"
 # # 5 · Bidirectional recurrent networks
 #
-# **The question of this lesson.** A recurrent network reads from left to right, so its state knows only what came before. Often, though, the rest of the sequence is there as well.
+# **The question of this lesson.** A recurrent network reads from left to right, so its state knows only what came before. Often the rest of the sequence is there as well.
 # How does one build a network that reads from both ends, what does it cost, and for which tasks is it worth the price?
 #
 # **You need:** lessons 1 and 2 (a cell, a stack of layers) and the idea of [lesson 4](04_hmm_forward_backward.ipynb). **Run time:** about a minute on a laptop without a GPU.
@@ -29,13 +29,13 @@ import utils
 # %% [markdown] lang="en" id="recall"
 # ## From two recursions to two layers
 #
-# Lesson 4 asked for a missing symbol of a hidden Markov model, $P(x_j \mid \text{all others})$. A **forward** recursion, $\pi$, gathered what stands before $j$, a **backward** recursion, $\rho$, what stands after it, and the two were combined at $j$; a network with one recurrent layer for each direction learnt to do the same from examples.
+# Lesson 4 asked for a missing symbol of a hidden Markov model, $P(x_j \mid \text{all others})$. A **forward** recursion, $\pi$, gathered what stands before $j$, a **backward** recursion, $\rho$, what stands after it; a network with one recurrent layer for each direction learnt to do the same.
 # Such a **bidirectional** network is built here in general: any cell, any sizes, any number of layers.
 
 # %% [markdown] lang="zh" id="recall"
 # ## 从两个递推到两个循环层
 #
-# 第 4 课要在隐马尔可夫模型中推断一个缺失的符号，即求 $P(x_j \mid \text{其余全部})$。**前向**递推 $\pi$ 收集 $j$ 之前的信息，**反向**递推 $\rho$ 收集 $j$ 之后的信息，最后在 $j$ 处合并；一个在两个方向上各有一个循环层的网络，也从样本中学会了这件事。
+# 第 4 课要在隐马尔可夫模型中推断一个缺失的符号，即求 $P(x_j \mid \text{其余全部})$。**前向**递推 $\pi$ 收集 $j$ 之前的信息，**反向**递推 $\rho$ 收集 $j$ 之后的信息；一个在两个方向上各有一个循环层的网络，也学会了这件事。
 # 本课就来构造一般的**双向**网络：单元、大小和层数都可以任选。
 
 # %% tags=["hide-input"] id="figure-bidirectional-rnn"
@@ -139,12 +139,12 @@ for slow, fast in zip(run_backward_loop(cell, X), run_backward(cell, X)):
 print("the loop from T to 1 and the two flips agree in all states, the final one included")
 
 # %% [markdown] lang="en" id="bug-text"
-# The classic bug is to forget the second flip. All shapes are right, nothing complains, and a network trained with it still learns, from its forward half. The bug is found by asking what a state may know. Change one input, $\mathbf{X}_5$ of $T = 6$, and see which states move.
-# **Predict** the three lists.
+# The classic bug is to forget the second flip. All shapes are right, and a network trained with it still learns, from its forward half. It is found by asking what a state may know. Change one input, $\mathbf{X}_5$ of $T = 6$: going forward, step 5 and all later states move; going backward, step 5 and all earlier ones.
+# **Guess:** which ones move where the second flip is missing?
 
 # %% [markdown] lang="zh" id="bug-text"
-# 最常见的错误是忘了第二次翻转。形状全都对，程序不报错，训练时靠前向的一半照样能学到东西。要发现这个错误，就要问：每个隐状态能够知道哪些输入？只改动一个输入，即 $T = 6$ 中的 $\mathbf{X}_5$，看看哪些隐状态会变。
-# **猜一猜：** 这三个列表各是什么？
+# 最常见的错误是忘了第二次翻转。形状全都对，程序不报错，训练时靠前向的一半照样能学到东西。要发现这个错误，就要问：每个隐状态能够知道哪些输入？只改动一个输入，即 $T = 6$ 中的 $\mathbf{X}_5$：前向时，第 5 步及之后的隐状态会变；反向时，第 5 步及之前的会变。
+# **猜一猜：** 少了第二次翻转，变的是哪几步？
 
 # %% id="bug"
 def forgotten_flip(cell, X, state=None):
@@ -158,24 +158,30 @@ def steps_that_move(run, cell, X, t):
     moved = (run(cell, X)[0] != run(cell, changed)[0]).flatten(1).any(dim=1)  # (T,)
     return [s for s in range(1, len(X) + 1) if moved[s - 1]]
 
-for run in (run_forward, run_backward, forgotten_flip):
-    print(f"X_5 changed, {run.__name__:<14} states that move:", steps_that_move(run, cell, X, 5))
+runs = (run_forward, run_backward, forgotten_flip)
+steps = {run.__name__: str(steps_that_move(run, cell, X, 5)) for run in runs}
+utils.guess(
+    "X_5 of 6 is changed: which backward states move without the second flip?",
+    steps["forgotten_flip"],
+    choices=("[5, 6]", "[1, 2, 3, 4, 5]", "[2, 3, 4, 5, 6]", "[1, 2]"),
+    because=f"Forward: {steps['run_forward']}. Backward: {steps['run_backward']}.",
+)
 
 # %% [markdown] lang="en" id="bug-look"
-# Forward: step 5 and all later ones. Backward: step 5 and all earlier ones. The third list is neither: the output layer would be given, at step $t$, the backward state of step $T + 1 - t$. Such a test takes five lines; write it for every network that reads in two directions.
+# That list belongs to neither direction: the output layer would be given, at step $t$, the backward state of step $T + 1 - t$. Such a test takes five lines; write it for every network that reads in two directions.
 
 # %% [markdown] lang="zh" id="bug-look"
-# 前向：第 5 步及之后的各步。反向：第 5 步及之前的各步。第三个列表两者都不是：输出层在第 $t$ 步拿到的，其实是第 $T + 1 - t$ 步的反向隐状态。这样的测试只要五行；凡是双向阅读的网络，都值得写一个。
+# 这个列表与哪个方向都对不上：输出层在第 $t$ 步拿到的，其实是第 $T + 1 - t$ 步的反向隐状态。这样的测试只要五行；凡是双向阅读的网络，都值得写一个。
 
 # %% [markdown] lang="en" id="deep-text"
 # ## The layer, and a stack of them
 #
-# Both directions side by side are one bidirectional layer. In a **deep** bidirectional network the next layer reads *both* halves, in both of its directions. **Predict:** how many numbers does layer 2 read per time step if $d = 3$, $h_f = 5$, $h_b = 2$?
+# Both directions side by side are one bidirectional layer. In a **deep** bidirectional network the next layer reads *both* halves, in both of its directions. (Right wherever an output may know all inputs; for blanks it is not, as *Use 1* will show.) **Predict:** how many numbers does layer 2 read per time step if $d = 3$, $h_f = 5$, $h_b = 2$?
 
 # %% [markdown] lang="zh" id="deep-text"
 # ## 双向层，以及层的堆叠
 #
-# 两个方向并排，就是一个双向层。在**深度**双向网络中，下一层的两个方向都要读取这**两半**。**猜一猜：** 设 $d = 3$，$h_f = 5$，$h_b = 2$，第 2 层在每个时间步读取多少个数？
+# 两个方向并排，就是一个双向层。在**深度**双向网络中，下一层的两个方向都要读取这**两半**。（如果每个输出都可以知道全部输入，这样没有问题；填空时却不行，见“用途一”。）**猜一猜：** 设 $d = 3$，$h_f = 5$，$h_b = 2$，第 2 层在每个时间步读取多少个数？
 
 # %% id="bi-rnn"
 class BiRNN(nn.Module):
@@ -208,70 +214,54 @@ for l, cells in enumerate(zip(rnn.forward_cells, rnn.backward_cells), start=1):
     print(f"layer {l}: W_xh of each of the GRU's 3 sums: forward {sizes[0]}, backward {sizes[1]}")
 
 # %% [markdown] lang="en" id="sizes-text"
-# Seven, $h_f + h_b$, in both of its directions. The two sizes may differ, for instance where the past matters more than the future. PyTorch's own layers do not offer that: there $h_f = h_b = h$. With equal sizes we can let PyTorch judge our code, in all layers: **outputs, final states and every gradient**, in double precision, from initial states that are not zero.
+# Seven, $h_f + h_b$, in both of its directions. The two sizes may differ, for instance where the past matters more than the future. PyTorch's own layers do not offer that: there $h_f = h_b = h$. With equal sizes we can let PyTorch judge our code, in all layers: **outputs, final states and every gradient**, in double precision, from initial states that are not zero. Only the names differ:
 
 # %% [markdown] lang="zh" id="sizes-text"
-# 7 个，即 $h_f + h_b$，两个方向都是如此。两个方向的隐藏单元数可以不同，比如前文比后文更重要的时候。PyTorch 自带的层做不到这一点，总是 $h_f = h_b = h$。两者相同时，就可以让 PyTorch 当裁判，在所有层上比较**输出、最终状态和每一个梯度**：用双精度，初始状态也不为零。
+# 7 个，即 $h_f + h_b$，两个方向都是如此。两个方向的隐藏单元数可以不同，比如前文比后文更重要的时候。PyTorch 自带的层做不到这一点，总是 $h_f = h_b = h$。两者相同时，就可以让 PyTorch 当裁判，在所有层上比较**输出、最终状态和每一个梯度**：用双精度，初始状态也不为零。不同的只是名字：
 
 # %% id="copy-weights"
-def named_pairs(ours, theirs):
-    """Our parameters beside PyTorch's, such as weight_ih_l0, or backward weight_ih_l0_reverse."""
-    for l, cells in enumerate(zip(ours.forward_cells, ours.backward_cells)):
-        for direction_cell, suffix in zip(cells, ("", "_reverse")):
-            # weight_ih, weight_hh, and two biases
-            for name, parameter in direction_cell.named_parameters():
-                yield parameter, getattr(theirs, f"{name}_l{l}{suffix}")
+def their_name(name):
+    """PyTorch's name of our parameter: backward_cells.0.weight_ih is weight_ih_l0_reverse."""
+    direction, l, parameter = name.split(".")
+    return f"{parameter}_l{l}" + "_reverse" * (direction == "backward_cells")
 
 def copy_weights(ours, theirs):
     with torch.no_grad():
-        for parameter, their_parameter in named_pairs(ours, theirs):
-            parameter.copy_(their_parameter)
+        for name, parameter in ours.named_parameters():
+            parameter.copy_(getattr(theirs, their_name(name)))
 
-# %% [markdown] lang="en" id="states-text"
-# PyTorch keeps all initial states in one tensor, `(2L, n, h)`, and an LSTM's in a pair of such tensors; `BiRNN` takes a list of $2L$ states. Two small functions call both in the same way:
-
-# %% [markdown] lang="zh" id="states-text"
-# PyTorch 把所有初始状态放在一个形状为 `(2L, n, h)` 的张量里，LSTM 则用一对这样的张量；`BiRNN` 用的是含 $2L$ 个状态的列表。先写两个小函数，好用同样的方式调用两者：
-
-# %% id="run-both"
-def run_ours(rnn, X, H_0, C_0=None):
-    """BiRNN with PyTorch's states (2 L, n, h): outputs, H of all final states, and an LSTM's C."""
-    if C_0 is None:
-        H, finals = rnn(X, list(H_0))
-        return H, torch.stack(finals)
-    H, finals = rnn(X, list(zip(H_0, C_0)))  # 2 L pairs
-    return H, torch.stack([H_l for H_l, _ in finals]), torch.stack([C_l for _, C_l in finals])
-
-def run_theirs(rnn, X, H_0, C_0=None):
-    """The same of nn.RNN, nn.GRU or nn.LSTM."""
-    if C_0 is None:
-        return rnn(X, H_0)
-    H, (H_n, C_n) = rnn(X, (H_0, C_0))
-    return H, H_n, C_n
-
-def with_gradients(run, rnn, tensors):
-    """What run(rnn, *tensors) gives, and a loss's gradients with respect to the tensors."""
-    inputs = [x.clone().requires_grad_() for x in tensors]
-    results = run(rnn, *inputs)
-    loss = sum((i * x.square()).sum() for i, x in enumerate(results, start=1))
-    loss.backward()
-    return [*results, *(x.grad for x in inputs)]
+# %% tags=["hide-input"] id="run-both"
+def run_either(rnn, X, H_0, C_0=None):
+    """Outputs, H of all final states (2 L, n, h), and an LSTM's C: of our network or PyTorch's."""
+    is_lstm = C_0 is not None
+    if not isinstance(rnn, BiRNN):  # PyTorch's keeps all states in one tensor, an LSTM's in two
+        H, finals = rnn(X, (H_0, C_0) if is_lstm else H_0)
+        return [H, *finals] if is_lstm else [H, finals]
+    H, finals = rnn(X, list(zip(H_0, C_0)) if is_lstm else list(H_0))  # ours has a list of 2 L
+    results = [H, torch.stack([hidden(state) for state in finals])]
+    return [*results, torch.stack([C for _, C in finals])] if is_lstm else results
 
 # %% id="largest-difference"
+def everything(rnn, tensors):
+    """Outputs, final states and all gradients of a loss, by number or by PyTorch's name."""
+    inputs = [x.clone().requires_grad_() for x in tensors]
+    results = run_either(rnn, *inputs)
+    loss = sum(i * x.square().sum() for i, x in enumerate(results, start=1))
+    loss.backward()
+    found = dict(enumerate([*results, *(x.grad for x in inputs)]))
+    for name, parameter in rnn.named_parameters():
+        found[their_name(name) if isinstance(rnn, BiRNN) else name] = parameter.grad
+    return found
+
 def largest_difference(Cell, their_class, L, h, d, n, T):
     """The largest difference from PyTorch's layers, in outputs, final states and all gradients."""
     theirs = their_class(d, h, num_layers=L, bidirectional=True).double()
     ours = BiRNN(Cell, d, h, h, L).double()
     copy_weights(ours, theirs)
-    tensors = [torch.randn(T, n, d), torch.randn(2 * L, n, h)]  # X and H_0
-    if Cell is nn.LSTMCell:
-        tensors.append(torch.randn(2 * L, n, h))  # C_0
-    tensors = [x.double() for x in tensors]
-    our_results = with_gradients(run_ours, ours, tensors)
-    their_results = with_gradients(run_theirs, theirs, tensors)
-    pairs = list(zip(our_results, their_results))
-    pairs += [(parameter.grad, their.grad) for parameter, their in named_pairs(ours, theirs)]
-    return max((a - b).abs().max().item() for a, b in pairs)
+    states = 2 if Cell is nn.LSTMCell else 1  # H_0, and an LSTM's C_0
+    tensors = [torch.randn(T, n, d).double(), *torch.randn(states, 2 * L, n, h).double()]
+    found, wanted = everything(ours, tensors), everything(theirs, tensors)
+    return max((found[name] - wanted[name]).abs().max().item() for name in wanted)
 
 # %% id="check-equal"
 utils.seed_everything(0)
@@ -284,7 +274,7 @@ for Cell, their_class in ((nn.RNNCell, nn.RNN), (nn.GRUCell, nn.GRU), (nn.LSTMCe
 # %% [markdown] lang="en" id="layout-text"
 # ## Which number stands where?
 #
-# This is where a bidirectional layer is most easily misread. `output, h_n = nn.GRU(..., bidirectional=True)(X)` gives two tensors, and with more than one layer neither contains the other (`nn.LSTM` adds `c_n`, laid out as `h_n`):
+# A bidirectional layer is most easily misread here. `output, h_n = nn.GRU(..., bidirectional=True)(X)` gives two tensors, and with more than one layer neither contains the other (`nn.LSTM` adds `c_n`, laid out as `h_n`):
 #
 # | | shape | holds |
 # |---|---|---|
@@ -316,22 +306,15 @@ utils.show_figure("bidirectional_layout")
 
 # %% id="layout"
 L, h = 3, 4
-layers = nn.LSTM(d, h, num_layers=L, bidirectional=True)
+layers, ours = nn.LSTM(d, h, L, bidirectional=True), BiRNN(nn.LSTMCell, d, h, h, L)
+copy_weights(ours, layers)
 output, (h_n, c_n) = layers(X)
 print("output", tuple(output.shape), "  h_n", tuple(h_n.shape), "  c_n", tuple(c_n.shape))
 
-H = X  # what layer 1 reads
-for l in range(1, L + 1):  # layer by layer, in our own code
-    layer = BiRNN(nn.LSTMCell, H.shape[-1], h, h)
-    for k, cells in enumerate((layer.forward_cells, layer.backward_cells)):
-        weights = layers.all_weights[2 * (l - 1) + k]
-        with torch.no_grad():
-            for parameter, weight in zip(cells[0].parameters(), weights):
-                parameter.copy_(weight)
-    H, finals = layer(H)
-    for k, (H_final, C_final) in enumerate(finals):
-        torch.testing.assert_close(h_n[2 * (l - 1) + k], H_final)
-        torch.testing.assert_close(c_n[2 * (l - 1) + k], C_final)
+H, finals = ours(X)  # 2 L pairs, put together layer by layer, forward before backward
+for i, (H_final, C_final) in enumerate(finals):
+    torch.testing.assert_close(h_n[i], H_final)
+    torch.testing.assert_close(c_n[i], C_final)
 torch.testing.assert_close(output, H)
 print("h_n, c_n: layer l at 2(l - 1) forward, 2(l - 1) + 1 backward, l = 1, 2, 3; output: layer 3")
 
@@ -356,27 +339,27 @@ unchanged = torch.equal(before, after)
 print("all inputs but the last replaced: backward half of output[-1] unchanged?", unchanged)
 
 # %% [markdown] lang="en" id="trap-look"
-# One input: $\mathbf{X}_T$. `output[-1]` looks like "the final state", and in a unidirectional network it is. Here its backward half has made a single step. For a summary of the whole sequence take the last two slices of `h_n`.
+# One input: $\mathbf{X}_T$. `output[-1]` looks like "the final state", and in a unidirectional network it is. Here its backward half has made a single step.
 #
-# Compare the picture below: the number in a box counts the steps that its direction has made when it writes this state. Thick frames are final states; the chosen one is filled. The dashed frame is `output[-1]`: its forward half has made all six steps, its backward half a single one. (An LSTM's `c_n` is indexed alike.)
+# The number in a box counts the steps that its direction has made when it writes this state. Thick frames are final states; the chosen one is filled. The dashed frame is `output[-1]`.
 
 # %% [markdown] lang="zh" id="trap-look"
-# 只有一个：$\mathbf{X}_T$。`output[-1]` 看上去像“最终状态”，在单向网络里也确实是。但在这里，它的反向一半只走了一步。要概括整个序列，应取 `h_n` 的最后两个切片。
+# 只有一个：$\mathbf{X}_T$。`output[-1]` 看上去像“最终状态”，在单向网络里也确实是。但在这里，它的反向一半只走了一步。
 #
-# 在下图中对照一下：方框里的数，是该方向算出这个隐状态时已经走过的步数；粗框是最终状态，选中的那个涂了颜色。虚线框是 `output[-1]`：前向一半走完了全部六步，反向一半只走了一步。（LSTM 的 `c_n`，下标规则相同。）
+# 图中方框里的数，是该方向算出这个隐状态时已经走过的步数；粗框是最终状态，选中的那个涂了颜色；虚线框是 `output[-1]`。
 
 # %% tags=["hide-input"] id="draw-direction"
 DIRECTIONS = {"forward": utils.VERMILION, "backward": utils.GREEN}
 
 def draw_direction(ax, l, direction, chosen, T):
     """Draw the states of layer l in one direction, numbered by step; chosen: the last is filled."""
-    k, colour = list(DIRECTIONS).index(direction), DIRECTIONS[direction]
-    y, ts = l - 0.45 * k, range(1, T + 1)
-    ax.plot([1, T], [y, y], "--" if k == 0 else ":", color=colour, zorder=0)
-    ax.text(-0.4, y, f"layer {l}, {direction} {'→←'[k]}", ha="right", va="center")
-    x, ha = (T + 0.45, "left") if k == 0 else (0.55, "right")  # beside the final state
-    ax.text(x, y, f"h_n[{2 * (l - 1) + k}]", ha=ha, va="center", family="monospace")
-    steps = ts if k == 0 else ts[::-1]
+    i, colour = list(DIRECTIONS).index(direction), DIRECTIONS[direction]
+    y, ts = l - 0.45 * i, range(1, T + 1)
+    ax.plot([1, T], [y, y], "--" if i == 0 else ":", color=colour, zorder=0)
+    ax.text(-0.4, y, f"layer {l}, {direction} {'→←'[i]}", ha="right", va="center")
+    x, ha = (T + 0.45, "left") if i == 0 else (0.55, "right")  # beside the final state
+    ax.text(x, y, f"h_n[{2 * (l - 1) + i}]", ha=ha, va="center", family="monospace")
+    steps = ts if i == 0 else ts[::-1]
     fills = [colour if chosen and step == T else "white" for step in steps]
     widths = [2.5 if step == T else 0.7 for step in steps]
     style = {"marker": "s", "s": 330, "c": fills, "edgecolors": colour, "linewidths": widths}
@@ -398,14 +381,12 @@ def draw_layout(layers, layer, direction, T=6):
         ax.text(t, 0.15, f"t = {t}", ha="center")
     ax.bar(T, 0.98, 0.76, layers - 0.7, fill=False, linestyle="--")  # a frame: output[-1]
     ax.text(T, layers + 0.36, "output[-1]", ha="center", family="monospace")
-    k, where = (0, "-1, :, :h") if direction == "forward" else (1, "0, :, h:")
+    i, where = (0, "-1, :, :h") if direction == "forward" else (1, "0, :, h:")
     where = f" = output[{where}]" if layer == layers else "   (a lower layer: not in output)"
-    title = f"h_n[{2 * (layer - 1) + k}]{where}"
+    title = f"h_n[{2 * (layer - 1) + i}]{where}"
     ax.text(0.8, layers + 0.65, title, family="monospace", weight="bold")
     ax.set(xlim=(-2.3, T + 1.3), ylim=(layers - 3, layers + 0.95))  # as high as three layers
     return fig
-
-draw_layout(2, 2, "backward")
 
 # %% tags=["hide-input"] id="explore-layout"
 import ipywidgets as widgets
@@ -413,21 +394,21 @@ import ipywidgets as widgets
 utils.explore(
     draw_layout,
     layers=widgets.IntSlider(2, min=1, max=3, description="layers"),
-    layer=widgets.IntSlider(1, min=1, max=3, description="layer"),
+    layer=widgets.IntSlider(2, min=1, max=3, description="layer"),
     direction=widgets.Dropdown(options=list(DIRECTIONS), value="backward", description="direction"),
 )
 
 # %% [markdown] lang="en" id="cost-text"
 # ## What it costs
 #
-# Two comparisons are fair, in different ways: **equal $h$** (each direction is as large as the single one, which doubles the parameters), and **equal parameters** (both directions are made smaller until the count fits).
-# We measure the time of a forward and backward pass, and the memory that autograd, PyTorch's machinery for gradients, keeps between the two: the intermediate results that `backward()` will need. They can be counted as they are saved. **Predict** the ratios before you look.
+# Two comparisons are fair: **equal $h$** (each direction is as large as the single one), and **equal parameters** (both are made smaller until the count fits).
+# We measure the time of a forward and backward pass, and the memory that autograd keeps between the two. **Predict** the ratios.
 
 # %% [markdown] lang="zh" id="cost-text"
 # ## 代价
 #
-# 有两种公平的比法：**$h$ 相同**（每个方向都和单向网络一样大，参数加倍），或**参数量相同**（把两个方向都缩小，直到总数相符）。
-# 我们测量前向传播加反向传播的时间，以及自动微分（autograd）在两者之间占用的内存，也就是 `backward()` 要用的中间结果；保存这些结果时，可以逐个清点。看结果之前，先**猜一猜**各项的比值。
+# 有两种公平的比法：**$h$ 相同**（每个方向都和单向网络一样大），或**参数量相同**（把两个方向都缩小，直到总数相符）。
+# 我们测量前向传播加反向传播的时间，以及自动微分（autograd）在两者之间占用的内存。先**猜一猜**各项的比值。
 
 # %% id="cost-tools"
 import statistics
@@ -437,12 +418,12 @@ def num_parameters(module):
 
 def size_for(build, budget):
     """The largest num_hiddens for which build(num_hiddens) has at most so many parameters."""
-    k = 1
-    while num_parameters(build(k + 1)) <= budget:
-        k += 1
-    return k
+    h = 1
+    while num_parameters(build(h + 1)) <= budget:
+        h += 1
+    return h
 
-# %% id="bytes-kept"
+# %% tags=["hide-input"] id="bytes-kept"
 def bytes_kept(module, X):
     """Bytes that autograd keeps for backward() after module(X), apart from the parameters and X."""
     given = {x.untyped_storage().data_ptr() for x in (X, *module.parameters())}
@@ -459,17 +440,19 @@ def bytes_kept(module, X):
     assert result[0].requires_grad  # the graph, and all that it keeps, was alive until here
     return sum(kept.values())
 
-# %% id="cost"
+# %% id="cost-networks"
 utils.seed_everything(0)
 inputs = torch.randn(35, 32, 128)  # (T, n, d)
 single = nn.GRU(128, 128)
-smaller = size_for(lambda k: nn.GRU(128, k, bidirectional=True), num_parameters(single))
+smaller = size_for(lambda h: nn.GRU(128, h, bidirectional=True), num_parameters(single))
 networks = {
     "one direction, h = 128": single,
     "both, h = 128 each": nn.GRU(128, 128, bidirectional=True),
     f"both, h = {smaller} each": nn.GRU(128, smaller, bidirectional=True),
 }
 
+# %% tags=["hide-input"] id="cost"
+# a table of the three networks: parameters, time, memory, and their ratios to one direction
 def forward_and_backward(network):
     return lambda: network(inputs)[0].sum().backward()
 
@@ -486,11 +469,11 @@ for name, cost in zip(networks, costs):
 utils.table(["one layer of GRU", "parameters", "ratio", "ms", "ratio", "MB kept", "ratio"], rows)
 
 # %% [markdown] lang="en" id="cost-look"
-# At equal $h$, one layer's parameters, memory and work double. (On a CPU PyTorch runs one direction after the other, although they do not need each other; what that takes on your machine stands under *ms*.) At equal parameters, the memory does not come down to that of one direction: the weights $\mathbf{W}_{hh}$ grow with $h^2$, but the stored results only with $h$, so two smaller networks keep more numbers than one large one of the same parameter count.
+# At equal $h$, one layer's parameters, memory and work double. At equal parameters the memory does not come down to that of one direction: the weights $\mathbf{W}_{hh}$ grow with $h^2$, the stored results only with $h$, so two smaller networks keep more numbers than one large one.
 # **Predict:** with two layers and equal $h$, is the ratio of the parameters still 2?
 
 # %% [markdown] lang="zh" id="cost-look"
-# $h$ 相同时，单层的参数量、内存和计算量都加倍。（两个方向虽然互不依赖，PyTorch 在 CPU 上却是先算完一个再算另一个；在你的机器上要多少时间，见 *ms* 一列。）参数量相同时，内存也回不到单向网络的水平：权重 $\mathbf{W}_{hh}$ 随 $h^2$ 增长，保存的中间结果却只随 $h$ 增长，所以参数量相同时，两个小网络要比一个大网络保存更多的数。
+# $h$ 相同时，单层的参数量、内存和计算量都加倍。参数量相同时，内存也回不到单向网络的水平：权重 $\mathbf{W}_{hh}$ 随 $h^2$ 增长，保存的中间结果却只随 $h$ 增长，所以两个小网络要比一个大网络保存更多的数。
 # **猜一猜：** 两层、$h$ 相同时，参数量之比还是 2 吗？
 
 # %% id="cost-layers"
@@ -505,20 +488,20 @@ for num_layers in (1, 2, 3, 4):
 #
 # From layer 2 on each direction reads $2h$ numbers, so every further layer has nearly three times the parameters of a unidirectional one.
 #
-# The less visible cost is order. In lesson 1 a state of layer 2 could be computed as soon as the two states before it were there, so the longest chain of steps, each waiting for the one before it, had $T + L - 1$ links. That is also the longest way that a gradient has to go.
+# The less visible cost is order. In lesson 1 the longest chain of steps, each waiting for the one before it, had $T + L - 1$ links.
 # **Predict** the longest chain of a *bidirectional* network with $L$ layers.
 #
-# We count it with the lesson's own code, by putting in a cell that computes nothing: it adds 1 to the longest chain among what it reads.
+# We count it with the lesson's own code and a cell that only adds 1 to the longest chain among what it reads.
 
 # %% [markdown] lang="zh" id="chain-text"
 # ### 最长的链
 #
 # 从第 2 层起，每个方向都要读 $2h$ 个数，所以以后每一层的参数都接近单向时的三倍。
 #
-# 还有一种代价不那么显眼：先后次序。在第 1 课里，第 2 层的隐状态只要等它所需的两个隐状态算好，就能计算；一步等一步，最长的链有 $T + L - 1$ 环，这也是梯度要走的最长的路。
+# 还有一种代价不那么显眼：先后次序。在第 1 课里，一步等一步，最长的链有 $T + L - 1$ 环。
 # **猜一猜：** $L$ 层的**双向**网络，最长的链有多长？
 #
-# 我们用本课自己的代码来数：换上一个什么也不算的单元，它只把读到的最长链长加 1。
+# 我们用本课自己的代码来数，换上一个只把读到的最长链长加 1 的单元。
 
 # %% id="chain"
 class ChainCounter(nn.Module):
@@ -546,14 +529,10 @@ for bidirectional in (False, True):
     print(f"T = 35, bidirectional={bidirectional!s:<6} layers: longest chain {counted}")
 
 # %% [markdown] lang="en" id="chain-look"
-# $L \cdot T$: in either direction, the first step of layer 2 reads what the *opposite* direction of layer 1 makes in its last step. Each further layer, which lengthened the unidirectional chain by one link, now costs a whole sweep. And there can be no output at all before the **last input has arrived**: a bidirectional network cannot caption speech while you speak.
-#
-# The next figure shows the longest chain to each output: in one direction it grows by one link per time step; in two it is longest at both ends and shortest in the middle.
+# $L \cdot T$: in either direction, the first step of layer 2 reads what the *opposite* direction of layer 1 makes in its last step, so each further layer costs a whole sweep. And there is no output before the **last input has arrived**: a bidirectional network cannot caption speech while you speak.
 
 # %% [markdown] lang="zh" id="chain-look"
-# 是 $L \cdot T$：第 2 层无论哪个方向，第一步都要用到第 1 层**相反**方向的最后一步。单向时每多一层，链只长一环；现在每多一层，就要从头到尾再扫一遍。而且，**最后一个输入到来之前**，网络什么也不能输出：双向网络没法一边听你说话，一边给出字幕。
-#
-# 下一幅图画出通向每个输出的最长链：单向时，每过一个时间步就长一环；双向时，两端最长，中间最短。
+# 是 $L \cdot T$：第 2 层无论哪个方向，第一步都要用到第 1 层**相反**方向的最后一步，所以每多一层，就要从头到尾再扫一遍。而且，**最后一个输入到来之前**，什么也不能输出：双向网络没法一边听你说话，一边给出字幕。
 
 # %% tags=["hide-input"] id="draw-chains"
 def draw_chains(L, T):
@@ -570,8 +549,6 @@ def draw_chains(L, T):
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return fig
 
-draw_chains(L=3, T=12)
-
 # %% tags=["hide-input"] id="explore-chains"
 utils.explore(
     draw_chains,
@@ -582,24 +559,24 @@ utils.explore(
 # %% [markdown] lang="en" id="fill-text"
 # ## Use 1: fill in the blank
 #
-# `the _ime traveller`: which letter is missing? What stands on the left leaves it open; what stands on the right helps. This time we use all of *The Time Machine*, its lines joined with a space (the D2L text of the other lessons joins them without one). The last 10,000 characters are held out: a validation set, though nothing is chosen by it. All before them is trained on, the other lessons' held-out and test text too, on which no network of this lesson is scored.
+# `the _ime traveller`: which letter is missing? What stands on the left leaves it open; what stands on the right helps. We use all of *The Time Machine*, its lines joined with a space. The last 10,000 characters are held out: a validation set, though nothing is chosen by it. All before them is trained on, the other lessons' held-out and test text too.
 #
 # The network must not see the character that it is asked for. So at step $j$ the output layer gets the forward state *before* $j$ and the backward state *after* $j$, as in lesson 4:
 #
 # $$\mathbf{O}_j = \big[\overrightarrow{\mathbf{H}}_{j-1},\ \overleftarrow{\mathbf{H}}_{j+1}\big] \mathbf{W}_{hq} + \mathbf{b}_q .$$
 #
-# For one layer in each direction, as here, that is the same as cutting $x_j$ out and reading up to the hole from both sides, but one run in each direction answers for every $j$ of the window at once. Without the backward half the network predicts the next character, as in lesson 2.
+# One run in each direction answers for every $j$ at once. Without the backward half the network predicts the next character, as in lesson 2.
 
 # %% [markdown] lang="zh" id="fill-text"
 # ## 用途一：填空
 #
-# `the _ime traveller`：缺了哪个字母？只看左边定不下来，右边也能帮上忙。这次用《时间机器》全书，各行之间用空格连接（其他各课的 D2L 文本不加空格）。最后 10,000 个字符作为留出文本，也就是验证集，不过本课并不用它来做选择；之前的全部用来训练，包括其他各课的留出文本和测试集，本课的网络都不在那上面评分。
+# `the _ime traveller`：缺了哪个字母？只看左边定不下来，右边也能帮上忙。这次用《时间机器》全书，各行之间用空格连接。最后 10,000 个字符作为留出文本，也就是验证集，不过本课并不用它来做选择；之前的全部用来训练，包括其他各课的留出文本和测试集。
 #
 # 网络不能看到要它猜的那个字符。所以与第 4 课一样，在第 $j$ 步，输出层拿到的是 $j$ **之前**的前向隐状态和 $j$ **之后**的反向隐状态：
 #
 # $$\mathbf{O}_j = \big[\overrightarrow{\mathbf{H}}_{j-1},\ \overleftarrow{\mathbf{H}}_{j+1}\big] \mathbf{W}_{hq} + \mathbf{b}_q .$$
 #
-# 像这里每个方向只有一层时，这等于挖掉 $x_j$，从两边一直读到空缺处为止；不过只要两个方向各运行一遍，窗口里的每个 $j$ 就都有了答案。去掉反向的一半，就和第 2 课一样，是在预测下一个字符。
+# 两个方向各运行一遍，每个 $j$ 就都有了答案。去掉反向的一半，就和第 2 课一样，是在预测下一个字符。
 
 # %% id="fill-data"
 from d2l import torch as d2l
@@ -617,52 +594,59 @@ print(repr("".join(characters[i] for i in held_out_windows[500])))
 class FillIn(nn.Module):
     """Scores for every character, from the others only: token indices (T, n) -> (T, n, q)."""
 
-    def __init__(self, num_hiddens, bidirectional):
+    def __init__(self, num_hiddens, bidirectional, num_layers=1):
         super().__init__()
-        self.past = nn.GRU(q, num_hiddens)
-        self.future = nn.GRU(q, num_hiddens) if bidirectional else None
+        self.rnn = nn.GRU(q, num_hiddens, num_layers, bidirectional=bidirectional)
         self.output = nn.Linear(num_hiddens * (2 if bidirectional else 1), q)  # W_hq, b_q
 
+    def states(self, X):
+        """The last layer's forward and, where there are any, backward states, each (T, n, h)."""
+        return self.rnn(X)[0].split(self.rnn.hidden_size, dim=-1)
+
+    def beside(self, tokens):
+        """What is read at j: the forward state of j - 1 and the backward state of j + 1."""
+        H_f, *H_b = self.states(F.one_hot(tokens, q).float())
+        zero = torch.zeros_like(H_f[:1])
+        sides = [torch.cat([zero, H_f[:-1]]), *(torch.cat([H[1:], zero]) for H in H_b)]
+        return torch.cat(sides, dim=-1)  # (T, n, h) or (T, n, 2h)
+
     def forward(self, tokens):
-        X = F.one_hot(tokens, q).float()  # (T, n, q)
-        zero = X.new_zeros(1, X.shape[1], self.past.hidden_size)
-        H = torch.cat([zero, self.past(X[:-1])[0]])  # (T, n, h): at j the forward state of j - 1
-        if self.future is not None:
-            H_b = self.future(X[1:].flip(0))[0].flip(0)  # (T - 1, n, h): of steps 2, ..., T
-            H_b = torch.cat([H_b, zero])  # (T, n, h): at j the backward state of j + 1
-            H = torch.cat([H, H_b], dim=-1)  # (T, n, 2h)
-        return self.output(H)
+        return self.output(self.beside(tokens))
 
 # %% [markdown] lang="en" id="fill-check-text"
-# The slow form asks for one $j$ at a time: read what is left of the hole from the left, what is right of it from the right, and combine the two final states. Both forms must agree. The second check is the important one: change the hidden character, and nothing may move.
+# The slow form takes one $j$ at a time: it cuts $x_j$ out and reads up to the hole from both sides. Both forms must agree. The second check is the important one: change the hidden character, and nothing may move.
 
 # %% [markdown] lang="zh" id="fill-check-text"
-# 慢的写法一次只问一个 $j$：空缺左边的部分从左往右读，右边的部分从右往左读，再合并两个最终状态。两种写法的结果必须一致。第二项检查更要紧：改动被挖掉的字符，结果一点也不能变。
+# 慢的写法一次只问一个 $j$：挖掉 $x_j$，从两边一直读到空缺处为止。两种写法的结果必须一致。第二项检查更要紧：改动被挖掉的字符，结果一点也不能变。
 
 # %% id="fill-check"
 utils.seed_everything(0)
 model, tokens = FillIn(16, bidirectional=True), train_windows[:4].T  # (T, n)
 O, X_hot = model(tokens), F.one_hot(tokens, q).float()
 for j in range(1, 30):  # counted from 0; both sides have at least one character
-    H_f = model.past(X_hot[:j])[1][-1]  # (n, h), and so is H_b
-    H_b = model.future(X_hot[j + 1 :].flip(0))[1][-1]
+    H_f = model.rnn(X_hot[:j])[0][-1, :, :16]  # (n, h), and so is H_b
+    H_b = model.rnn(X_hot[j + 1 :])[0][0, :, 16:]
     torch.testing.assert_close(O[j], model.output(torch.cat([H_f, H_b], dim=-1)))
 
-for j in (14, 15, 16):
+def scores_move(model, tokens, s, j):
+    """How far the scores for x_j move when x_s is changed."""
     changed = tokens.clone()
-    changed[j] = (changed[j] + 1) % q
-    moved = (model(changed)[15] - O[15]).abs().max()
-    print(f"x_{j + 1} changed: the scores for x_16 move by {moved:.3f}")
+    changed[s - 1] = (changed[s - 1] + 1) % q
+    return (model(changed)[j - 1] - model(tokens)[j - 1]).abs().max().item()
+
+for s in (15, 16, 17):
+    moved = scores_move(model, tokens, s, 16)
+    print(f"x_{s} changed: the scores for x_16 move by {moved:.3f}")
 
 # %% [markdown] lang="en" id="fill-train-text"
-# Now a race between two networks with the same minibatches and **the same number of parameters** (as nearly as whole hidden units allow; the bidirectional one never has more): 128 hidden units in one direction, or fewer in each of the two. They train on every position of windows of 31 characters; the plot shows how well they guess the one in the centre, with 15 on each side.
-# **Predict:** on held-out text, how many centre characters out of 100 does each get right?
+# Now a race between two networks with the same minibatches and **the same number of parameters** (as nearly as whole hidden units allow; the bidirectional one never has more). They train on every position of windows of 31 characters; the plot shows how well they guess the one in the centre, with 15 on each side.
+# **Guess** after the race: on held-out text, how many centre characters out of 100 are right?
 
 # %% [markdown] lang="zh" id="fill-train-text"
-# 现在让两个网络比赛，小批量相同，**参数量也相同**（隐藏单元数只能取整数，所以只能尽量接近，而且双向网络的参数绝不更多）：一个是单向，128 个隐藏单元；另一个是双向，每个方向少一些。窗口长 31 个字符，其中每个位置都用来训练；图中画的是正中那个字符猜得怎么样，它的左右各有 15 个字符。
-# **猜一猜：** 在留出文本上，每 100 个正中的字符，两个网络各能猜对几个？
+# 现在让两个网络比赛，小批量相同，**参数量也相同**（隐藏单元数只能取整数，所以只能尽量接近，而且双向网络的参数绝不更多）。窗口长 31 个字符，其中每个位置都用来训练；图中画的是正中那个字符猜得怎么样，它的左右各有 15 个字符。
+# 比完之后**猜一猜：** 在留出文本上，每 100 个正中的字符能猜对几个？
 
-# %% id="centre-scores"
+# %% tags=["hide-input"] id="centre-scores"
 import math
 
 def centre_scores(model, windows):
@@ -695,25 +679,36 @@ def train_fill_in(model, lr=0.01, num_records=18, seed=0):
 # %% id="fill-race"
 utils.seed_everything(0)
 one_side = FillIn(128, bidirectional=False)
-half = size_for(lambda k: FillIn(k, bidirectional=True), num_parameters(one_side))
+half = size_for(lambda h: FillIn(h, bidirectional=True), num_parameters(one_side))
 both_sides = FillIn(half, bidirectional=True)
 fillers = {"unidirectional": one_side, "bidirectional": both_sides}
 for name, model in fillers.items():
-    print(f"{name}: {num_parameters(model):,} parameters, h = {model.past.hidden_size}")
+    print(f"{name}: {num_parameters(model):,} parameters, h = {model.rnn.hidden_size}")
 plot = utils.LivePlot(540, "perplexity of the centre character", xlabel="minibatch")
 plot.race({name: train_fill_in(model) for name, model in fillers.items()});
 
 # %% tags=["hide-input"] id="fill-result"
+# how many centre characters each network gets right
+filled = {name: centre_scores(model, held_out_windows) for name, model in fillers.items()}
 rows = []
 for name, model in fillers.items():
-    perplexity, accuracy = centre_scores(model, held_out_windows)
+    perplexity, accuracy = filled[name]
     numbers = f"{num_parameters(model):,}", f"{perplexity:.2f}", f"{100 * accuracy:.1f} %"
     rows.append([name, *numbers])
 share = (held_out_windows[:, 15] == 0).float().mean()
 rows.append(["always the space", "0", "", f"{100 * share:.1f} %"])
-utils.table(["held-out, centre character", "parameters", "perplexity", "right"], rows)
+utils.guess(
+    "of 100 held-out centre characters, how many are right when read from both sides?",
+    100 * filled["bidirectional"][1],
+    between=(0, 100),
+    labels=("", "right out of 100"),
+    because=f"From the left alone it is {100 * filled['unidirectional'][1]:.0f}.",
+    show=lambda rows=rows: utils.table(
+        ["held-out, centre character", "parameters", "perplexity", "right"], rows
+    ),
+)
 
-# %% id="fill-runs"
+# %% tags=["hide-input"] id="fill-runs"
 # one race may be luck: the same from six random starts
 def over_starts(build, train, score, num_starts=6):
     """score(model) after training from each start, which has minibatches of its own."""
@@ -738,16 +733,16 @@ for name, values in fill_perplexities.items():
 utils.ranking(fill_perplexities)
 
 # %% [markdown] lang="en" id="fill-look"
-# Same text, same minibatches, no more parameters; only the right half of the window was added, and the worst start with it is far better than the best one without. (The dashed curves score every tenth held-out window, the table and the six starts all of them.)
+# Only the right half of the window was added, and the worst start with it is far better than the best one without.
 #
-# The next figure shows what both networks think of a blank, with a pair of bars for each character: plain for the unidirectional network, hatched for the bidirectional one (`␣` is the space). The text is from the held-out part. Many letters can follow `he swept `, so the first spreads its guesses; few of them also fit what comes after.
-# **Predict:** which of the two will be right about `gratitude and a mutual _enderness`, `i could see the d_stance`, `he said that _e was`, `the _ime traveller`? The cell below the figure says it, and how often the whole text stands in the training text: where that is 0, it was not learnt by heart as a whole. Then type a text of your own, with one blank `_`.
+# What both networks think of a blank in held-out text: a pair of bars for each character (`␣` is the space).
+# **Predict:** who will be right about `gratitude and a mutual _enderness`, `i could see the d_stance`, `he said that _e was`, `the _ime traveller`? The table says it, and how often the whole text stands in the training text: where that is 0, it was not learnt by heart. Then type a text of your own, with one blank `_`.
 
 # %% [markdown] lang="zh" id="fill-look"
-# 文本相同，小批量相同，参数也不比对手多；只是加上了窗口的右半边，最差的一次也远胜过没有右半边时最好的一次。（虚线只给每十个留出窗口中的一个评分，表和六个起点则用了全部窗口。）
+# 只是加上了窗口的右半边，最差的一次也远胜过没有右半边时最好的一次。
 #
-# 下一幅图画出两个网络对一个空缺的看法：每个字符一对柱子，素色的是单向网络，带斜线的是双向网络（`␣` 表示空格）。这句话取自留出文本。`he swept ` 后面可以接许多字母，所以前者的猜测很分散；与后文也相合的却没有几个。
-# **猜一猜：** 对 `gratitude and a mutual _enderness`、`i could see the d_stance`、`he said that _e was`、`the _ime traveller`，哪个网络填得对？图下面的单元格给出答案，还给出整段文字在训练文本中出现的次数：次数为 0，就不是整句背下来的。然后输入你自己的文字，缺的那个字符写成 `_`（只能有一个）。
+# 下图画出两个网络对留出文本中一个空缺的看法：每个字符一对柱子（`␣` 表示空格）。
+# **猜一猜：** 对 `gratitude and a mutual _enderness`、`i could see the d_stance`、`he said that _e was`、`the _ime traveller`，谁填得对？表中给出答案，还给出整段文字在训练文本中出现的次数：次数为 0，就不是背下来的。然后输入你自己的文字，缺的那个字符写成 `_`（只能有一个）。
 
 # %% tags=["hide-input"] id="draw-blank"
 import re
@@ -776,7 +771,12 @@ def draw_blank(sentence):
     ax.legend(loc="upper right", frameon=False)
     return fig
 
-draw_blank("he swept _ack into the past")
+# %% tags=["hide-input"] id="explore-blank"
+sentence = "he swept _ack into the past"
+utils.explore(
+    draw_blank,
+    sentence=widgets.Text(sentence, description="text", layout={"width": "480px"}),
+)
 
 # %% id="blanks"
 asked = {"he swept _ack into the past": "b", "gratitude and a mutual _enderness": "t"}
@@ -789,23 +789,227 @@ for sentence, letter in asked.items():
     rows.append([sentence, letter, *guesses, times])
 utils.table(["text", "missing", *fillers, "in the training text"], rows)
 
-# %% tags=["hide-input"] id="explore-blank"
+# %% [markdown] lang="en" id="deep-blank-text"
+# ### A second layer lets the answer in
+#
+# So far each direction has one layer. `FillIn` takes `num_layers`, and our check takes any network. **Guess:** with *two* layers, read at $j - 1$ and $j + 1$ as before, does the hidden character move its own scores?
+
+# %% [markdown] lang="zh" id="deep-blank-text"
+# ### 加一层，答案就漏了进来
+#
+# 到现在为止，每个方向只有一层。`FillIn` 和 `nn.GRU` 一样有参数 `num_layers`，我们的检查对任何网络都适用。**猜一猜：** 换成**两层**，仍然读 $j - 1$ 和 $j + 1$ 处的隐状态，改动被挖掉的字符，它自己的得分会变吗？
+
+# %% id="deep-blank"
+utils.seed_everything(0)
+deep_moves = {L: scores_move(FillIn(16, True, L), tokens, s=16, j=16) for L in (1, 2, 3)}
+utils.guess(
+    "two layers: x_16 is changed. Do the scores for x_16 move?",
+    "yes" if deep_moves[2] > 0 else "no",
+    choices=("no", "yes"),
+    because="; ".join(f"L = {L}: they move by {moved:.3f}" for L, moved in deep_moves.items()),
+)
+
+# %% [markdown] lang="en" id="deep-why"
+# $\overrightarrow{\mathbf{H}}{}^{(2)}_{j-1}$ stands before $j$, but it reads *both* halves of layer 1 at $j - 1$, and the backward half has come from the right, through $j$:
+#
+# $$x_j \;\to\; \overleftarrow{\mathbf{H}}{}^{(1)}_{j-1} \;\to\; \overrightarrow{\mathbf{H}}{}^{(2)}_{j-1} \;\to\; \mathbf{O}_j .$$
+#
+# So a stack such as `BiRNN` or `nn.GRU(..., num_layers=2, bidirectional=True)` must not be read beside a blank. Two cures:
+#
+# - **Directions apart**: a stack for each direction; they meet in the output layer only. ELMo is built so.
+# - **Masked inputs**: $x_j$ is replaced by a symbol for a blank *before* anything reads it; then all layers may join the directions. This is a **masked language model**, BERT's way of training. Its price: a run answers only for the places that are masked in it.
+#
+# (To look left only is what a **causal mask** makes a Transformer do.)
+
+# %% [markdown] lang="zh" id="deep-why"
+# $\overrightarrow{\mathbf{H}}{}^{(2)}_{j-1}$ 虽然在 $j$ 之前，但它把第 1 层在 $j - 1$ 处的**两半**都读了，其中反向的一半是从右边过来的，已经经过了 $j$：
+#
+# $$x_j \;\to\; \overleftarrow{\mathbf{H}}{}^{(1)}_{j-1} \;\to\; \overrightarrow{\mathbf{H}}{}^{(2)}_{j-1} \;\to\; \mathbf{O}_j .$$
+#
+# 所以像 `BiRNN` 或 `nn.GRU(..., num_layers=2, bidirectional=True)` 这样的堆叠，不能拿空缺两旁的隐状态来填空。补救的办法有两种：
+#
+# - **两个方向始终分开**：每个方向各堆一摞，到输出层才相遇。ELMo 就是这样做的。
+# - **遮盖输入**：在网络读到之前，就把 $x_j$ 换成表示空缺的符号；这样各层都可以合并两个方向。这就是**掩码语言模型**（masked language model），BERT 正是这样训练的。代价是：运行一遍，只能回答这一遍里被遮住的位置。
+#
+# （**因果掩码**（causal mask）则让 Transformer 只能看左边。）
+
+# %% id="apart"
+class Apart(FillIn):
+    """Two stacks of layers, one for each direction, that meet in the output layer only."""
+
+    def __init__(self, num_hiddens, num_layers):
+        super().__init__(num_hiddens, True, num_layers)
+        self.rnn = nn.ModuleList(nn.GRU(q, num_hiddens, num_layers) for _ in range(2))
+
+    def states(self, X):
+        past, future = self.rnn
+        return past(X)[0], future(X.flip(0))[0].flip(0)
+
+# %% id="masked"
+class Masked(nn.Module):
+    """The directions are joined in every layer; x_j is hidden in the input: (T, n) -> (T, n, q)."""
+
+    def __init__(self, num_hiddens, num_layers):
+        super().__init__()
+        self.rnn = nn.GRU(q + 1, num_hiddens, num_layers, bidirectional=True)  # index q: a blank
+        self.output = nn.Linear(2 * num_hiddens, q)
+
+    def forward(self, tokens):
+        (T, n), j = tokens.shape, torch.arange(len(tokens))
+        copies = tokens[:, None].repeat(1, T, 1)  # (T, T, n): one copy of the text for each blank,
+        copies[j, j] = q  # and in copy j it is x_j that is masked
+        H, _ = self.rnn(F.one_hot(copies.flatten(1), q + 1).float())  # (T, T n, 2h)
+        return self.output(H.unflatten(1, (T, n))[j, j])  # (T, n, 2h): step j of copy j
+
+# %% id="deep-table"
+kinds = {
+    "joined": lambda L: FillIn(16, True, L),
+    "apart": lambda L: Apart(16, L),
+    "masked": lambda L: Masked(16, L),
+}
+rows = []
+for name, build in kinds.items():
+    moves = [scores_move(build(L), tokens, s=16, j=16) for L in (1, 2, 3)]
+    rows.append([name, *(f"{moved:.3f}" for moved in moves)])
+utils.table(["x_16 changed: its scores move by", "L = 1", "L = 2", "L = 3"], rows)
+
+# %% [markdown] lang="en" id="two-way-text"
+# Trained, the leak looks like success. Two networks learn to fill blanks, with two layers of 48 units in each direction, one joined, one apart. (They also practise to answer from the left alone and from the right alone, for the figure below.) **Watch** the dashed curves.
+
+# %% [markdown] lang="zh" id="two-way-text"
+# 训练之后，泄漏看起来就像成功。让两个网络学习填空，都是两层，每个方向 48 个单元；一个把两个方向合并，一个始终分开。（为了下面的图，它们还要练习只凭左边、只凭右边的隐状态来回答。）**请盯住**虚线。
+
+# %% tags=["hide-input"] id="train-two-way"
+def one_sided(H):
+    """What is read (T, n, 2h), then its left half alone and its right half alone: (T, 3n, 2h)."""
+    left, right = H.chunk(2, dim=-1)
+    left, right = torch.cat([left, 0 * right], dim=-1), torch.cat([0 * left, right], dim=-1)
+    return torch.cat([H, left, right], dim=1)
+
+def train_two_way(model, lr=0.01, num_records=12):
+    """As train_fill_in, from both sides and from each one; every 20, yield scores of both."""
+    updater = torch.optim.Adam(model.parameters(), lr)
+    generator = torch.Generator().manual_seed(0)  # of the minibatches
+    for record in range(1, utils.epochs(num_records) + 1):
+        losses = []
+        for _ in range(20):
+            chosen = torch.randint(len(train_windows), (32,), generator=generator)
+            tokens = train_windows[chosen].T  # (T, n)
+            O = model.output(one_sided(model.beside(tokens)))  # (T, 3n, q)
+            updater.zero_grad()
+            F.cross_entropy(O.flatten(0, 1), tokens.repeat(1, 3).flatten()).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            updater.step()
+            losses.append(F.cross_entropy(O[15, :32].detach(), tokens[15]).item())
+        held_out, _ = centre_scores(model, held_out_windows[::10])
+        yield 20 * record, math.exp(statistics.mean(losses)), held_out
+
+# %% id="two-way-race"
+utils.seed_everything(0)
+two_way = {"joined": FillIn(48, True, num_layers=2), "apart": Apart(48, num_layers=2)}
+plot = utils.LivePlot(240, "perplexity of the centre character", xlabel="minibatch")
+plot.race({name: train_two_way(model) for name, model in two_way.items()})
+for name, model in two_way.items():
+    perplexity, accuracy = centre_scores(model, held_out_windows)
+    print(f"{name}: held-out perplexity {perplexity:.2f}, {100 * accuracy:.1f} % right")
+
+# %% [markdown] lang="en" id="two-way-look"
+# Perplexity 1.00, on held-out text: nothing that guesses is that good. The joined network *reads* the letter; only the check told so beforehand.
+#
+# Below, a forward and a backward cursor take step after step through both layers. Orange states move when the letter at `place` is changed. The two framed ones are read for this place; the table says what comes of both, and of each alone. Start the steps anew with `joined` and follow layer 2; then try `apart`. Last, spoil the letter in the text: whose answer changes with it?
+
+# %% [markdown] lang="zh" id="two-way-look"
+# 在留出文本上，困惑度竟是 1.00：凡是靠猜的，都不可能这么好。合并的网络是**读到**了那个字母；事先看出这一点的，只有那项检查。
+#
+# 在下图中，前向和反向两个光标一步一步走过两层。改动 `place` 处的字母，橙色的隐状态就会跟着变。加框的两个，就是填这一处时所读的隐状态；表中列出两边合起来、只凭左边、只凭右边各会填什么。先选 `joined`，从第 0 步重新走起，留意第 2 层；再试 `apart`。最后，在文本中改掉这个字母：谁的答案跟着变？
+
+# %% tags=["hide-input"] id="two-way-states"
+def first_layers(rnn, l):
+    """The first l layers of an nn.GRU, with its weights."""
+    lower = nn.GRU(rnn.input_size, rnn.hidden_size, l, bidirectional=rnn.bidirectional)
+    lower.load_state_dict({name: rnn.state_dict()[name] for name in lower.state_dict()})
+    return lower
+
+def all_states(model, X):
+    """Forward and backward states of every layer, the lowest first: 2 L times (T, n, h)."""
+    states, rnns = [], model.rnn if isinstance(model, Apart) else [model.rnn]
+    for l in range(1, rnns[0].num_layers + 1):
+        halves = [first_layers(rnn, l)(x)[0] for rnn, x in zip(rnns, (X, X.flip(0)))]
+        states += [halves[0], halves[1].flip(0)] if len(halves) > 1 else halves[0].chunk(2, dim=-1)
+    return states
+
+def walked(T, steps):
+    """Which states two cursors have computed after so many steps, layer by layer: (2 L, T)."""
+    done, t = [], torch.arange(T)
+    for l in range(2):
+        i = min(max(steps - l * T, 0), T)  # steps made in this layer
+        done += [t < i, t >= T - i]
+    return torch.stack(done)
+
+# %% tags=["hide-input"] id="two-way-answers"
+def answers(model, states, j, done):
+    """The likeliest letters at j, from what the two states beside it say, as a table."""
+    T, zero = len(states[0]), torch.zeros_like(states[0][0, :1])
+    left, right = (s[i, :1] if 0 <= i < T else zero for s, i in zip(states[-2:], (j - 1, j + 1)))
+    P = model.output(one_sided(torch.cat([left, right], dim=-1)[None]))[0].softmax(dim=-1)
+    there = [j == 0 or done[-2, j - 1], j == T - 1 or done[-1, j + 1]]
+    rows = []
+    for name, p, known in zip(("both", "left", "right"), P, (all(there), *there)):
+        best = [f"{'␣' if i == 0 else characters[i]} {p[i]:.2f}" for i in p.topk(5).indices]
+        rows.append([name, *(best if known else 5 * ["not yet"])])
+    return utils.table(["from", "1st", "2nd", "3rd", "4th", "5th"], rows)
+
+# %% tags=["hide-input"] id="draw-two-ways"
+def draw_two_ways(network, text, place, steps):
+    """Draw the states that two cursors have computed, and which of them move with a letter."""
+    text = re.sub(r"[^\w]+", " ", text.lower())
+    allowed = 2 <= len(text) <= 28 and set(text) <= set(characters)
+    utils.require(allowed, "text", text, "2 to 28 letters a to z and spaces")
+    T, model, j = len(text), two_way[network], min(place, len(text)) - 1
+    tokens = torch.tensor([characters.index(c) for c in text])[:, None].repeat(1, 2)  # (T, 2)
+    tokens[j, 1] = (tokens[j, 1] + 1) % q  # the same text with another letter at j
+    with torch.no_grad():
+        states, done = all_states(model, F.one_hot(tokens, q).float()), walked(T, steps)
+        table = answers(model, states, j, done)
+    moved = torch.stack([(s[:, 0] - s[:, 1]).abs().amax(dim=-1) for s in states])  # (2 L, T)
+    plain, orange = torch.tensor([0.85, 0.88, 0.91]), torch.tensor([0.84, 0.37, 0.0])
+    share = torch.where(moved > 1e-6, 0.4 + 0.6 * moved.clamp(max=1), 0)[..., None]
+    colours = torch.where(done[..., None], plain + share * (orange - plain), 1)
+    fig, ax = utils.new_figure(8.4, 2.9, bare=True)
+    ax.imshow(colours, aspect="auto", origin="lower", extent=(-0.5, T - 0.5, -0.5, 3.5))
+    ax.hlines([0.5, 1.5, 2.5], -0.5, T - 0.5, color="white", linewidth=[3, 8, 3])
+    for row, name in enumerate(("layer 1 →", "layer 1 ←", "layer 2 →", "layer 2 ←")):
+        ax.annotate(name, (-0.8, row), ha="right", va="center")
+    read = [(row, i) for row, i in ((2, j - 1), (3, j + 1)) if 0 <= i < T]
+    ax.bar([i for _, i in read], 0.7, 0.8, [row - 0.35 for row, _ in read], fill=False, linewidth=2)
+    for t, c in enumerate(text.replace(" ", "␣")):
+        style = {"weight": "bold", "color": utils.VERMILION} if t == j else {}
+        ax.annotate(c, (t, -1), ha="center", va="center", gid="tick", **style)
+    leaks = any(moved[place] > 1e-6 for place in read)
+    title = f"x_{j + 1} {'moves what is read for it: a leak' if leaks else 'is hidden'}"
+    ax.set(xlim=(-4.8, T - 0.3), ylim=(-1.5, 4.3))
+    ax.annotate(title if all(done[place] for place in read) else "on the way", (-0.5, 3.75))
+    return fig, table
+
+# %% tags=["hide-input"] id="explore-two-ways"
 utils.explore(
-    draw_blank,
-    sentence=widgets.Text(
-        "i could see the d_stance", description="text", layout={"width": "480px"}
-    ),
+    draw_two_ways,
+    play="steps",
+    network=widgets.Dropdown(options=list(two_way), value="joined", description="network"),
+    text=widgets.Text("he swept back into the past", description="text"),
+    place=widgets.IntSlider(10, min=1, max=28, description="place"),
+    steps=widgets.IntSlider(54, min=0, max=56, description="steps"),
 )
 
 # %% [markdown] lang="en" id="tag-text"
 # ## Use 2: tag every token
 #
-# Chinese and Thai are written without spaces between words, so the first step of many programs is to find the words. We can pose the same task here: take the spaces out of the book, and **tag** each letter: does a word end here, yes (1) or no (0)? Input and output are equally long, and the letter itself may be read, so this is the plain bidirectional network, $\mathbf{O}_t$ from $\mathbf{H}_t$.
+# Chinese and Thai are written without spaces, so the first step of many programs is to find the words. The same task here: take the spaces out of the book, and **tag** each letter: does a word end here, yes (1) or no (0)? The letter itself may be read, so this is the plain bidirectional network, $\mathbf{O}_t$ from $\mathbf{H}_t$.
 
 # %% [markdown] lang="zh" id="tag-text"
 # ## 用途二：给每个词元做标注
 #
-# 中文和泰文书写时词与词之间没有空格，所以许多程序的第一步就是分词。这里也可以出一道同样的题：去掉书中的空格，给每个字母做**标注**：一个单词是否在此结束，是（1）或否（0）？输入与输出一样长，当前字母本身也可以读，所以用的就是普通的双向网络，由 $\mathbf{H}_t$ 算出 $\mathbf{O}_t$。
+# 中文和泰文书写时词与词之间没有空格，所以许多程序的第一步就是分词。这里出一道同样的题：去掉书中的空格，给每个字母做**标注**：一个单词是否在此结束，是（1）或否（0）？当前字母本身可以读，所以用的就是普通的双向网络，由 $\mathbf{H}_t$ 算出 $\mathbf{O}_t$。
 
 # %% id="tag-data"
 def without_spaces(text):
@@ -827,11 +1031,11 @@ print(f"{len(train_letters):,} letters to train on, {len(held_out_letters):,} he
 print(with_bars(held_out_letters[95:176], held_out_tags[95:176]))
 
 # %% [markdown] lang="en" id="tag-why"
-# Why is one side not enough? After `the` in the unspaced text a word may end; but if `re` follows, it may be `there` or the beginning of `the red`, and if `nex` follows, it may be `the next` or `then ex`... The tag of a letter often depends on the letters to its **right**.
+# Why is one side not enough? After `the` a word may end; but if `re` follows, it may be `there` or the beginning of `the red`. The tag of a letter often depends on the letters to its **right**.
 # **Predict:** how often would a tagger be right if it always said no?
 
 # %% [markdown] lang="zh" id="tag-why"
-# 为什么只看一边不够？在没有空格的文本里，读到 `the` 时单词可能结束了；可是如果后面是 `re`，它也许是 `there`，也许是 `the red` 的开头；如果后面是 `nex`，它也许是 `the next`，也许是 `then ex`……一个字母该怎么标，常常取决于它**右边**的字母。
+# 为什么只看一边不够？读到 `the` 时单词可能结束了；可是如果后面是 `re`，它也许是 `there`，也许是 `the red` 的开头。一个字母该怎么标，常常取决于它**右边**的字母。
 # **猜一猜：** 一律回答“否”，正确率是多少？
 
 # %% id="tagger"
@@ -850,12 +1054,12 @@ class Tagger(nn.Module):
 # %% [markdown] lang="en" id="tag-f1"
 # Accuracy flatters here, because most letters end no word. **F1** looks only at the word ends: twice the number found correctly, divided by the number tagged plus the number that are really there. It is 1 if the two agree everywhere and 0 if no word end is found.
 #
-# The race is set up as before: the same minibatches, and no more parameters for the bidirectional network. **Watch** the dashed curves, the share of held-out letters that are tagged wrongly.
+# The race is set up as before. **Watch** the dashed curves, the share of held-out letters that are tagged wrongly.
 
 # %% [markdown] lang="zh" id="tag-f1"
 # 在这里，正确率显得过于好看，因为大多数字母都不是词尾。**F1** 只看词尾：正确找到的个数乘以 2，再除以标出的个数与真实个数之和。两者处处一致时为 1，一个词尾也没找到时为 0。
 #
-# 比法与前面一样：小批量相同，双向网络的参数不多于单向网络。**请盯住**虚线，即留出字母中标错的比例。
+# 比法与前面一样。**请盯住**虚线，即留出字母中标错的比例。
 
 # %% id="tag-scores"
 def scores(predicted, tags):
@@ -868,14 +1072,14 @@ def tag(model, letters):
     with torch.no_grad():
         return model(letters[:, None])[:, 0].argmax(dim=1)  # (T, 1, 2) -> (T,)
 
-# %% id="wrong-in-windows"
+# %% tags=["hide-input"] id="wrong-in-windows"
 def wrong_in_windows(model):
     """The share of held-out letters tagged wrongly, in windows of 50 letters as in training."""
     X, Y = (part.unfold(0, 50, 50) for part in (held_out_letters, held_out_tags))  # (windows, 50)
     with torch.no_grad():
         return (model(X.T).argmax(dim=-1) != Y.T).float().mean().item()
 
-# %% id="train-tagger"
+# %% tags=["hide-input"] id="train-tagger"
 def train_tagger(model, lr=0.01, num_records=20, seed=0):
     """Train on minibatches of 32 windows; every 20, yield (minibatch, training, held-out)."""
     updater = torch.optim.Adam(model.parameters(), lr)
@@ -919,27 +1123,30 @@ head = ["held-out letters", "parameters", "right", "F1", f"right at {len(after_t
 utils.table(head, rows)
 
 # %% [markdown] lang="en" id="tag-look"
-# On the dashed curves the bidirectional network ends with about half as many mistakes as the other. The last column of the table looks only at the `e` where the letters t, h, e follow each other: mostly the word `the`, but also part of `then`, `there`, `other`. The unidirectional tagger has to decide at the `e`, before it has seen the rest.
-# See in the printed lines what each of the two made of `then`.
+# The dashed curve of the bidirectional network ends with about half as many mistakes. The table's last column looks only at the `e` of t, h, e: mostly the word `the`, but also part of `then`, `there`, `other`.
 #
-# The next figure shows `there was the machine` without its spaces. A bar is the probability that a word ends there, plain for the unidirectional tagger and hatched for the bidirectional one; from 0.5 on, the dotted line, the answer is yes. At the first `the`, the beginning of `there`, only the unidirectional one says yes; at the second, a word of its own, both do. Below it you can try letters of your own.
+# Next, `there was the machine` without its spaces. A bar is the probability that a word ends there; from 0.5 on the answer is yes. At the first `the`, the beginning of `there`, only the unidirectional tagger says yes; at the second, a word of its own, both do.
 
 # %% [markdown] lang="zh" id="tag-look"
-# 从虚线看，训练结束时，双向网络标错的字母约为单向网络的一半。表中最后一列只看 t、h、e 三个字母相连时的那个 `e`：多数是单词 `the`，也有 `then`、`there`、`other` 的一部分。单向网络读到 `e` 就得决定，而后面的字母还没看到。
-# 看看上面打印的几行里，两个网络各是怎样处理 `then` 的。
+# 从虚线看，训练结束时，双向网络标错的字母约为单向网络的一半。表中最后一列只看 t、h、e 相连时的那个 `e`：多数是单词 `the`，也有 `then`、`there`、`other` 的一部分。
 #
-# 下一幅图画的是去掉空格的 `there was the machine`。柱高表示单词在此结束的概率，素色的是单向网络，带斜线的是双向网络；达到 0.5（点线），就回答“是”。在第一个 `the` 处（它是 `there` 的开头），只有单向网络回答“是”；在第二个 `the` 处（它自成一词），两个都回答“是”。在图的下面，可以输入自己的字母。
+# 再看去掉空格的 `there was the machine`。柱高表示单词在此结束的概率；达到 0.5，就回答“是”。在第一个 `the` 处（它是 `there` 的开头），只有单向网络回答“是”；在第二个 `the` 处（它自成一词），两个都回答“是”。
 
 # %% tags=["hide-input"] id="draw-ends"
-def draw_ends(letters):
-    """Draw, for every letter of an unspaced text, the probability that a word ends there."""
+def ends_of(model, letters):
+    """Letters of a text, and for each the probability that a word ends there, (T,)."""
     letters = re.sub(r"[\W_]+", "", letters.lower())
     allowed = 0 < len(letters) <= 40 and set(letters) <= set(characters)
     utils.require(allowed, "letters", letters, "1 to 40 letters a to z")
-    X = without_spaces(letters)[0][:, None]  # (T, 1)
     with torch.no_grad():  # (T, 1, 2) -> (T,)
-        heights = {name: model(X)[:, 0].softmax(dim=1)[:, 1] for name, model in taggers.items()}
-    fig, ax = utils.draw_bars(letters, heights)
+        return letters, model(without_spaces(letters)[0][:, None])[:, 0].softmax(dim=1)[:, 1]
+
+def draw_ends(letters):
+    """Draw, for every letter of an unspaced text, the probability that a word ends there."""
+    heights = {}
+    for name, model in taggers.items():
+        shown, heights[name] = ends_of(model, letters)
+    fig, ax = utils.draw_bars(shown, heights)
     ax.axhline(0.5, color="0.3", linestyle=":")
     ax.set(ylim=(0, 1.3), ylabel="P(a word ends here)")
     ax.set_xlabel("letter", labelpad=18)
@@ -948,25 +1155,17 @@ def draw_ends(letters):
 
 draw_ends("therewasthemachine")
 
-# %% tags=["hide-input"] id="explore-ends"
-utils.explore(
-    draw_ends,
-    letters=widgets.Text(
-        "andthenhesawthenextmorning", description="letters", layout={"width": "480px"}
-    ),
-)
-
 # %% [markdown] lang="en" id="late-text"
-# ### Or answer later
+# ### The rival: answer later
 #
 # Is it the second direction that helps, or just to have seen what follows? One direction can see it as well, if it may answer $k$ letters **late**: the scores for letter $t$ are read off $\overrightarrow{\mathbf{H}}_{t+k}$, and no parameter is added.
-# **Predict:** how large must $k$ be to come near two directions?
+# **Guess:** how large must $k$ be, that the two are no longer told apart?
 
 # %% [markdown] lang="zh" id="late-text"
-# ### 或者，晚一点再回答
+# ### 对手：晚一点再回答
 #
 # 有用的究竟是第二个方向，还是看到了后面的字母？单向网络也能看到后面，只要允许它**晚** $k$ 个字母回答：第 $t$ 个字母的得分由 $\overrightarrow{\mathbf{H}}_{t+k}$ 算出，参数一个也不增加。
-# **猜一猜：** $k$ 要多大，才能接近两个方向？
+# **猜一猜：** $k$ 要多大，才与双向网络分不出高下？
 
 # %% id="late-tagger"
 class LateTagger(Tagger):
@@ -989,33 +1188,94 @@ builds["both directions"] = lambda: Tagger(both_ways.rnn.hidden_size, bidirectio
 def f1_of(model):
     return scores(tag(model, held_out_letters), held_out_tags)[1]
 
-rows, about = utils.recorded(
-    "delayed_tagger",
-    lambda: (over_starts(build, train_tagger, f1_of) for build in builds.values()),
-)
+def record_late():
+    return (over_starts(build, train_tagger, f1_of) for build in builds.values())
+
+rows, about = utils.recorded("delayed_tagger", record_late)
 late_f1 = dict(zip(builds, rows))
+
+# %% tags=["hide-input"] id="draw-late"
+def draw_late():
+    """Draw F1 against the delay, a dot for each start, and the band of two directions."""
+    fig, ax = utils.new_figure(7, 3)
+    *late, both = late_f1.items()
+    ks = [int(name.split()[-1]) for name, _ in late]
+    ax.axhspan(min(both[1]), max(both[1]), color=utils.VERMILION, alpha=0.3, label=both[0])
+    ax.plot(ks, [statistics.median(values) for _, values in late], "-", color=utils.BLUE)
+    dots = [(k, f1) for k, (_, values) in zip(ks, late) for f1 in values]
+    ax.plot(*zip(*dots), "o", color=utils.BLUE, alpha=0.5, label="one direction, k letters late")
+    ax.set(xlabel="k, letters late", ylabel="F1, held-out letters", xticks=ks)
+    ax.set_title(f"{len(both[1])} starts each ({about['origin']})")
+    ax.legend(loc="lower right", frameon=False)
+    return fig
+
+f1_both = late_f1["both directions"]
+rivals = [name for name, values in late_f1.items() if max(values) >= min(f1_both)]
+utils.guess(
+    "how many letters late, so that one direction is not told apart from two?",
+    rivals[0],
+    choices=[name for name in late_f1 if name != "both directions"],
+    show=draw_late,
+)
+
+# %% id="late-ranking"
 utils.ranking(late_f1, lower_is_better=False)
-utils.draw_spread(late_f1, f"F1, held-out letters, {len(rows[0])} starts each ({about['origin']})")
 
 # %% [markdown] lang="en" id="late-look"
-# Three letters: at $k = 3$ the two are not told apart. So what the second direction brought was the next few letters, and one direction that waits has those as well. It can even **stream**, three letters behind. But $k$ must be chosen: at 2 there is less to see, and at 6 so short a training ends lower again, for the letter in question has to be carried on through six more steps. Two directions have no $k$, but answer only when the whole text is there.
+# So what the second direction brought was the next few letters, and one direction that waits has those as well. But $k$ must be chosen: at 2 there is less to see, and at 6 so short a training ends lower again, for the letter has to be carried on through six more steps.
+#
+# And the rival can **stream**. Three late taggers are trained here for a moment; move `step` and `k`: answers follow $k$ letters behind, and the two directions are silent until the text is complete.
 
 # %% [markdown] lang="zh" id="late-look"
-# 三个字母：$k = 3$ 时，两者分不出高下。可见第二个方向带来的，就是后面那几个字母，而单向网络只要肯等，同样看得到。它还能**边读边答**，只晚三个字母。不过 $k$ 要选好：$k = 2$ 时看得不够；$k = 6$ 时要把待标的字母再带上六步，这么短的训练学得不够好。双向网络没有 $k$ 要选，却要等整段文本到齐才能回答。
+# 可见第二个方向带来的，就是后面那几个字母，而单向网络只要肯等，同样看得到。不过 $k$ 要选好：$k = 2$ 时看得不够；$k = 6$ 时要把待标的字母再带上六步，这么短的训练学得不够好。
+#
+# 这个对手还能**边读边答**。下面简短地训练三个晚答的网络。移动 `step` 和 `k`：答案晚 $k$ 个字母跟上，双向网络则要等整段文本到齐才开口。
+
+# %% id="late-race"
+utils.seed_everything(0)
+late_taggers = {k: LateTagger(64, k) for k in (1, 2, 3)}
+for k, model in late_taggers.items():
+    *_, (_, _, wrong) = train_tagger(model, num_records=8)
+    print(f"k = {k}: {100 * wrong:.1f} % of the held-out letters tagged wrongly")
+
+# %% tags=["hide-input"] id="draw-stream"
+def draw_stream(letters, step, k):
+    """Draw what is answered when so many letters have been read: k letters late, and both ways."""
+    model = late_taggers.get(k, taggers["unidirectional"])
+    (letters, late), (_, both) = ends_of(model, letters), ends_of(taggers["bidirectional"], letters)
+    T, t = len(letters), torch.arange(len(letters))
+    step = min(step, T + k)  # after the last letter come k empty steps
+    late, both = late * (t < step - k), both * (step >= T)
+    names = f"one direction, {k} letters late", "both directions"
+    fig, ax = utils.draw_bars(letters, dict(zip(names, (late, both))))
+    ax.axvspan(step - 0.5, max(step, T) - 0.5, color="0.9", zorder=0)
+    ax.axhline(0.5, color="0.3", linestyle=":")
+    read = f"read: {min(step, T)} of {T} letters   answered: {max(0, step - k)}"
+    ax.set(ylim=(0, 1.3), ylabel="P(a word ends here)", title=read)
+    ax.legend(loc="upper right", ncols=2, frameon=False)
+    return fig
+
+utils.explore(
+    draw_stream,
+    play="step",
+    letters=widgets.Text("therewasthemachine", description="letters"),
+    step=widgets.IntSlider(12, min=0, max=43, description="step"),
+    k=widgets.IntSlider(3, min=0, max=3, description="k"),
+)
 
 # %% [markdown] lang="en" id="encode-text"
 # ## Use 3: encode a sequence
 #
-# A classifier wants *one* vector that stands for the whole sequence. So does a translation system, where an **encoder** reads the sentence and hands such a vector to a **decoder**, which writes the translation. Candidates of $2h$ numbers: both directions' **final states** (the last two slices of `h_n`), the **mean** or the **maximum** of `output` over time, and, by mistake, **`output[-1]`**.
+# A classifier, or a translation system's **encoder**, wants *one* vector that stands for the whole sequence. Candidates of $2h$ numbers: both directions' **final states** (the last two slices of `h_n`), the **mean** or the **maximum** of `output` over time, and, by mistake, **`output[-1]`**.
 #
-# Two tests, with sequences of 30 random letters out of 8. Say from the one vector which letter was the **first**, and which the **last**; or say which one was **marked**, by a 1 beside its one-hot vector, at a random place. Blind guessing gets 1/8 right. **Predict:** which vector is good for which?
+# Two tests, with 30 random letters out of 8: say from the vector which letter was the **first**, and which the **last**; or which one was **marked**, at a random place. **Predict:** which vector is good for which?
 
 # %% [markdown] lang="zh" id="encode-text"
 # ## 用途三：对序列编码
 #
-# 分类器需要用**一个**向量来代表整个序列。机器翻译系统也是如此：**编码器**读完句子，把这样的向量交给写译文的**解码器**。候选的向量都是 $2h$ 个数：两个方向的**最终状态**（`h_n` 的最后两个切片）、`output` 对时间的**平均**或**最大值**，以及误用的 **`output[-1]`**。
+# 分类器，或者机器翻译的**编码器**，需要用**一个**向量来代表整个序列。候选的向量都是 $2h$ 个数：两个方向的**最终状态**（`h_n` 的最后两个切片）、`output` 对时间的**平均**或**最大值**，以及误用的 **`output[-1]`**。
 #
-# 测试有两种，序列都由 30 个随机字母组成，字母共有 8 种。只凭这一个向量，说出**第一个**字母和**最后一个**字母各是什么；或者说出**带标记**的是哪个字母，它的位置是随机的，独热向量旁边多了一个 1。盲猜的正确率是 1/8。**猜一猜：** 哪种向量适合哪种测试？
+# 测试有两种，序列都由 30 个随机字母组成，字母共有 8 种。只凭这个向量，说出**第一个**字母和**最后一个**字母各是什么；或者说出随机位置上**带标记**的是哪个字母。**猜一猜：** 哪种向量适合哪种测试？
 
 # %% id="encode-tools"
 READOUTS = {
@@ -1025,6 +1285,7 @@ READOUTS = {
     "output[-1]": lambda output, h_n: output[-1],
 }
 
+# %% tags=["hide-input"] id="train-encoder"
 def letters_to_read(marked, T=30, n=64, num_letters=8):
     """Inputs (T, n, 8 + 1), and the letters to name: (1, n) the marked one, or (2, n) both ends."""
     tokens, mark = torch.randint(num_letters, (T, n)), torch.zeros(T, n)
@@ -1034,7 +1295,6 @@ def letters_to_read(marked, T=30, n=64, num_letters=8):
     X = torch.cat([F.one_hot(tokens, num_letters), mark[..., None]], dim=-1)  # (T, n, 9)
     return X, tokens.gather(0, place) if marked else tokens[[0, -1]]
 
-# %% id="train-encoder"
 def train_encoder(readout, marked, seed=0, num_minibatches=120):
     """Train to name the letters; return how often each was named rightly, at the end."""
     utils.seed_everything(seed)
@@ -1051,53 +1311,171 @@ def train_encoder(readout, marked, seed=0, num_minibatches=120):
         updater.step()
     return [round(x, 4) for x in torch.stack(right[-10:]).mean(dim=0).tolist()]
 
-# %% id="encode"
-def first_last_marked(readout, seed=0):
-    """How often the first, the last and the marked letter were named rightly."""
-    return train_encoder(readout, False, seed) + train_encoder(readout, True, seed)
-
+# %% tags=["hide-input"] id="encode"
+# each readout trained from six starts: how often the first, last and marked letter are named
 def record_encoders():
     for readout in READOUTS.values():
-        results = [first_last_marked(readout, seed) for seed in range(6)]
-        yield from zip(*results)  # six starts: first letter, last letter, marked letter
+        starts = range(6)
+        ends, marked = ([train_encoder(readout, m, seed) for seed in starts] for m in (False, True))
+        yield from zip(*(a + b for a, b in zip(ends, marked)))  # first, last, marked letter
 
 right, about = utils.recorded("encoders", record_encoders)  # (3 * 4, 6)
 rows = []
 for i, name in enumerate(READOUTS):
     starts = right[3 * i : 3 * i + 3]
     rows.append([name, *(f"{100 * min(r):.0f} to {100 * max(r):.0f} %" for r in starts)])
-for k, letter in ((0, "first"), (2, "marked")):
+for i, letter in ((0, "first"), (2, "marked")):
     print(f"{letter} letter, {len(right[0])} starts ({about['origin']})")
-    utils.ranking(dict(zip(READOUTS, right[k::3])), lower_is_better=False)
-for name in ("h_n[-2:]", "output[-1]"):
-    here = " ".join(f"{accuracy:4.0%}" for accuracy in first_last_marked(READOUTS[name]))
-    print(f"trained here: {name:<10} first, last, marked {here}")
+    utils.ranking(dict(zip(READOUTS, right[i::3])), lower_is_better=False)
 head = [f"right, six starts ({about['origin']})", "first letter", "last letter", "marked letter"]
 utils.table(head, rows)
 
 # %% [markdown] lang="en" id="encode-look"
-# `output[-1]` does not know the first letter: its backward half has never seen it, and its forward half would have to carry it through 29 more steps, which is not learnt in so short a training. In `h_n` the backward direction has read it in its very last step. But to ask for the ends favours `h_n`: a marked letter mostly stands far from both. There the mean, which reads every step, is told apart as better, and the maximum, where one step can stand out, as better still; it made no mistake in either test.
-#
-# An encoder for machine translation has one more thing to watch. In a minibatch of sentences of different lengths, the short ones are padded (filled up to the same length), so the forward direction ends in the padding, and **the backward direction even begins there**. `pack_padded_sequence` tells the layer where each sequence ends:
+# `output[-1]` does not know the first letter: its backward half has never seen it, and its forward half would have to carry it through 29 more steps. In `h_n` the backward direction has just read it. But a marked letter mostly stands far from both ends: there the mean, which reads every step, is told apart as better, and the maximum, where one step can stand out, as better still.
 
 # %% [markdown] lang="zh" id="encode-look"
-# `output[-1]` 不知道第一个字母：它的反向一半从没见过那个字母，前向一半则要带着它再走 29 步，这么短的训练学不会。而在 `h_n` 里，反向在最后一步刚刚读过它。不过，只问两端本来就对 `h_n` 有利：带标记的字母大多离两端很远。这时，读取每一步的平均明显胜过它；最大值能让某一步突显出来，又胜过平均，两种测试都没有答错过。
-#
-# 机器翻译的编码器还有一点要当心：小批量里的句子长短不一，短句要填充到同样的长度，于是前向最后读的是填充的部分，**反向更是从填充的部分读起**。`pack_padded_sequence` 会告诉循环层每个序列在哪里结束：
+# `output[-1]` 不知道第一个字母：它的反向一半从没见过那个字母，前向一半则要带着它再走 29 步。而在 `h_n` 里，反向在最后一步刚刚读过它。不过，带标记的字母大多离两端很远：这时，读取每一步的平均明显胜过它；最大值能让某一步突显出来，又胜过平均。
 
-# %% id="padding"
-from torch.nn.utils.rnn import pack_padded_sequence
+# %% [markdown] lang="en" id="padding-text"
+# ## Sequences of different lengths
+#
+# In a minibatch, short sequences are **padded**, filled up to the same $T$. Our layer's forward direction then ends in the padding, its backward direction even *begins* there. Given the `lengths`, three things are to be mended: each sequence is flipped **within its own length**; in the padding the state stands still; and the outputs there are 0.
+
+# %% [markdown] lang="zh" id="padding-text"
+# ## 长短不一的序列
+#
+# 小批量里的短序列要**填充**到同样的长度 $T$。这时，我们的层前向最后读的是填充的部分，反向更是**从填充的部分读起**。有了各序列的长度 `lengths`，要改三处：每个序列只在**自己的长度之内**翻转；到了填充部分，隐状态保持不动；那里的输出则为 0。
+
+# %% id="flip-within"
+def flip_within(X, lengths):
+    """Reverse each sequence of (T, n, d) within its own length; the padding stays where it is."""
+    t = torch.arange(len(X))[:, None]  # (T, 1)
+    source = torch.where(t < lengths, lengths - 1 - t, t)  # (T, n)
+    return X.gather(0, source[..., None].expand_as(X))
+
+def go_on(inside, new, old):
+    """The new state where a sequence goes on, the old one in its padding."""
+    if isinstance(new, tuple):  # an LSTM's
+        return tuple(go_on(inside, *pair) for pair in zip(new, old))
+    return torch.where(inside, new, old)
+
+def run_padded(cell, X, lengths):
+    """As run_forward, for sequences of these lengths (n,), each at least 1."""
+    H, state = [], None
+    for t, X_t in enumerate(X):
+        inside, new = (t < lengths)[:, None], cell(X_t, state)  # (n, 1), (n, h)
+        state = new if t == 0 else go_on(inside, new, state)
+        H.append(torch.where(inside, hidden(state), 0))
+    return torch.stack(H), state
+
+# %% id="padded-rnn"
+class PaddedBiRNN(BiRNN):
+    """A BiRNN for sequences of different lengths (n,)."""
+
+    def forward(self, X, lengths):
+        H, finals = X, []
+        for cell_f, cell_b in zip(self.forward_cells, self.backward_cells):
+            H_f, final_f = run_padded(cell_f, H, lengths)
+            H_b, final_b = run_padded(cell_b, flip_within(H, lengths), lengths)
+            H = torch.cat([H_f, flip_within(H_b, lengths)], dim=-1)  # (T, n, h_f + h_b)
+            finals += [final_f, final_b]
+        return H, finals
+
+# %% [markdown] lang="en" id="padded-check-text"
+# PyTorch leaves the padding out with `pack_padded_sequence` (`enforce_sorted=False`: lengths in any order) and puts zeros back with `pad_packed_sequence`. Outputs, final states and all gradients must agree, even though here the padding is full of random numbers:
+
+# %% [markdown] lang="zh" id="padded-check-text"
+# PyTorch 用 `pack_padded_sequence` 去掉填充（`enforce_sorted=False` 表示长度可以按任意次序排列），再用 `pad_packed_sequence` 把零补回去。输出、最终状态和所有梯度都必须一致，即使这里的填充部分装满了随机数：
+
+# %% id="padded-check"
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 utils.seed_everything(0)
-encoder, lengths = nn.GRU(3, 4, bidirectional=True), torch.tensor([6, 4])
-padded = torch.randn(6, 2, 3)  # (T, n, d)
-padded[4:, 1] = 0  # the second sequence has only four steps
-alone = encoder(padded[:4, 1:])[1][:, 0]  # (2, h), without padding: what we want
-naive = encoder(padded)[1][:, 1]
-packed = encoder(pack_padded_sequence(padded, lengths))[1][:, 1]
-for name, states in (("padded", naive), ("packed", packed)):
-    same_as_alone = [torch.allclose(a, b, atol=1e-6) for a, b in zip(states, alone)]
-    print(f"{name}: forward and backward final state as without padding: {same_as_alone}")
+lengths, close = torch.tensor([4, 6, 1, 5]), torch.testing.assert_close
+for Cell, their_class in ((nn.GRUCell, nn.GRU), (nn.LSTMCell, nn.LSTM)):
+    theirs = their_class(3, 4, num_layers=2, bidirectional=True)
+    ours = PaddedBiRNN(Cell, 3, 4, 4, num_layers=2)
+    copy_weights(ours, theirs)
+    X = torch.randn(6, 4, 3)  # (T, n, d)
+    H, finals = ours(X, lengths)
+    H_n = torch.stack([hidden(state) for state in finals])  # (2 L, n, h)
+    their_H, state = theirs(pack_padded_sequence(X, lengths, enforce_sorted=False))
+    their_H, _ = pad_packed_sequence(their_H)
+    close(H, their_H)
+    close(H_n, hidden(state))
+    for outputs, final in ((H, H_n), (their_H, hidden(state))):
+        (outputs.square().sum() + final.exp().sum()).backward()
+    for name, parameter in ours.named_parameters():
+        close(parameter.grad, getattr(theirs, their_name(name)).grad)
+print("lengths 4, 6, 1, 5: outputs, final states and all gradients are those of the packed layer")
+
+# %% [markdown] lang="en" id="mistakes-text"
+# ### Three mistakes, one test
+#
+# **Cut the padding off: what is said of a sequence must not move.** Lengths 6 and 4, and three classics:
+#
+# 1. `flip(0)`: the backward direction reads the padding first.
+# 2. `output[-1]`: step 6, for a sequence that ends at 4. **Guess** what the packed layer gives there.
+# 3. A mean over all $T$ steps, of `output` or of the loss: it counts 12 steps where there are 10.
+
+# %% [markdown] lang="zh" id="mistakes-text"
+# ### 三个错误，一个测试
+#
+# **去掉填充之后，对一个序列的结论不能变。** 设长度为 6 和 4，三个经典的错误是：
+#
+# 1. `flip(0)`：反向先读了填充的部分。
+# 2. `output[-1]`：取的是第 6 步，可序列在第 4 步就结束了。**猜一猜**，pack 之后的层在那里给出什么？
+# 3. 对全部 $T$ 步取平均，不论是 `output` 还是损失：只有 10 步，却算了 12 步。
+
+# %% id="mistakes"
+utils.seed_everything(0)
+lengths, X, Y = torch.tensor([6, 4]), torch.randn(6, 2, 3), torch.randint(5, (6, 2))
+encoder, W = PaddedBiRNN(nn.GRUCell, 3, 4, 4), nn.Linear(8, 5)
+naive = BiRNN(nn.GRUCell, 3, 4, 4)
+naive.load_state_dict(encoder.state_dict())
+
+def losses(X, Y, lengths):
+    """The loss of every step, (T, n): 0 where the target is -100, the padding's."""
+    Y = Y.masked_fill(torch.arange(len(Y))[:, None] >= lengths, -100)
+    O = W(encoder(X, lengths)[0])  # (T, n, q)
+    return F.cross_entropy(O.transpose(1, 2), Y, ignore_index=-100, reduction="none")
+
+summaries = {  # of X (T, n, d), targets Y (T, n) and lengths (n,): something for each sequence
+    "wrong: h_n with flip(0)": lambda X, Y, l: torch.cat(naive(X)[1], dim=-1),
+    "right: h_n with lengths": lambda X, Y, l: torch.cat(encoder(X, l)[1], dim=-1),
+    "wrong: output[-1]": lambda X, Y, l: encoder(X, l)[0][-1],
+    "right: output[lengths - 1]": lambda X, Y, l: encoder(X, l)[0][l - 1, range(len(l))],
+    "wrong: output.mean(0)": lambda X, Y, l: encoder(X, l)[0].mean(dim=0),
+    "right: output.sum(0) / lengths": lambda X, Y, l: encoder(X, l)[0].sum(dim=0) / l[:, None],
+    "wrong: loss, mean over T": lambda X, Y, l: losses(X, Y, l).mean(dim=0),
+    "right: loss, sum / lengths": lambda X, Y, l: losses(X, Y, l).sum(dim=0) / l,
+}
+
+# %% id="padding-test"
+def padding_moves(summary, X, Y, lengths):
+    """How far a summary of each sequence moves when its padding is cut off."""
+    moves = []
+    for i, T_i in enumerate(lengths.tolist()):
+        alone = summary(X[:T_i, i : i + 1], Y[:T_i, i : i + 1], lengths[i : i + 1])[0]
+        moves.append((summary(X, Y, lengths)[i] - alone).abs().max().item())
+    return moves
+
+rows = []
+for name, summary in summaries.items():
+    rows.append([name, *(f"{moved:.3f}" for moved in padding_moves(summary, X, Y, lengths))])
+last = encoder(X, lengths)[0][-1, 1]  # what the packed layer gives, too
+utils.guess(
+    "lengths 6 and 4, packed: what is output[-1] of the shorter sequence?",
+    "zeros" if not last.any() else "its final states",
+    choices=("its final states", "zeros", "states that have read padding", "the states of step 4"),
+    show=lambda rows=rows: utils.table(["padding cut off: moves by", "length 6", "length 4"], rows),
+)
+
+# %% [markdown] lang="en" id="padding-look"
+# The longest sequence shows no mistake, nor does a minibatch of one: test with two lengths. In the loss, give padding a target that `F.cross_entropy(..., ignore_index=-100)` leaves out: its mean is then over the 10 real steps, a **masked loss**. `output[lengths - 1]` is right, yet it still is no summary: its backward half has read one step. Take `h_n`.
+
+# %% [markdown] lang="zh" id="padding-look"
+# 最长的序列看不出任何错误，只含一个序列的小批量也看不出：测试时要用两种长度。计算损失时，给填充部分一个会被 `F.cross_entropy(..., ignore_index=-100)` 略过的目标，平均就只对 10 个真实的步来取，这叫**掩码损失**。`output[lengths - 1]` 虽然没错，却仍不能概括整个序列：它的反向一半只读了一步。应取 `h_n`。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -1173,28 +1551,84 @@ utils.check("5.5", answer_5, held_out_tags)
 p_end = held_out_tags.float().mean().item()
 solution_5 = 2 * p_end / (1 + p_end)
 
+# %% [markdown] lang="en" id="exam"
+# ## What to write in the exam
+#
+# **1.** A bidirectional layer: the equations, and the shape of each state and of $\mathbf{W}_{hq}$?
+#
+# <details><summary>answer</summary>$\overrightarrow{\mathbf{H}}_t = \phi(\mathbf{X}_t \mathbf{W}_{xh}^{(f)} + \overrightarrow{\mathbf{H}}_{t-1} \mathbf{W}_{hh}^{(f)} + \mathbf{b}_h^{(f)})$, $n \times h_f$; $\overleftarrow{\mathbf{H}}_t = \phi(\mathbf{X}_t \mathbf{W}_{xh}^{(b)} + \overleftarrow{\mathbf{H}}_{t+1} \mathbf{W}_{hh}^{(b)} + \mathbf{b}_h^{(b)})$, $n \times h_b$; $\mathbf{H}_t = [\overrightarrow{\mathbf{H}}_t, \overleftarrow{\mathbf{H}}_t]$ side by side, $n \times (h_f + h_b)$; $\mathbf{O}_t = \mathbf{H}_t \mathbf{W}_{hq} + \mathbf{b}_q$ with $\mathbf{W}_{hq}$ of $(h_f + h_b) \times q$. The states of steps 0 and T + 1 are zero. Each direction has its own weights; within a layer no arrow leads from one to the other.</details>
+#
+# **2.** May I fill blanks with a two-layer bidirectional GRU read at $j - 1$ and $j + 1$?
+#
+# <details><summary>answer</summary>No. Layer 2's forward state at j − 1 reads both halves of layer 1 at j − 1, and the backward half has read x_j; likewise its backward state at j + 1 reads layer 1's forward state there. Check: change x_j; the scores for x_j move. With one layer they do not. Cures: two stacks that meet in the output layer only (ELMo), or mask x_j in the input (BERT); then they do not move at any depth.</details>
+#
+# **3.** Lengths 6 and 4 in one minibatch: what are `output[-1]`, `h_n[-2]`, `h_n[-1]` and the loss?
+#
+# <details><summary>answer</summary>One layer, packed. Length 6: <code>output[-1]</code> is step 6, its forward half after x_1 to x_6, its backward half after x_6 alone. Length 4: <code>output[-1]</code> is zeros. <code>h_n[-2]</code>, the last layer's forward final state, is that of step 6 and of step 4; <code>h_n[-1]</code>, the backward one, is that of step 1, begun at x_6 and at x_4. The loss is the mean over the 10 real steps (<code>ignore_index</code>, or a sum divided by 10). Not packed, the shorter sequence goes wrong: <code>h_n[-2]</code> and the forward half of <code>output[-1]</code> have read two steps of padding after x_4, <code>h_n[-1]</code> has read them before x_4, the backward half of <code>output[-1]</code> has read one step of padding and nothing else, and a plain mean of the loss counts 12 steps.</details>
+#
+# **4.** What do two directions cost, at equal $h$, with $L$ layers?
+#
+# <details><summary>answer</summary>Layer 1: twice the parameters, memory and work. Later layers read 2h numbers: nearly three times the parameters for a GRU or LSTM of large h. The longest chain grows from T + L − 1 to L T steps, because each layer waits for the whole of the one below. No output before the last input.</details>
+#
+# **5.** When is one direction enough where the future helps?
+#
+# <details><summary>answer</summary>Where the answer may come k steps late and what it needs stands within k steps: O_t is read off H→_{t+k}, with no further parameter. Measured for word ends: F1 rises up to k = 3, and there six starts are not told apart from two directions. It can stream; two directions need the whole sequence.</details>
+
+# %% [markdown] lang="zh" id="exam"
+# ## 考试怎么写
+#
+# **1.** 写出双向层的公式，以及各隐状态和 $\mathbf{W}_{hq}$ 的形状。
+#
+# <details><summary>答案</summary>$\overrightarrow{\mathbf{H}}_t = \phi(\mathbf{X}_t \mathbf{W}_{xh}^{(f)} + \overrightarrow{\mathbf{H}}_{t-1} \mathbf{W}_{hh}^{(f)} + \mathbf{b}_h^{(f)})$，$n \times h_f$；$\overleftarrow{\mathbf{H}}_t = \phi(\mathbf{X}_t \mathbf{W}_{xh}^{(b)} + \overleftarrow{\mathbf{H}}_{t+1} \mathbf{W}_{hh}^{(b)} + \mathbf{b}_h^{(b)})$，$n \times h_b$；$\mathbf{H}_t = [\overrightarrow{\mathbf{H}}_t, \overleftarrow{\mathbf{H}}_t]$，左右拼接，$n \times (h_f + h_b)$；$\mathbf{O}_t = \mathbf{H}_t \mathbf{W}_{hq} + \mathbf{b}_q$，$\mathbf{W}_{hq}$ 为 $(h_f + h_b) \times q$。第 0 步的前向状态和第 T + 1 步的反向状态为零。两个方向各有自己的权重；同一层内没有箭头从一个方向通向另一个。</details>
+#
+# **2.** 用两层双向 GRU，读 $j - 1$ 和 $j + 1$ 处的隐状态来填空，可以吗？
+#
+# <details><summary>答案</summary>不可以。第 2 层在 j − 1 处的前向隐状态把第 1 层在 j − 1 处的两半都读了，其中反向的一半读过 x_j；同样，它在 j + 1 处的反向隐状态读了第 1 层在那里的前向隐状态。检查：改动 x_j，x_j 的得分会变；只有一层时不变。补救：两摞各自独立，到输出层才相遇（ELMo）；或者在输入中遮盖 x_j（BERT）。这样无论多深，得分都不变。</details>
+#
+# **3.** 一个小批量里有长度为 6 和 4 的两个序列：`output[-1]`、`h_n[-2]`、`h_n[-1]` 和损失各是什么？
+#
+# <details><summary>答案</summary>设只有一层，用 pack 时：长度 6 的序列，<code>output[-1]</code> 是第 6 步，前向一半读过 x_1 到 x_6，反向一半只读过 x_6；长度 4 的序列，<code>output[-1]</code> 全是零。<code>h_n[-2]</code> 是最后一层前向的最终状态，分别在第 6 步和第 4 步；<code>h_n[-1]</code> 是反向的最终状态，都在第 1 步，分别从 x_6 和 x_4 读起。损失对 10 个真实的步取平均（<code>ignore_index</code>，或求和后除以 10）。 不用 pack 时，短序列就错了：<code>h_n[-2]</code> 和 <code>output[-1]</code> 的前向一半在 x_4 之后又读了两步填充；<code>h_n[-1]</code> 先读两步填充才读到 x_4；<code>output[-1]</code> 的反向一半只读过一步填充；直接取平均的损失把 12 步都算了进去。</details>
+#
+# **4.** $h$ 相同、共 $L$ 层时，双向的代价是什么？
+#
+# <details><summary>答案</summary>第 1 层：参数量、内存和计算量都加倍。以后各层要读 2h 个数：h 较大时，GRU 或 LSTM 的参数接近三倍。最长的链从 T + L − 1 步增加到 L T 步，因为每一层都要等下面一层全部算完。最后一个输入到来之前没有输出。</details>
+#
+# **5.** 后文有用时，什么情况下单向就够了？
+#
+# <details><summary>答案</summary>允许晚 k 步回答，而所需的信息就在 k 步之内时：O_t 由 H→_{t+k} 算出，参数不增加。找词尾的实测：k 增加到 3，F1 一路上升，这时六个起点与双向分不出高下。单向可以边读边答，双向要等整个序列。</details>
+
+# %% [markdown] lang="en" id="sources"
+# ## Sources
+#
+# <details><summary>The papers this lesson rests on</summary><ul><li>M. Schuster, K. K. Paliwal: <i>Bidirectional Recurrent Neural Networks</i>. IEEE Transactions on Signal Processing 45(11), 1997</li><li>A. Graves, J. Schmidhuber: <i>Framewise Phoneme Classification with Bidirectional LSTM and Other Neural Network Architectures</i>. Neural Networks 18, 2005. With delayed answers as a rival</li><li>A. Graves, A. Mohamed, G. Hinton: <i>Speech Recognition with Deep Recurrent Neural Networks</i>. ICASSP 2013. Deep and bidirectional</li><li>M. E. Peters et al.: <i>Deep Contextualized Word Representations</i>. NAACL 2018. ELMo</li><li>J. Devlin et al.: <i>BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding</i>. NAACL 2019</li></ul></details>
+
+# %% [markdown] lang="zh" id="sources"
+# ## 参考文献
+#
+# <details><summary>这一课所依据的论文</summary><ul><li>M. Schuster, K. K. Paliwal: <i>Bidirectional Recurrent Neural Networks</i>. IEEE Transactions on Signal Processing 45(11), 1997</li><li>A. Graves, J. Schmidhuber: <i>Framewise Phoneme Classification with Bidirectional LSTM and Other Neural Network Architectures</i>. Neural Networks 18, 2005。也比较了延迟回答</li><li>A. Graves, A. Mohamed, G. Hinton: <i>Speech Recognition with Deep Recurrent Neural Networks</i>. ICASSP 2013。深度双向网络</li><li>M. E. Peters et al.: <i>Deep Contextualized Word Representations</i>. NAACL 2018。ELMo</li><li>J. Devlin et al.: <i>BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding</i>. NAACL 2019</li></ul></details>
+
 # %% [markdown] lang="en" id="summary"
 # ## What we saw
 #
-# - A bidirectional layer is two recurrences over the same inputs, one from each end, with their own weights; their states stand side by side, $n \times (h_f + h_b)$.
-# - Backward means flip, run forward, flip back. Forgetting the second flip breaks no shape; changing one input finds it.
-# - `output` is the last layer at all steps, `h_n` all layers at their last step, with index $2(l - 1)$ forward and $2(l - 1) + 1$ backward. The backward direction ends at $t = 1$: `output[-1]` is not its final state.
-# - At equal $h$ one layer costs twice the parameters, memory and work, a further one nearly three times the parameters; with $L$ layers the longest chain has $L \cdot T$ steps; and nothing comes out before the last input is in.
-# - Where the whole sequence is there, it pays: at the same number of parameters, blanks and word ends were guessed far better from two sides, at every start. The word ends needed only the next few letters: one direction that answers three letters late was not told apart from two, and can stream.
-# - As one vector for a sequence, take the final states for its ends or the maximum over time for one thing anywhere, not `output[-1]`.
-# - The character to be filled in must be hidden from the network. What happens if one forgets that? See the next lesson.
+# - A bidirectional layer is two recurrences over the same inputs, one from each end, side by side: $n \times (h_f + h_b)$. Backward means flip, run forward, flip back.
+# - `output` is the last layer at all steps, `h_n` all layers at their last step; `output[-1]` is not the backward direction's final state.
+# - At equal $h$ one layer costs twice the parameters, memory and work; the longest chain has $L \cdot T$ steps; nothing comes out before the last input is in.
+# - At equal parameters, blanks and word ends were guessed far better from two sides. For the word ends, one direction that answers three letters late was not told apart from two, and can stream.
+# - From two layers on a blank is not hidden, unless the directions are kept apart or the input is masked.
+# - With padding, each sequence is flipped, ended and averaged within its own length.
+# - What happens if one forgets to hide the answer? See the next lesson.
 #
 # {{next}}
 
 # %% [markdown] lang="zh" id="summary"
 # ## 小结
 #
-# - 双向层就是在同样的输入上做两个递推，从两端各读一遍，各有自己的权重；两个隐状态左右拼接，形状为 $n \times (h_f + h_b)$。
-# - 反向就是：翻转，前向运行，再翻回来。忘了第二次翻转，形状不会出错；改动一个输入就能发现。
-# - `output` 是最后一层在所有时间步的隐状态，`h_n` 是所有层走完最后一步的隐状态，下标 $2(l - 1)$ 为前向，$2(l - 1) + 1$ 为反向。反向结束于 $t = 1$，所以 `output[-1]` 不是它的最终状态。
-# - $h$ 相同时，一层的参数量、内存和计算量都加倍，以后每多一层，参数接近单向时的三倍；$L$ 层网络最长的链有 $L \cdot T$ 步；最后一个输入到来之前，什么也输出不了。
-# - 只要整个序列都在手边，就值得用：参数量相同时，从两边看，填空和找词尾都准得多，每个随机起点都是如此。找词尾只需要看到后面几个字母：晚三个字母回答的单向网络，与双向网络分不出高下，而且可以边读边答。
-# - 要用一个向量代表整个序列时，关心两端就取最终状态，关心任意位置上的某一个就取对时间的最大值，不要取 `output[-1]`。
-# - 要填的字符绝不能让网络看到。忘了这一点会怎样？这就是下一课的内容。
+# - 双向层就是在同样的输入上做两个递推，从两端各读一遍，左右拼接：$n \times (h_f + h_b)$。反向就是：翻转，前向运行，再翻回来。
+# - `output` 是最后一层在所有时间步的隐状态，`h_n` 是所有层走完最后一步的隐状态；`output[-1]` 不是反向的最终状态。
+# - $h$ 相同时，一层的参数量、内存和计算量都加倍；最长的链有 $L \cdot T$ 步；最后一个输入到来之前，什么也输出不了。
+# - 参数量相同时，从两边看，填空和找词尾都准得多。找词尾时，晚三个字母回答的单向网络与双向网络分不出高下，而且可以边读边答。
+# - 从两层起，除非两个方向始终分开，或者遮盖输入，否则空缺就藏不住。
+# - 有填充时，每个序列的翻转、终点和平均，都要限制在自己的长度之内。
+# - 忘了藏起答案，会怎样？这就是下一课的内容。
 #
 # {{next}}

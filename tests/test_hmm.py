@@ -31,7 +31,7 @@ def lesson():
     """The names of the lesson's cells but for the training of its two networks."""
     cells = ("tables", "sample", "brute-force", "forward-loop", "forward", "backward", "sum-terms", "sum-table")
     cells += ("draw-edges", "draw-lattice", "count-products", "fill-in", "draw-blank", "underflow", "scaled", "exact")
-    cells += ("count-both", "draw-cost", "draw-underflow")
+    cells += ("count-both", "draw-cost", "draw-underflow", "viterbi", "viterbi-guess", "in-pairs", "shift")
     return run_cells(NAME, *cells, "network", "train", "output-control")
 
 
@@ -224,6 +224,72 @@ def test_blank_refuses_other_texts(lesson, text):
         lesson.draw_blank(text)
 
 
+@settings(max_examples=40, deadline=None)
+@given(models())
+def test_viterbi_finds_a_likeliest_of_all_paths(lesson, model):
+    hmm, lists, x = model
+    path = lesson.viterbi(hmm, x)
+    largest = max(lesson.joint(lists, h, x) for h in itertools.product(range(len(hmm.p)), repeat=len(x)))
+    assert len(path) == len(x) and lesson.joint(lists, path, x) == pytest.approx(largest, rel=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(models())
+def test_states_one_by_one_are_the_likeliest_at_their_places(lesson, model):
+    hmm, lists, x = model
+    k, T = len(hmm.p), len(x)
+    weights = torch.zeros(T, k, dtype=torch.float64)
+    for h in itertools.product(range(k), repeat=T):
+        weights[range(T), list(h)] += lesson.joint(lists, h, x)
+    for t, state in enumerate(lesson.one_by_one(hmm, x)):
+        assert weights[t, state].item() == pytest.approx(weights[t].max().item(), rel=1e-9)
+
+
+def test_the_paths_on_the_page_differ_and_each_is_best_at_what_it_is_for(lesson):
+    said = stored(NAME, "viterbi-guess")
+    share = float(re.search(r"It is ([\d.]+)\.", said).group(1))
+    assert share == pytest.approx(len(lesson.different) / 5) and 5 < share < 30
+    letters, path, single = ([row[1:] for row in rows_of(said)][i] for i in range(3))
+    x = [lesson.letters.index(c) for c in letters]
+    path, single = ([int(state) - 1 for state in row] for row in (path, single))
+    assert path == lesson.viterbi(lesson.hmm, x) != single == lesson.one_by_one(lesson.hmm, x)
+    assert lesson.joint(lesson.lists, path, x) > lesson.joint(lesson.lists, single, x)
+
+
+@settings(max_examples=40, deadline=None)
+@given(models(longest=9))
+def test_products_in_pairs_give_the_same_pi_in_log_many_rounds(lesson, model):
+    hmm, _, x = model
+    pi, rounds = lesson.forward_in_pairs(hmm, x)
+    close(pi, lesson.forward(hmm, x)[-1])
+    assert rounds == math.ceil(math.log2(len(x)))
+    assert "9 rounds for 300 letters" in stored(NAME, "in-pairs")
+
+
+def test_shifted_rows_are_what_has_been_read(lesson):
+    """By the network itself: how many letters its prediction at j moves with, on either side."""
+    shown = [[int(n) for n in re.findall(r"\d+", line)] for line in stored(NAME, "shift").splitlines()[:2]]
+    network = lesson.FillIn(8, both=True)
+    X = torch.randint(6, (6, 1))
+    for j in range(6):
+        moved = []
+        for s in range(6):
+            changed = X.clone()
+            changed[s] = (changed[s] + 1) % 6
+            moved.append(bool((network(X)[j] != network(changed)[j]).any()))
+        assert [sum(moved[:j]), sum(moved[j + 1 :])] == [shown[0][j], shown[1][j]] and not moved[j]
+
+
+def test_guesses_ask_for_what_is_computed(lesson):
+    assert lesson.first_day(3) == 28 and "It is 28." in stored(NAME, "draw-cost")
+    told = stored(NAME, "underflow")
+    assert f"It is {lesson.last[1]}." in told and f"In 32 bits it is {lesson.last[0]}." in told
+    for tables, last in zip((lesson.single, lesson.hmm), lesson.last, strict=True):
+        pi = lesson.forward(tables, lesson.long_word).sum(-1)
+        assert pi[last - 1] > 0 and pi[last] == 0
+    assert lesson.last[0] < 100 and 400 < lesson.last[1] < 600, "within the first hundred, and about the middle"
+
+
 @pytest.mark.parametrize("both", [False, True])
 def test_networks_do_not_see_the_letter_they_fill_in(lesson, both):
     network, X = lesson.FillIn(8, both), lesson.fresh[:, :1]
@@ -327,7 +393,7 @@ def test_control_differs_in_its_output_only(lesson, monkeypatch):
 
 
 def test_brute_force_takes_a_day_for_as_many_letters_as_the_answer_says(lesson):
-    for k, T in ((3, 28), (8, 15)):
+    for k, T in ((3, lesson.first_day(3)), (8, 15)):
         assert (2 * T - 3) * k ** (T - 1) < 1e15 < (2 * T - 1) * k**T
     assert 320 < lesson.count(lesson.probability, 3, 28) < 340
 

@@ -15,14 +15,16 @@ from tests.support.lesson_code import SOURCES, plain_plot, run_cells
 DRAWING, ALL = 1.0, 2.7  # of the plain plot's time: what draw alone may take, and the whole redraw
 CELLS = {  # what each lesson's controls need; its networks are small and untrained
     "01_deep_rnn": "one-layer label draw-graph shape-table explore-graph wavefront draw-walk explore-walk",
-    "02_stacked_from_scratch": "rnn-cell layer-hoisted lstm-cell gru-cell deep-rnn language-model reach other-starts "
-    "draw-reach explore-reach",
-    "03_concise_lstm": "load-data build-model untrained draw-temperature explore-temperature",
+    "02_stacked_from_scratch": "rnn-cell layer-hoisted lstm-cell gru-cell deep-rnn language-model states-of fresh "
+    "guess-fade draw-fade draw-fade-curves explore-fade untrained trace draw-cell draw-cell-figure explore-cell "
+    "explore-trained",
+    "03_concise_lstm": "load-data build-model train-notes untrained draw-temperature explore-temperature "
+    "states-of signals best-unit draw-listening explore-listening",
     "04_hmm_forward_backward": "tables sample brute-force forward-loop forward backward sum-terms sum-table draw-edges "
     "draw-lattice explore-lattice count-products count-both draw-cost explore-cost fill-in draw-blank explore-blank",
     "05_bidirectional_rnn": "directions flip bi-rnn draw-direction draw-layout explore-layout chain draw-chains "
-    "explore-chains fill-data fill-in tag-data tagger untrained draw-blank explore-blank draw-ends "
-    "explore-ends",
+    "explore-chains fill-data fill-in apart train-two-way tag-data tagger late-tagger untrained draw-blank explore-blank "
+    "two-way-states two-way-answers draw-two-ways explore-two-ways draw-ends draw-stream",
     "06_bidirectional_misuse": "load-data suspects untrained by-position draw-by-position explore-by-position predict "
     "bars draw-future explore-future",
 }
@@ -35,6 +37,9 @@ def set_networks(lesson):
         lesson.suspects = {name: lesson.language_model(both) for name, both in names.items()}
     elif hasattr(lesson, "lstm_layer"):
         lesson.fast = lesson.model
+    elif hasattr(lesson, "DeepRNN"):
+        lesson.ours, maps = lesson.model, [lesson.fresh_map("GRU", 3) for _ in range(9)]
+        lesson.maps_of = {"RNN": maps, "GRU": maps}
     else:
         lesson.fillers = {name: lesson.FillIn(100, both) for name, both in names.items()}
         lesson.taggers = {name: lesson.Tagger(50, both) for name, both in names.items()}

@@ -653,9 +653,9 @@ def draw_listening(text, unit_1, unit_2, position):
     ax.set(xlim=(-7.5, LONGEST), ylim=(3.1, -0.1))
     style = {"aspect": "auto", "interpolation": "nearest"}
     chosen_states, box = torch.stack([H[0, :, unit_1], H[1, :, unit_2]]), (0, len(text), 1.9, 0)
-    ax.imshow(chosen_states, cmap="PuOr_r", vmin=-1.5, vmax=1.5, extent=box, **style)
+    ax.imshow(chosen_states.numpy(), cmap="PuOr_r", vmin=-1.5, vmax=1.5, extent=box, **style)
     share = (norms / norms.max().clamp(min=1e-30))[None]  # (1, t)
-    ax.imshow(share, cmap="Greys", vmin=0, vmax=1.8, extent=(0, t, 2.85, 2.15), **style)
+    ax.imshow(share.numpy(), cmap="Greys", vmin=0, vmax=1.8, extent=(0, t, 2.85, 2.15), **style)
     names = f"layer 1\nunit {unit_1}", f"layer 2\nunit {unit_2}", "listened to"
     style = {"family": "DejaVu Sans Mono", "fontsize": 15.82, "va": "center"}
     for y, name in zip((0.475, 1.425, 2.5), names):

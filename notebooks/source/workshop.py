@@ -125,7 +125,8 @@ def judge(name):
     report = reports[name]
     no_leak = "audit cannot tell" if name == "5" else "does not leak"
     *found, _ = str(report).splitlines()  # the last line says what an audit cannot find
-    options = {"choices": CHOICES, "because": "; ".join(found), "show": report.draw}
+    because = ". ".join(line.rstrip(".") for line in found)
+    options = {"choices": CHOICES, "because": because, "show": report.draw}
     utils.guess(f"exhibit {name}", "leaks" if report.leaks else no_leak, **options)
 
 for name in exhibits:

@@ -89,9 +89,9 @@ FOLDED = """\
 CJK = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"  # punctuation, characters, full-width forms
 JUPYTEXT_KEYS = {"cell_marker", "lines_to_next_cell", "lines_to_end_of_cell_marker"}
 MAX_BYTES = 400_000
-# where no term is linked: code, formulas, headings, links, titles of books, HTML, and phrases in bold or italics
+# where no term is linked: code, formulas, headings, links, titles, HTML, and phrases in bold or italics
 NO_TERMS = r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|^#+ [^\n]*|!?\[[^\]]*\]\([^)]*\)"
-NO_TERMS += r"|《[^》]*》|<details>.*?</details>|<[^>]*>|\*\*[^*]+\*\*|\*[^*]+\*"
+NO_TERMS += r"|《[^》]*》|“[^”]*”|<details>.*?</details>|<[^>]*>|\*\*[^*]+\*\*|\*[^*]+\*"
 
 
 class SourceError(ValueError):

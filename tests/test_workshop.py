@@ -208,7 +208,7 @@ def test_stored_controls():
     run = json.loads((SOURCES.parents[1] / "assets" / "runs" / "workshop_scaled.json").read_text("utf-8"))
     assert run["about"]["origin"] == "recorded run" and len(run["rows"]) == 5
     window, past, prefix = zip(*run["rows"], strict=True)
-    assert 0.7 < min(past) - max(window) and max(past) - min(window) < 1.3, "about one character of perplexity"
+    assert 0.7 < min(past) - max(window) and max(past) - min(window) < 1.3, "about 1 in perplexity"
     assert max(past) < min(prefix)
     text = stored(NAME, "scaled-starts")
     for column in (window, past, prefix):

@@ -137,7 +137,7 @@ for name in exhibits:
 #
 # <details><summary>Exhibit 2 explained</summary>A character's mean over the window counts the characters still to come. This is a leak over the whole window, but a weak one, and nothing about its score is too good to be true. The table below has its price. A forecaster's code (<code>philipperemy/n-beats</code>, issue 3, 2019) scaled every window by a minimum and a maximum that included the values to be predicted; the author agreed, and thought that it helped little. How little must be measured. Price forecasts whose scaler has seen the test period fill many such threads, and some stay disputed.</details>
 #
-# <details><summary>Exhibit 3 explained</summary>Five inputs around <em>t</em> are two before and two after it, and two layers of that see four steps ahead. So the report's reach is 4, and the score is that of a copier. In the models of TensorFlow's own collection, 3D convolutions that were called causal were padded in this way (<code>tensorflow/models</code>, issue 10062, 2021); the padding was mended and the networks trained anew.</details>
+# <details><summary>Exhibit 3 explained</summary>Five inputs around <em>t</em> are two before and two after it, and two layers of that see four steps ahead. So the report's reach is 4, and the score is that of a copier. In <code>magvit2-pytorch</code>, a network for video, a convolution along time had too few zeros on its left; what mended it (pull request 27, 2024) came with a test: "if we modify the 1st element, the 0th element should not change it's output".</details>
 #
 # <details><summary>Exhibit 4 explained</summary>Innocent. With all zeros on the left, an output has seen its own character and those before it, and the report finds exactly zero. This is what is called a causal convolution.</details>
 #
@@ -148,7 +148,7 @@ for name in exhibits:
 #
 # <details><summary>展品 2 的真相</summary>一种字符在整个窗口上的均值，把尚未出现的字符也数了进去。泄漏遍及整个窗口，但很弱，得分一点也不“好得不像真的”。它值多少，见下面的表。某个时间序列预测程序（<code>philipperemy/n-beats</code>，议题 3，2019 年）缩放每个窗口所用的最小值和最大值，就包括了待预测的值；作者承认了，认为影响很小。到底多小，要测量才知道。价格预测中，归一化时用到了测试时段的例子很多，有些至今仍有争议。</details>
 #
-# <details><summary>展品 3 的真相</summary><em>t</em> 周围的五个输入，是前两个、后两个和它自己；叠两层，就能看到后面四步。所以报告中的步数是 4，而得分是照抄者的得分。TensorFlow 官方模型库里，号称因果的三维卷积就曾这样补零（<code>tensorflow/models</code>，议题 10062，2021 年）；后来改正了补零方式，并重新训练了网络。</details>
+# <details><summary>展品 3 的真相</summary><em>t</em> 周围的五个输入，是前两个、后两个和它自己；叠两层，就能看到后面四步。所以报告中的步数是 4，而得分是照抄者的得分。处理视频的 <code>magvit2-pytorch</code> 里，有一个沿时间方向的卷积，左边的零补少了；改正它的合并请求（第 27 号，2024 年）附带一个检验：改动第 1 个元素，第 0 个元素的输出不应改变。</details>
 #
 # <details><summary>展品 4 的真相</summary>清白。零全部补在左边，每个输出只看得到当前字符和之前的字符，报告得出的结果恰好是零。这样的卷积称为因果卷积。</details>
 #
@@ -205,7 +205,7 @@ for name, column in starts.items():
 utils.ranking(starts)
 
 # %% [markdown] lang="en" id="controls-look"
-# The cure for exhibit 5 costs nothing: **split first, then cut**, and leave a gap where windows could reach across. For exhibit 2 the leak is worth about one character of perplexity, as much as many a published improvement. A leak need not look like one; only a control tells.
+# The cure for exhibit 5 costs nothing: **split first, then cut**, and leave a gap where windows could reach across. For exhibit 2 the leak is worth about 1 in perplexity, which would pass for an improvement. A leak need not look like one; only a control tells.
 #
 # ## The bug hunt
 #
@@ -221,10 +221,10 @@ utils.ranking(starts)
 # | `H` | $(T, n, 8)$ | at $t$: the forward state, which has read $x_1, \ldots, x_t$, and the backward one, which has read $x_t$ to the row's end; zeros where there is padding |
 # | `summary` | $(n, 8)$ | each row in one vector: the state of each direction when it has read the whole row |
 #
-# The parameters have the names of torch's own, so that `layer.load_state_dict(gru.state_dict())` takes them from `gru = nn.GRU(5, 4, bidirectional=True)`. One layer is right, six are broken, and they stand behind plain names. All shapes are right, no call raises an error, and each would train. **Write `my_check`**, which says `True` for a right layer and `False` for a broken one, or uses `assert`. Which of them does the first version catch?
+# The parameters have the names of torch's own, so that `layer.load_state_dict(gru.state_dict())` takes them from `gru = nn.GRU(5, 4, bidirectional=True)`. One layer is right, six are broken, and they stand behind plain names. All shapes are right, no call raises an error, and each would train. **Write `my_check`**, which says `True` for a right layer and `False` for a broken one, or uses `assert`. The first version below looks at shapes.
 
 # %% [markdown] lang="zh" id="controls-look"
-# 治好展品 5 不费什么：**先划分，再切窗口**，并在窗口可能跨界的地方留出间隔。展品 2 的泄漏，大约值一个字符的困惑度，许多发表出来的改进也不过如此。泄漏看上去不一定像泄漏，只有对照实验才分得清。
+# 治好展品 5 不费什么：**先划分，再切窗口**，并在窗口可能跨界的地方留出间隔。展品 2 的泄漏使困惑度大约低了 1，足以被当成一项改进。泄漏看上去不一定像泄漏，只有对照实验才分得清。
 #
 # ## 捉虫
 #
@@ -240,7 +240,7 @@ utils.ranking(starts)
 # | `H` | $(T, n, 8)$ | 在 $t$ 处：读过 $x_1, \ldots, x_t$ 的前向状态，以及从该行末尾读到 $x_t$ 的反向状态；填充处为零 |
 # | `summary` | $(n, 8)$ | 每行一个向量：两个方向各自读完整行时的状态 |
 #
-# 参数的名字与 torch 相同，所以可以用 `layer.load_state_dict(gru.state_dict())` 把 `gru = nn.GRU(5, 4, bidirectional=True)` 的参数拿来用。其中一个层是对的，六个是坏的，都只有一个代号。所有形状都对，调用也不会报错，每个都能拿去训练。**请写出 `my_check`**：对的层返回 `True`，坏的返回 `False`，也可以用 `assert`。下面这个最初的版本，能捉住哪几个？
+# 参数的名字与 torch 相同，所以可以用 `layer.load_state_dict(gru.state_dict())` 把 `gru = nn.GRU(5, 4, bidirectional=True)` 的参数拿来用。其中一个层是对的，六个是坏的，都只有一个代号。所有形状都对，调用也不会报错，每个都能拿去训练。**请写出 `my_check`**：对的层返回 `True`，坏的返回 `False`，也可以用 `assert`。下面这个最初的版本只看形状。
 
 # %% tags=["hide-input"] id="layer"
 # the right layer, folded: open it after the hunt
@@ -452,11 +452,12 @@ hunt(my_check)
 #
 # ```python
 # def check(layer):
-#     gru, X, lengths = nn.GRU(5, 4, bidirectional=True), torch.randn(7, 3, 5), torch.tensor([4, 7, 5])
+#     gru = nn.GRU(5, 4, bidirectional=True)
+#     X, lengths = torch.randn(7, 3, 5), torch.tensor([4, 7, 5])
 #     layer.load_state_dict(gru.state_dict())
 #     packed = nn.utils.rnn.pack_padded_sequence(X, lengths, enforce_sorted=False)
 #     state = None
-#     for _ in range(2):  # the second time with the state of the first, of which only [0] is carried
+#     for _ in range(2):  # the second time from the first's state; only [0] is carried
 #         theirs = None if state is None else torch.stack([state[0], torch.zeros(3, 4)])
 #         H, h_n = gru(packed, theirs)
 #         ours, summary, state = layer(X, lengths, state)
@@ -580,11 +581,12 @@ hunt(my_check)
 #
 # ```python
 # def check(layer):
-#     gru, X, lengths = nn.GRU(5, 4, bidirectional=True), torch.randn(7, 3, 5), torch.tensor([4, 7, 5])
+#     gru = nn.GRU(5, 4, bidirectional=True)
+#     X, lengths = torch.randn(7, 3, 5), torch.tensor([4, 7, 5])
 #     layer.load_state_dict(gru.state_dict())
 #     packed = nn.utils.rnn.pack_padded_sequence(X, lengths, enforce_sorted=False)
 #     state = None
-#     for _ in range(2):  # the second time with the state of the first, of which only [0] is carried
+#     for _ in range(2):  # the second time from the first's state; only [0] is carried
 #         theirs = None if state is None else torch.stack([state[0], torch.zeros(3, 4)])
 #         H, h_n = gru(packed, theirs)
 #         ours, summary, state = layer(X, lengths, state)

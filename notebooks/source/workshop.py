@@ -137,7 +137,7 @@ for name in exhibits:
 #
 # <details><summary>Exhibit 2 explained</summary>A character's mean over the window counts the characters still to come. This is a leak over the whole window, but a weak one, and nothing about its score is too good to be true. The table below has its price. A forecaster's code (<code>philipperemy/n-beats</code>, issue 3, 2019) scaled every window by a minimum and a maximum that included the values to be predicted; the author agreed, and thought that it helped little. How little must be measured. Price forecasts whose scaler has seen the test period fill many such threads, and some stay disputed.</details>
 #
-# <details><summary>Exhibit 3 explained</summary>Five inputs around <em>t</em> are two before and two after it, and two layers of that see four steps ahead. So the report's reach is 4, and the score is that of a copier. In <code>magvit2-pytorch</code>, a network for video, a convolution along time had too few zeros on its left; what mended it (pull request 27, 2024) came with a test: "if we modify the 1st element, the 0th element should not change it's output".</details>
+# <details><summary>Exhibit 3 explained</summary>Five inputs around <em>t</em> are two before and two after it, and two layers of that see four steps ahead. So the report's reach is 4, and the score is that of a copier. In <code>magvit2-pytorch</code>, a network for video, a convolution along time had too few zeros on its left; what mended it (pull request 27, 2024) came with a test: change one element, and no output before it may move.</details>
 #
 # <details><summary>Exhibit 4 explained</summary>Innocent. With all zeros on the left, an output has seen its own character and those before it, and the report finds exactly zero. This is what is called a causal convolution.</details>
 #
@@ -148,7 +148,7 @@ for name in exhibits:
 #
 # <details><summary>展品 2 的真相</summary>一种字符在整个窗口上的均值，把尚未出现的字符也数了进去。泄漏遍及整个窗口，但很弱，得分一点也不“好得不像真的”。它值多少，见下面的表。某个时间序列预测程序（<code>philipperemy/n-beats</code>，议题 3，2019 年）缩放每个窗口所用的最小值和最大值，就包括了待预测的值；作者承认了，认为影响很小。到底多小，要测量才知道。价格预测中，归一化时用到了测试时段的例子很多，有些至今仍有争议。</details>
 #
-# <details><summary>展品 3 的真相</summary><em>t</em> 周围的五个输入，是前两个、后两个和它自己；叠两层，就能看到后面四步。所以报告中的步数是 4，而得分是照抄者的得分。处理视频的 <code>magvit2-pytorch</code> 里，有一个沿时间方向的卷积，左边的零补少了；改正它的合并请求（第 27 号，2024 年）附带一个检验：改动第 1 个元素，第 0 个元素的输出不应改变。</details>
+# <details><summary>展品 3 的真相</summary><em>t</em> 周围的五个输入，是前两个、后两个和它自己；叠两层，就能看到后面四步。所以报告中的步数是 4，而得分是照抄者的得分。处理视频的 <code>magvit2-pytorch</code> 里，有一个沿时间方向的卷积，左边的零补少了；改正它的合并请求（第 27 号，2024 年）附带一个检验：改动一个元素，它之前的输出都不许变。</details>
 #
 # <details><summary>展品 4 的真相</summary>清白。零全部补在左边，每个输出只看得到当前字符和之前的字符，报告得出的结果恰好是零。这样的卷积称为因果卷积。</details>
 #

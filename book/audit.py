@@ -82,7 +82,7 @@ class Finding(NamedTuple):
             lines.append("gradient: not tried, for the inputs are neither one-hot vectors nor an embedding")
         else:
             above, below = self.gradient.triu(1).max().item(), self.gradient.max().item()
-            lines.append(f"gradient: largest above the diagonal {above:.1g}, largest of all {below:.1g}")
+            lines.append(f"gradient: largest above the diagonal {above:.2g}, largest of all {below:.2g}")
         return "\n".join(lines)
 
 

@@ -23,8 +23,8 @@ CELLS = {  # what each lesson's controls need; its networks are small and untrai
     "04_hmm_forward_backward": "tables sample brute-force forward-loop forward backward sum-terms sum-table draw-edges "
     "draw-lattice explore-lattice count-products count-both draw-cost explore-cost fill-in draw-blank explore-blank",
     "05_bidirectional_rnn": "directions flip bi-rnn draw-direction draw-layout explore-layout chain draw-chains "
-    "explore-chains fill-data fill-in apart train-two-way tag-data tagger late-tagger untrained draw-blank explore-blank "
-    "two-way-states two-way-answers draw-two-ways explore-two-ways draw-ends draw-stream",
+    "explore-chains fill-data fill-in apart train-two-way tag-data tagger late-tagger untrained draw-blank "
+    "explore-blank two-way-states two-way-answers draw-two-ways explore-two-ways draw-ends draw-stream",
     "06_bidirectional_misuse": "load-data suspects untrained by-position draw-by-position explore-by-position predict "
     "bars draw-future explore-future",
 }
@@ -43,6 +43,8 @@ def set_networks(lesson):
     else:
         lesson.fillers = {name: lesson.FillIn(100, both) for name, both in names.items()}
         lesson.taggers = {name: lesson.Tagger(50, both) for name, both in names.items()}
+        lesson.two_way = {"joined": lesson.FillIn(48, True, 2), "apart": lesson.Apart(48, 2)}
+        lesson.late_taggers = {k: lesson.LateTagger(64, k) for k in (1, 2, 3)}
 
 
 def explored(name, monkeypatch):

@@ -34,9 +34,13 @@ def lesson():
         "check-gru",
     )
     cells += ("deep-rnn", "copy-weights", "results", "largest-difference", "language-model", "reach")
-    lesson = run_cells(NAME, *cells, "clip-gradients", "train-epoch")
+    lesson = run_cells(NAME, *cells, "states-of", "fresh", "clip-gradients", "train-epoch")
     lesson.math, lesson.statistics, lesson.time = math, statistics, time  # which its cells in between import
-    return run_cells(NAME, "other-starts", "draw-reach", "fade", "cut-model", "lost", "train", into=lesson)
+    cells = ("guess-fade", "draw-fade", "draw-fade-curves", "fade", "jacobian", "jacobian-norms", "cut-model", "lost")
+    lesson = run_cells(NAME, *cells, "train", into=lesson)
+    utils.seed_everything(0)
+    lesson.ours = lesson.LanguageModel(lesson.DeepRNN(lesson.LSTMCell, 28, 64, 2), 64, 28)  # untrained
+    return run_cells(NAME, "trace", "draw-cell", "draw-cell-figure", into=lesson)
 
 
 @pytest.fixture(scope="module", params=["RNN", "GRU", "LSTM"])
@@ -109,16 +113,6 @@ def test_detach_hands_over_the_value_and_stops_the_gradient(lesson, Cell):
     torch.testing.assert_close(detached[15:], norms[15:])
 
 
-def test_picture_of_reach_has_every_norm_at_its_step(lesson):
-    for detach in (False, True):
-        _, norms = lesson.reach(lesson.GRUCell, 1, detach)
-        drawn = lesson.draw_reach("GRU", 1, detach).axes[0].lines
-        nonzero = dict(zip(*(x.tolist() for x in map(torch.as_tensor, drawn[0].get_data())), strict=True))
-        assert nonzero == {step: norm for step, norm in zip(range(-14, 16), norms.tolist(), strict=True) if norm > 0}
-        zeros = [line for line in drawn if line.get_marker() == "s"]
-        assert [list(line.get_xdata()) for line in zeros] == ([list(range(-14, 1))] if detach else [])
-
-
 @given(st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=6), st.floats(0.1, 50))
 def test_clipping_is_torchs_and_keeps_the_direction(lesson, values, theta):
     ours, theirs = ([torch.nn.Parameter(torch.zeros(())) for _ in values] for _ in range(2))
@@ -165,34 +159,162 @@ def test_the_lessons_records_are_those_of_fit(lesson, corpus, twins):
 # ---- what its prose claims
 
 
-def test_gates_with_fresh_weights_fade_and_open_ones_do_not(lesson):
+def test_where_the_gradient_fades_and_which_knob_changes_it(lesson):
     """Each claim from five starts that do not overlap with the others', and by what the page shows."""
-    ends = {name: (min(values), max(values)) for name, values in lesson.fades.items()}
-    assert 0.4 < ends["RNN"][0] < ends["RNN"][1] < ends["LSTM"][0] < ends["LSTM"][1] < 0.7, "nearly as fast"
-    assert ends["LSTM"][1] < 0.75 < ends["LSTM, forget bias +1"][0] < ends["LSTM, forget bias +1"][1] < 0.9
-    assert 0.95 < ends["LSTM, forget bias +3"][0] < ends["LSTM, forget bias +3"][1] < 1.05, "next to nothing is lost"
-    assert ends["RNN"][1] + 0.2 < ends["RNN, orthogonal"][0] < ends["RNN, orthogonal"][1] < 1
+    back, down = ({name: (min(v), max(v)) for name, v in found.items()} for found in (lesson.backs, lesson.downs))
+    for name in ("RNN", "GRU", "LSTM"):
+        assert 0.5 < back[name][0] < back[name][1] < 0.65, "about 0.6 per step, whatever the cell"
+    assert 0.78 < back["LSTM, bias +1"][0] < back["LSTM, bias +1"][1] < 0.85
+    assert 0.95 < back["LSTM, bias +3"][0] < back["LSTM, bias +3"][1] < 1.03, "next to nothing is lost"
+    assert 0.82 < back["RNN, orthogonal"][0] < back["RNN, orthogonal"][1] < 0.92
+    assert 0.5 < down["RNN"][0] < down["RNN"][1] < 0.6 and 0.25 < down["GRU"][0] < down["GRU"][1] < 0.33
+    for name in ("LSTM", "LSTM, bias +1", "LSTM, bias +3"):
+        assert 0.12 < down[name][0] < down[name][1] < 0.16, "no knob for t helps along l"
+    assert down["RNN, orthogonal"][1] < down["RNN"][1]
+    assert 0.9 < down["LSTM, residual"][0] and 0.8 < down["LSTM, layer norm"][0]
+    assert back["LSTM, residual"][1] < 0.65 and back["LSTM, layer norm"][1] < 0.75, "little along t"
     shown = stored(NAME, "fade")
-    for better, worse in (("LSTM", "RNN"), ("LSTM, forget bias +1", "LSTM"), ("LSTM, forget bias +3", "LSTM")):
-        assert re.search(rf"^told apart:.*{re.escape(better)} before {worse}(;|$)", shown, re.MULTILINE)
+    pairs = [("RNN, orthogonal", "RNN"), ("LSTM", "RNN"), ("LSTM, bias +1", "LSTM"), ("LSTM, bias +3", "LSTM")]
+    for better, worse in (*pairs, ("LSTM, residual", "LSTM"), ("LSTM, layer norm", "LSTM")):
+        assert re.search(rf"^told apart:.*{re.escape(better)} before {worse}(;|$)", shown, re.MULTILINE), better
+    assert [row[0] for row in rows_of(shown)] == list(lesson.starts)
 
 
-def test_fade_is_the_mean_factor_per_step(lesson, monkeypatch):
-    norms = torch.tensor([0.8**steps for steps in range(30)]).flip(0)
-    monkeypatch.setattr(lesson, "reach", lambda *args, **options: (0.0, norms))
-    assert lesson.fade(lesson.LSTMCell, 0) == pytest.approx(0.8, rel=1e-4)
+def test_a_gradient_map_is_what_finite_differences_say(lesson, Cell, name):
+    """The state at (l, t) moved a little, and the rest computed anew: the loss moves as the map says."""
+    rnn, X = lesson.fresh(name, 2, h=4).double(), torch.randn(5, 1, 28).double()
+    H, states = lesson.states_of(rnn, X)
+    torch.testing.assert_close(H, rnn(X)[0])
+    weights = torch.randn(4).double()
+    norms = lesson.gradient_map((H[-1] @ weights).sum(), states)
+    gradient, epsilon = [], 1e-6
+    for i in range(4):  # layer 1 at t = 3: from there to the end once more
+        state = tuple(s.detach().clone() for s in states[0][2])
+        state[0][0, i] += epsilon
+        below = torch.stack([s[0] for s in states[0][:2]] + [state[0]])
+        rest, _ = lesson.run_layer(rnn.cells[0], X[3:], state)
+        top, _ = lesson.run_layer(
+            rnn.cells[1], torch.cat([below, rest]), (torch.zeros(1, 4).double(),) * Cell.num_states
+        )
+        gradient.append((((top[-1] - H[-1]) @ weights).sum() / epsilon).item())
+    if Cell.num_states == 1:
+        assert norms[0, 2].item() == pytest.approx(math.hypot(*gradient), rel=1e-3)
+    else:
+        assert norms[0, 2].item() > 0.999 * math.hypot(*gradient), "and C's share"
+    assert norms.shape == (2, 5)
 
 
-def test_other_starts_differ_in_what_they_say(lesson):
-    W = lesson.orthogonal(3, 8).W_hh
-    torch.testing.assert_close(W @ W.T, torch.eye(8), rtol=0, atol=1e-5)
-    utils.seed_everything(0)
-    fresh = lesson.LSTMCell(3, 8).b_h
-    utils.seed_everything(0)
-    cell, A = lesson.opened(3, 8, bias=50), torch.zeros(1, 32)
-    torch.testing.assert_close(cell.b_h - fresh, torch.tensor([0.0, 50.0, 0.0, 0.0]).repeat_interleave(8))
-    kept = cell.step(A + cell.b_h - 100 * torch.tensor([1.0, 0, 0, 0]).repeat_interleave(8), (A[:, :8], A[:, :8] + 7))
+def test_residual_and_layer_norm_do_what_they_say(lesson):
+    rnn, X = lesson.fresh("RNN", 3, h=6), torch.randn(4, 2, 28)
+    H, states = lesson.states_of(rnn, X, residual=True)
+    torch.testing.assert_close(H, sum(torch.stack([s[0] for s in row]) for row in states))
+    H, _ = lesson.states_of(rnn, X, norm=True)
+    torch.testing.assert_close(H.mean(2), torch.zeros(4, 2), rtol=0, atol=1e-5)
+    torch.testing.assert_close(H.var(2, unbiased=False), torch.ones(4, 2), rtol=0, atol=1e-2)
+
+
+def test_factors_are_the_mean_ones_per_step_and_per_layer(lesson):
+    norms = torch.tensor([[0.5 ** (2 - l) * 0.8 ** (29 - t) for t in range(30)] for l in range(3)])
+    assert lesson.factors(norms) == pytest.approx((0.8, 0.5), rel=1e-4)
+
+
+def test_fresh_networks_start_as_they_say(lesson):
+    for block in lesson.fresh("GRU", 1, orthogonal=True, h=8).cells[0].W_hh.split(8, dim=1):
+        torch.testing.assert_close(block @ block.T, torch.eye(8), rtol=0, atol=1e-5)
+    plain, opened = (lesson.fresh("LSTM", 1, bias, h=8).cells[0] for bias in (0, 50))
+    torch.testing.assert_close(opened.b_h - plain.b_h, torch.tensor([0.0, 50.0, 0.0, 0.0]).repeat_interleave(8))
+    A = torch.zeros(1, 32)
+    shut = 100 * torch.tensor([1.0, 0, 0, 0]).repeat_interleave(8)
+    kept = opened.step(A + opened.b_h - shut, (A[:, :8], A[:, :8] + 7))
     torch.testing.assert_close(kept[1], A[:, :8] + 7)  # forget gates open, input gates shut: the memory stays
+
+
+def test_the_jacobians_norms_are_numpys_and_the_radius_tells_what_the_bound_does_not(lesson):
+    rows = rows_of(stored(NAME, "jacobian-norms"))
+    found = {(name, int(k)): [float(x) for x in (radius, *numbers)] for name, radius, k, *numbers in rows}
+    for name in ("fresh", "orthogonal", "2.5 × fresh"):
+        for k in (1, 5, 20):
+            radius, product, bound, power = found[name, k]
+            assert product <= bound * 1.1 and power == pytest.approx(radius**k, rel=0.6)
+    radius, product, bound, _ = found["fresh", 20]
+    assert abs(radius - 3**-0.5) < 0.03 and product < 1e-3 and bound > 1, "it fades though each norm is above 1"
+    assert found["2.5 × fresh", 20][1] > 2 and found["orthogonal", 20][0] == 1
+    J, W, H = lesson.jacobians([torch.zeros(1, 2), torch.tensor([[0.5, 0.0]])], [torch.eye(2) * 3])[0], 3, 0.5
+    torch.testing.assert_close(J, torch.tensor([[W * (1 - H**2), 0.0], [0.0, W]]))
+    assert lesson.norm(torch.diag(torch.tensor([2.0, -5.0]))) == pytest.approx(5)
+
+
+def drawn(figure):
+    """{label: (x, y)} of a figure's curves."""
+    return {line.get_label(): line.get_data() for line in figure.axes[0].lines if not line.get_label().startswith("_")}
+
+
+def test_earlier_curves_stay_until_keep_is_off(lesson):
+    lesson.earlier.clear()
+    lesson.draw_fade("LSTM", 2, 3, False, False, False, True)
+    lesson.draw_fade("GRU", 2, 3, False, False, False, True)
+    figure = lesson.draw_fade("LSTM", 2, 0, True, False, True, True)
+    names = ["2 × LSTM, orthogonal,\nnorm", "2 × GRU", "2 × LSTM, bias +3"]
+    assert list(drawn(figure)) == names, "the GRU has no forget gate"
+    shares = lesson.maps["LSTM", 2, 0, True, False, True]
+    curve = torch.as_tensor(drawn(figure)[names[0]][1])
+    torch.testing.assert_close(10**curve, shares[-1] / shares[-1, -1])
+    again = lesson.draw_fade("GRU", 2, 0, False, False, False, True)
+    assert list(drawn(again)) == [names[1], names[0], names[2]]
+    assert list(drawn(lesson.draw_fade("RNN", 1, 0, False, True, False, False))) == ["1 × RNN, residual"]
+    assert lesson.earlier == [] and len(lesson.maps) == (1 + 1 + 3) * 4 * 8
+
+
+def test_recorded_trainings_mend_the_fading_along_the_layers_only():
+    rows = {(cell, epoch): (back, down) for cell, epoch, back, down in rows_of(stored(NAME, "fade-trained"))}
+    ends = {key: [tuple(map(float, x.split(" to "))) for x in row] for key, row in rows.items()}
+    for cell in ("RNN", "GRU", "LSTM"):
+        assert ends[cell, "8"][1][0] > 1.2 * ends[cell, "0"][1][1] and ends[cell, "8"][1][0] > 0.4, "along l"
+    assert ends["GRU", "8"][0][0] > 0.9 and ends["RNN", "8"][0][1] < ends["RNN", "0"][0][0]
+    assert 0.54 < ends["LSTM", "8"][0][0] < ends["LSTM", "8"][0][1] < 0.66, "stays near 0.6"
+    assert "recorded run" in stored(NAME, "fade-trained")
+
+
+# ---- the trained cell, step by step
+
+
+def test_trace_is_the_network_at_every_step(lesson):
+    X = torch.randn(6, 3, 28)
+    layers, (H, state) = lesson.trace(lesson.ours.rnn, X), lesson.ours.rnn(X)
+    torch.testing.assert_close(layers[1]["H"], H)
+    for l, layer in enumerate(layers):
+        I, F, O, G, C, H = (layer[letter] for letter in "IFOGCH")
+        before = torch.cat([torch.zeros_like(C[:1]), C[:-1]])
+        torch.testing.assert_close(C, F * before + I * G)
+        torch.testing.assert_close(H, O * C.tanh())
+        torch.testing.assert_close((H[-1], C[-1]), tuple(s[l] for s in state))
+
+
+@pytest.mark.parametrize("step", [1, 6, 40])
+def test_the_cells_table_is_what_the_trace_says_and_counts_up(lesson, step):
+    line, edited = "the time traveller", "The tame traveller"
+    figure, table = lesson.draw_cell(line, edited, step, 2, 5)
+    (name, *numbers, sums, shown), (other, *_) = rows_of(table.data)[-2:]
+    assert (name, other) == ("edited", "line")
+    I, F, O, G, old = map(float, numbers)
+    C = float(sums.rpartition("= ")[2])
+    assert C == pytest.approx(F * old + I * G, abs=0.02)
+    assert float(shown.rpartition("= ")[2]) == pytest.approx(O * math.tanh(C), abs=0.02)
+    t = min(step, len(edited)) - 1
+    ids = torch.tensor([lesson.corpus.vocab[list(edited.lower())]])
+    values = lesson.trace(lesson.ours.rnn, lesson.one_hot(ids.T, 28).float())[1]
+    assert I == pytest.approx(values["I"][t, 0, 4].item(), abs=0.006)
+    letters = [text for text in figure.axes[0].texts if text.get_family() == ["monospace"]]
+    assert "".join(text.get_text() for text in letters) == edited.lower()
+    assert [i for i, text in enumerate(letters) if text.get_color() == utils.VERMILION] == [5], "the edited letter"
+
+
+@pytest.mark.parametrize("text", ["", "naïve", "a" * 41, "two\nlines", "100"])
+def test_what_the_network_cannot_read_is_refused_with_a_sentence(lesson, text):
+    for line, edited in ((text, "the"), ("the", text)):
+        with pytest.raises(ValueError, match="line must be 1 to 40 letters a to z and spaces"):
+            lesson.draw_cell(line, edited, 1, 1, 1)
+    lesson.draw_cell("a", " the longer one ", 40, 1, 64)
 
 
 @pytest.mark.parametrize("steps_back", [1, 3, 9])
@@ -282,7 +404,7 @@ def test_saturated_are_the_states_beyond_099(lesson, capsys):
 def test_race_ends_where_torchs_does_and_most_is_saved_on_the_way_back():
     ours, theirs = rows_of(stored(NAME, "race-result"))
     assert ours[1:4] == theirs[1:4]
-    forms = [[float(x) for x in (n, there, back)] for n, _, there, back, _ in rows_of(stored(NAME, "speed"))]
+    forms = [[float(x) for x in (n, there, back)] for n, _, there, back, _ in rows_of(stored(NAME, "guess-speed"))]
     gains = {}
     for loop, hoisted, _ in (forms[:3], forms[3:]):
         assert loop[2] - hoisted[2] > loop[1] - hoisted[1], "most of what hoisting saves, it saves backward"

@@ -562,10 +562,11 @@ def states_of(rnn, X, residual=False, norm=False):
     return H, states
 
 def gradient_map(loss, states):
-    """The norm of the gradient that reaches each state: (L, T)."""
-    flat = [s for row in states for state in row for s in state]
-    squares = torch.stack([g.square().sum() for g in torch.autograd.grad(loss, flat)])
-    return squares.reshape(len(states), len(states[0]), -1).sum(dim=2).sqrt()
+    """The norm of the gradient that reaches each state, (L, T): the median of n sequences."""
+    flat = [s for row in states for state in row for s in state]  # (n, h) each
+    squares = torch.stack([g.square().sum(dim=1) for g in torch.autograd.grad(loss, flat)])
+    squares = squares.reshape(len(states), len(states[0]), -1, squares.shape[1])
+    return squares.sum(dim=2).sqrt().median(dim=2).values
 
 # %% id="fresh"
 CELLS = {"RNN": RNNCell, "GRU": GRUCell, "LSTM": LSTMCell}
@@ -628,47 +629,39 @@ def name_of(cell, layers, bias, *switches):
     words += [word for word, on in zip(("orthogonal", "residual", "norm"), switches) if on]
     return ", ".join(words)
 
-def draw_map(norms, height=4.3, top=0.9):
-    """Layer x time: the gradient's share, in powers of ten; the figure, and room below."""
-    fig, ax = utils.new_figure(8.4, height, place=(0.08, top - 1.1 / height, 0.82, 1.1 / height))
+def draw_map(ax, norms, bottom, top):
+    """Layer x time: the share of the gradient, as a colour; returns where the layers lie."""
     L, T = norms.shape
     style = {"vmin": -6, "vmax": 0, "cmap": "viridis", "aspect": "auto", "origin": "lower"}
-    ends = (0.5, T + 0.5, 0.5, L + 0.5)
-    ax.imshow((norms / norms[-1, -1]).log10().clamp(-6, 0), extent=ends, **style)
-    ax.set(yticks=range(1, L + 1), xticks=(1, 10, 20, T), ylabel="layer l")
-    scale = fig.add_axes((0.92, top - 1.1 / height, 0.02, 1.1 / height), xticks=[], yticks=[])
-    scale.imshow(torch.linspace(-6, 0, 40)[:, None], extent=(0, 1, -6, 0), **style)
-    for y, text in ((-6, "10⁻⁶"), (-3, "10⁻³"), (0, "1")):
-        scale.annotate(text, (1, y), (4, -4), textcoords="offset points", gid="tick")
-    return fig
+    ax.imshow((norms / norms[-1, -1]).log10(), extent=(0.5, T + 0.5, bottom, top), **style)
+    return [bottom + (l + 0.5) * (top - bottom) / L for l in range(L)]
 
-def draw_lines(axes, xs, curves, xlabel):
-    """Curves on a log scale; the first one is the new one."""
+def draw_lines(ax, powers, at_l):
+    """Along t in the top layer, and right of it along l at the last step; the newest is thick."""
     dashes = ("-", "--", "-.", ":", (0, (1, 3)))
-    for i, (label, ys) in enumerate(curves):
-        style = {"linewidth": 2.4 - 1.2 * (i > 0), "color": utils.PALETTE[i]}
-        axes.plot(xs[: len(ys)], ys, label=textwrap.fill(label, 25), linestyle=dashes[i], **style)
-    axes.set(yscale="log", ylim=(1e-6, 20), xlabel=xlabel)
-    axes.set_yticks([1, 1e-3, 1e-6], ["1", "10⁻³", "10⁻⁶"])
-    axes.set_yticks([], minor=True)
+    for i, (label, power) in enumerate(powers.items()):
+        style = {"lw": 2.4 - 1.2 * (i > 0), "color": utils.PALETTE[i], "linestyle": dashes[i]}
+        ax.plot(range(1, 31), power[-1], label=textwrap.fill(label, 24), **style)
+        ax.plot(at_l[: len(power)], power[:, -1], **style)
+    ax.legend(loc="upper right", fontsize=8, frameon=False, handlelength=1.8, borderpad=0)
 
 # %% tags=["hide-input"] id="draw-fade-curves"
 # draws what the controls below ask for
 def draw_fade(cell, layers, bias, orthogonal, residual, norm, keep):
-    """The share of the gradient that reaches each state, as a map; below, along t and along l."""
+    """The gradient that reaches each state, as a map; below, its power of ten along t and l."""
     setting = cell, layers, bias * (cell == "LSTM"), orthogonal, residual, norm
     shown = [setting, *(s for s in earlier if s != setting)][: 5 if keep else 1]
     earlier[:] = shown if keep else []
-    fig = draw_map(maps[setting])
-    fig.axes[0].set_title(name_of(*setting), fontsize=10)
-    shares = [(name_of(*s), maps[s] / maps[s][-1, -1]) for s in shown]
-    along_t = fig.add_axes((0.08, 0.11, 0.36, 0.4))
-    along_l = fig.add_axes((0.52, 0.11, 0.16, 0.4))
-    draw_lines(along_t, range(1, 31), [(name, s[-1]) for name, s in shares], "t, in the top layer")
-    along_t.set_xticks((1, 10, 20, 30))
-    along_l.set_xticks(range(1, 5))
-    draw_lines(along_l, range(1, 5), [(name, s[:, -1]) for name, s in shares], "l, at t = 30")
-    along_l.legend(loc="upper left", bbox_to_anchor=(1.02, 1.04), fontsize=8, frameon=False)
+    powers = {name_of(*s): (maps[s] / maps[s][-1, -1]).log10() for s in shown}
+    at_l = (35, 38, 41, 44)
+    fig, ax = utils.new_figure(8.4, 4.2, place=(0.08, 0.11, 0.91, 0.81))
+    rows = draw_map(ax, maps[setting], 1.8, 5.5)
+    draw_lines(ax, powers, at_l)
+    ax.set(xlim=(0, 45), ylim=(-6, 5.5), xlabel=f"t, in the top layer{76 * ' '}l, at t = 30")
+    ax.set_xticks((1, 10, 20, 30, *at_l), (1, 10, 20, 30, 1, 2, 3, 4))
+    layer_names = [f"layer {l}" for l in range(1, layers + 1)]
+    ax.set_yticks((-6, -3, 0, *rows), ("10⁻⁶", "10⁻³", "1", *layer_names))
+    ax.set_title(f"{name_of(*setting)}      (yellow: 1 or more, dark: 10⁻⁶ or less)", fontsize=10)
     return fig
 
 # %% [markdown] lang="en" id="explore-fade-text"
@@ -707,8 +700,13 @@ starts = {
 }
 found = {k: [factors(fresh_map(*s, seed=seed)) for seed in range(5)] for k, s in starts.items()}
 backs, downs = ({k: [pair[i] for pair in pairs] for k, pairs in found.items()} for i in (0, 1))
-for names in (["RNN", "GRU", "LSTM"], ["LSTM", "LSTM, bias +1", "LSTM, bias +3"]):
+print("per step back")
+plain = ["LSTM", "GRU", "RNN", "RNN, orthogonal"]
+for names in (plain, ["LSTM", "LSTM, bias +1", "LSTM, bias +3"]):
     utils.ranking({name: backs[name] for name in names}, lower_is_better=False)
+print("per layer down")
+names = ["LSTM", "LSTM, residual", "LSTM, layer norm"]
+utils.ranking({name: downs[name] for name in names}, lower_is_better=False)
 
 def span(values):
     return f"{min(values):.2f} to {max(values):.2f}"
@@ -761,7 +759,8 @@ def norm(J):
     return torch.linalg.matrix_norm(J, 2).item()  # how much it can stretch a vector
 
 rows = []
-for name, orthogonal, size in (("fresh", False, 1), ("orthogonal", True, 1), ("2.5 × fresh", False, 2.5)):
+kinds = ("fresh", False, 1), ("orthogonal", True, 1), ("2.5 × fresh", False, 2.5)
+for name, orthogonal, size in kinds:
     rnn = fresh("RNN", 3, 0, orthogonal)
     W_hh = rnn.cells[-1].W_hh.data.mul_(size)
     _, states = states_of(rnn, torch.randn(30, 1, vocab_size))
@@ -776,10 +775,10 @@ head = ["W_hh", "spectral radius", "steps back", "norm of the product"]
 utils.table([*head, "product of the norms", "radius to the power of the steps"], rows)
 
 # %% [markdown] lang="en" id="jacobian-look"
-# Each norm is above 1, so their product promises growth: an upper bound, no more. What $\mathbf{W}_{hh}$ does when it is applied again and again is told by its **spectral radius**, the largest absolute value of an eigenvalue. As PyTorch draws it, that is about $1/\sqrt{3} \approx 0.58$, and the gradient **vanishes** about so fast. Orthogonal, it is 1, and only $\phi' \le 1$ shrinks. Made 2.5 times as large, the gradient can **explode**, until saturated units, $\phi' \approx 0$, brake it. In an LSTM the way through $\mathbf{C}_t$ has the factor $\operatorname{diag}(\mathbf{F})$ alone: hence the forget bias.
+# With fresh weights each norm is above 1, so their product promises growth: an upper bound, no more. What $\mathbf{W}_{hh}$ does when it is applied again and again is told by its **spectral radius**, the largest absolute value of an eigenvalue. As PyTorch draws it, that is about $1/\sqrt{3} \approx 0.58$, and the gradient **vanishes** about so fast. Orthogonal, it is 1, and only $\phi' \le 1$ shrinks. Made 2.5 times as large, the gradient can **explode**, until saturated units, $\phi' \approx 0$, brake it. In an LSTM the way through $\mathbf{C}_t$ has the factor $\operatorname{diag}(\mathbf{F})$ alone: hence the forget bias.
 
 # %% [markdown] lang="zh" id="jacobian-look"
-# 每个范数都大于 1，所以它们之积预示着增长；但它只是上界。反复施加 $\mathbf{W}_{hh}$ 会怎样，要看它的**谱半径**，即特征值绝对值的最大值。按 PyTorch 的初始化，它约为 $1/\sqrt{3} \approx 0.58$，梯度大致就以这个速度**消失**。正交时它等于 1，使梯度变小的只有 $\phi' \le 1$。放大 2.5 倍，梯度就可能**爆炸**，直到饱和的单元（$\phi' \approx 0$）把它刹住。在 LSTM 里，穿过 $\mathbf{C}_t$ 的路上因子只有 $\operatorname{diag}(\mathbf{F})$：遗忘门的偏置因此有效。
+# 刚初始化时，每个范数都大于 1，所以它们之积预示着增长；但它只是上界。反复施加 $\mathbf{W}_{hh}$ 会怎样，要看它的**谱半径**，即特征值绝对值的最大值。按 PyTorch 的初始化，它约为 $1/\sqrt{3} \approx 0.58$，梯度大致就以这个速度**消失**。正交时它等于 1，使梯度变小的只有 $\phi' \le 1$。放大 2.5 倍，梯度就可能**爆炸**，直到饱和的单元（$\phi' \approx 0$）把它刹住。在 LSTM 里，穿过 $\mathbf{C}_t$ 的路上因子只有 $\operatorname{diag}(\mathbf{F})$：遗忘门的偏置因此有效。
 
 # %% [markdown] lang="en" id="clip-text"
 # ## Second problem: steps that are too large
@@ -1076,29 +1075,35 @@ utils.guess(
 def readable(text):
     """In small letters; ValueError for what the network cannot read."""
     text, known = text.lower(), corpus.vocab.token_to_idx
-    fits = 0 < len(text) <= 34 and set(text) <= known.keys()
-    utils.require(fits, "line", text, "1 to 34 letters a to z and spaces")
+    fits = 0 < len(text) <= 40 and set(text) <= known.keys()
+    utils.require(fits, "line", text, "1 to 40 letters a to z and spaces")
     return text
 
-def draw_bars_of(ax, pairs):
-    """Two bars per letter: the edited line's, and narrow and grey the original's."""
-    names = ["I", "F", "O", "G", "tanh C", "H"]
-    for heights, x, width, colour in zip(pairs, (0, 0.33), (0.44, 0.2), (utils.BLUE, "0.6")):
-        ax.bar([k + x for k in range(6)], heights, width, color=colour)
-    for k, name in enumerate(names):
-        ax.annotate(name, (k, -1), (0, -13), textcoords="offset points", ha="center", gid="tick")
-    ax.axhline(0, color="0.3", linewidth=0.8)
-    ax.set(ylim=(-1.05, 1.05), xlim=(-0.5, 5.7), xticks=[], yticks=(-1, 0, 1))
-
-def draw_units(ax, values, text, step, marks=()):
-    """An image, units x steps, with the text above it and a line at the step."""
-    ax.imshow(values.T, vmin=-1, vmax=1, cmap="RdBu_r", aspect="auto", interpolation="nearest")
-    ax.axvline(step, color="0.3", linewidth=1.5)
-    ax.set(xticks=[], yticks=[])
+def draw_units(ax, H, moved, text, step, marks):
+    """Images, units x steps: H, and below it what the edit has moved; the text above them."""
+    image = torch.cat([H, torch.zeros(len(text), 12), moved], dim=1).T  # rows: 64 + 12 + 64
+    style = {"vmin": -1, "vmax": 1, "cmap": "RdBu_r", "interpolation": "nearest"}
+    ax.imshow(image, extent=(4, 64, 140, 0), aspect="auto", **style)
+    middles = [4 + 60 * (t + 0.5) / len(text) for t in range(len(text))]
+    ax.plot(2 * [middles[step]], (0, 140), color="0.3", linewidth=1.5)
     for t, letter in enumerate(text):
         colour = utils.VERMILION if t in marks else "black"
-        style = {"ha": "center", "color": colour, "family": "monospace", "gid": "tick"}
-        ax.annotate(letter, (t, -0.5), (0, 4), textcoords="offset points", **style)
+        ax.text(middles[t], -3, letter, ha="center", color=colour, family="monospace", gid="tick")
+    for y, words in ((32, "H, 64 units"), (108, "edited - line")):
+        ax.text(2, y, words, rotation=90, ha="center", va="center")
+
+def draw_bars_of(ax, pairs, title):
+    """Two bars per letter: the edited line's, and narrow and grey the original's."""
+    for heights, x, width, colour in zip(pairs, (71, 72.7), (16, 7), (utils.BLUE, "0.6")):
+        tops = [70 - 60 * height for height in heights]
+        ax.vlines([x + 5 * k for k in range(6)], 70, tops, colour, lw=width)
+    for k, name in enumerate(["I", "F", "O", "G", "tanh C", "H"]):
+        ax.text(71.5 + 5 * k, 143, name, ha="center")
+    for value in (1, 0, -1):
+        ax.plot((68, 99), 2 * [70 - 60 * value], color="0.3" if value == 0 else "0.8", lw=0.8)
+        ax.text(67.5, 70 - 60 * value, value, ha="right", va="center")
+    ax.text(84, -3, title, ha="center")
+    ax.set(xlim=(0, 100), ylim=(146, -12))
 
 # %% tags=["hide-input"] id="draw-cell-figure"
 # the figure and its table
@@ -1117,22 +1122,19 @@ def draw_cell(line, edited, step, layer, unit):
         numbers = [f"{x:.2f}" for x in (I, F, O, G, old)]
         sums = f"{F:.2f} · {old:.2f} + {I:.2f} · {G:.2f} = {C:.2f}"
         rows.append([name, *numbers, sums, f"{O:.2f} · tanh({C:.2f}) = {H:.2f}"])
-        bars.append((I, F, O, G, math.tanh(C), H))
-    fig, ax = utils.new_figure(8.4, 3.6, place=(0.03, 0.53, 0.6, 0.36))
-    draw_units(ax, values["H"][: len(texts[1]), 1], texts[1], step, marks)
-    ax.set_ylabel(f"H, {values['H'].shape[2]} units", fontsize=9)
-    other = fig.add_axes((0.03, 0.05, 0.6, 0.36))
-    draw_units(other, (values["H"][:, 1] - values["H"][:, 0])[: len(texts[1])], "", step)
-    other.set_ylabel("H, edited - line", fontsize=9)
-    draw_bars_of(fig.add_axes((0.7, 0.12, 0.29, 0.76)), bars)
-    fig.axes[-1].set_title(f"layer {layer}, unit {unit}, after {texts[1][step]!r}", fontsize=10)
+        shown = values["C"][step, i, unit - 1].tanh().item()
+        bars.append((I, F, O, G, shown, H))
+    fig, ax = utils.new_figure(8.4, 3.6, bare=True)
+    H = values["H"][: len(texts[1])]  # (T, 2, h)
+    draw_units(ax, H[:, 1], H[:, 1] - H[:, 0], texts[1], step, marks)
+    draw_bars_of(ax, bars, f"layer {layer}, unit {unit}, after {texts[1][step]!r}")
     return fig, utils.table(["", *"IFOG", "C before", "C = F · C + I · G", "H = O · tanh C"], rows)
 
 # %% [markdown] lang="en" id="explore-cell-text"
-# Walk through the line with `step`; the table does the arithmetic. Left: $\mathbf{H}$ of all units of the layer, and what the edit has moved in it; grey bars are the unedited line's. Edit another letter.
+# Walk through the line with `step`; the table does the arithmetic. Left: $\mathbf{H}$ of all units of the layer (red: above 0), and what the edit has moved in it; grey bars are the unedited line's. Edit another letter.
 
 # %% [markdown] lang="zh" id="explore-cell-text"
-# 用 `step` 沿着这行文字走，表里列出算式。左图：这一层所有单元的 $\mathbf{H}$，以及改动在其中引起的变化；灰色的条属于未改动的那一行。再改一个字母试试。
+# 用 `step` 沿着这行文字走，表里列出算式。左图：这一层所有单元的 $\mathbf{H}$（红色为正），以及改动在其中引起的变化；灰色的条属于未改动的那一行。再改一个字母试试。
 
 # %% tags=["hide-input"] id="explore-cell"
 # the controls; the unit to begin with is the one whose forget gate changes most
@@ -1141,9 +1143,9 @@ text_box = {"layout": {"width": "360px"}}
 utils.explore(
     draw_cell,
     play="step",
-    line=widgets.Text("the time traveller smiled at us", description="line", **text_box),
-    edited=widgets.Text("the tame traveller smiled at us", description="edited", **text_box),
-    step=widgets.IntSlider(6, min=1, max=34, description="step"),
+    line=widgets.Text("the time traveller smiled", description="line", **text_box),
+    edited=widgets.Text("the tame traveller smiled", description="edited", **text_box),
+    step=widgets.IntSlider(6, min=1, max=40, description="step"),
     layer=widgets.IntSlider(2, min=1, max=2, description="layer"),
     unit=widgets.IntSlider(widest, min=1, max=64, description="unit"),
 )
@@ -1181,8 +1183,11 @@ fading = plot.race({cell: watch_fade(cell) for cell in ("RNN", "GRU")})
 # the maps of these trainings, an epoch after the other
 def draw_trained(cell, epoch):
     """Layer x time: the gradient's share after an epoch of training."""
-    fig = draw_map(maps_of[cell][min(epoch, len(maps_of[cell]) - 1)], height=1.8, top=0.84)
-    fig.axes[0].set_title(f"3 × {cell}, epoch {epoch}", fontsize=10)
+    epoch = min(epoch, len(maps_of[cell]) - 1)
+    fig, ax = utils.new_figure(8.4, 1.8, place=(0.08, 0.24, 0.9, 0.6))
+    ax.set_yticks(draw_map(ax, maps_of[cell][epoch], 0, 3), (1, 2, 3))
+    ax.set(xticks=(1, 10, 20, 35), xlabel="t", ylabel="layer l")
+    ax.set_title(f"3 × {cell}, epoch {epoch}", fontsize=10)
     return fig
 
 utils.explore(
@@ -1209,10 +1214,10 @@ for i, cell in enumerate(CELLS):
 utils.table(["3 layers", "epoch", "per step back", "per layer down"], rows)
 
 # %% [markdown] lang="en" id="watch-fade-look"
-# Along $l$ training mends the fading by itself: after eight epochs most of the gradient comes down a layer, or more than all of it. Not so along $t$: the GRU learns to keep, the LSTM stays near 0.6 per step, and the plain RNN loses more than at the start.
+# Along $l$ training mends the fading by itself: after eight epochs a layer passes down half of the gradient or all of it, in every cell far more than at the start. Not so along $t$: the GRU learns to keep, the LSTM stays near 0.6 per step, and the plain RNN loses more than before.
 
 # %% [markdown] lang="zh" id="watch-fade-look"
-# 沿 $l$ 的衰减，训练自己就能修好：八个迭代周期之后，往下一层传到的梯度接近甚至超过原来的大小。沿 $t$ 就不是这样：GRU 学会了保留，LSTM 停在每步 0.6 附近，普通 RNN 丢掉的比开始时还多。
+# 沿 $l$ 的衰减，训练自己就能修好：八个迭代周期之后，每一层往下传一半到全部的梯度，哪种单元都远多于开始时。沿 $t$ 就不是这样：GRU 学会了保留，LSTM 停在每步 0.6 附近，普通 RNN 丢掉的比原来还多。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises

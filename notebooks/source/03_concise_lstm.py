@@ -570,9 +570,9 @@ def best_unit(H, signal):
         unit = int(r.argmax()) if unit is None else unit
     return unit, r[unit].item()
 
-units = {}
+best_units = {}
 for name, signal in signals.items():
-    units[name] = found = [best_unit(H, signal) for H in states_of(fast, X_held)]
+    best_units[name] = found = [best_unit(H, signal) for H in states_of(fast, X_held)]
     told = (f"layer {l}: unit {u:>3}, |r| = {r:.2f}" for l, (u, r) in enumerate(found, start=1))
     print(f"{name:<23}", *told, sep="   ")
 
@@ -665,7 +665,7 @@ def draw_listening(text, unit_1, unit_2, position):
     return fig
 
 # %% tags=["hide-input"] id="explore-listening"
-(unit_1, _), (unit_2, _) = units["letters since the space"][0], units["next is a vowel"][1]
+unit_1, unit_2 = best_units["letters since the space"][0][0], best_units["next is a vowel"][1][0]
 utils.explore(
     draw_listening,
     text=widgets.Text("time traveller for so it will be", description="text"),

@@ -133,6 +133,9 @@ class Report(NamedTuple):
             ax.set_title(title, fontsize=10)
         return figure
 
+    def _repr_pretty_(self, printer, cycle):
+        printer.text(str(self))
+
     def _repr_mimebundle_(self, include=None, exclude=None):
         words = str(self)
         if not _in_notebook():
@@ -163,7 +166,7 @@ def audit(model, windows, pad=None):
     require(whole and windows.dim() == 2, "windows", shape, "token indices, whole numbers of shape (n, T)")
     n, T = windows.shape
     require(n >= 1 and T >= 3, "windows", shape, "at least one window of at least 3 tokens")
-    windows = windows[:8].long()
+    windows = windows[:8].long().contiguous()
     windows = windows[: n - 1] if len(windows) == T and n > 1 else windows  # n and T shall not be mistaken
     require(len(windows.unique()) >= 2, "windows", "one token only", "text with at least two different tokens")
     with evaluating(model) as device:
@@ -188,11 +191,12 @@ class _Model:
             if self.time_first is None:
                 self.time_first = self._comes_time_first(X, logits)
             return logits.reshape(T, n, -1).transpose(0, 1) if self.time_first else logits.reshape(n, T, -1)
-        if logits.dim() == 3 and logits.shape[:2] == (T, n) != (n, T):
-            return logits.transpose(0, 1)
-        required = f"of shape (n, T, q) = ({n}, {T}, q)"
-        require(logits.dim() == 3 and logits.shape[:2] == (n, T), "logits", tuple(logits.shape), required)
-        return logits
+        shape = tuple(logits.shape)
+        fits = len(shape) == 3 and shape[:2] in ((n, T), (T, n))
+        require(fits, "logits", shape, f"of shape (n, T, q) = ({n}, {T}, q)")
+        if self.time_first is None:  # decided on whole windows, which are not as many as they are long
+            self.time_first = shape[:2] != (n, T)
+        return logits.transpose(0, 1) if self.time_first else logits
 
     def _comes_time_first(self, X, logits):
         """Whether (T * n, q) is (T, n, q), as d2l's: then a change of the first window moves every n-th row."""

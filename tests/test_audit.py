@@ -4,10 +4,12 @@ import math
 
 import pytest
 import torch
+from nbformat.v4 import new_code_cell, new_notebook
 from torch import nn
 from torch.nn import functional as F
 
 import utils
+from book import ROOT
 from book.display import describe
 from utils import d2l
 
@@ -80,6 +82,17 @@ class Flattened(nn.Module):
     def forward(self, X, state=None):
         logits = self.model(X)
         return (logits.transpose(0, 1) if self.time_first else logits).reshape(-1, q), state
+
+
+class TimeFirst(nn.Module):
+    """Logits (T, n, q), as a recurrent layer gives them that is not told otherwise."""
+
+    def __init__(self, bidirectional=False):
+        super().__init__()
+        self.rnn = nn.GRU(q, q, bidirectional=bidirectional)
+
+    def forward(self, X):
+        return self.rnn(F.one_hot(X.T, q).float())[0]
 
 
 class Pairs(nn.Module):
@@ -180,6 +193,7 @@ HONEST = {
     "mean of what was read": lambda: Recurrent(nn.GRU, prepare=centred_so_far),
     "layer normalisation": lambda: Recurrent(nn.GRU, prepare=lambda E: F.layer_norm(E, E.shape[-1:])),
     "batch normalisation": Normalised,
+    "time first": TimeFirst,
     "time first, flat": lambda: Flattened(True),
     "windows first, flat": lambda: Flattened(False),
     "pairs of tokens": Pairs,
@@ -195,6 +209,7 @@ LEAKING = {  # and how far each reads ahead
     "convolution, three ahead": (lambda: Convolution(3, 3), 3),
     "attention without a mask": (lambda: Attention(ahead=T), T - 1),
     "attention, mask off by one": (lambda: Attention(ahead=1), 1),
+    "bidirectional, time first": (lambda: TimeFirst(True), 5),
     "flat, bidirectional, time first": (lambda: Flattened(True, True), 5),
     "flat, bidirectional, windows first": (lambda: Flattened(False, True), 5),
     "output[-1] added": (Summary, T - 1),
@@ -322,6 +337,20 @@ def test_what_cannot_be_tried_is_said(windows):
 def test_what_is_no_such_model_is_refused(model, given, said, windows):
     with pytest.raises(ValueError, match=said):
         utils.audit(model if isinstance(model, str) else model(), windows if given is None else given)
+
+
+@pytest.mark.parametrize("number", [1, 2, 5, 8, 12, 16])
+def test_number_of_windows_is_never_taken_for_their_length(number):
+    windows = torch.randint(1, q, (16, 12))[:number, :9]  # a part of a larger tensor
+    assert not utils.audit(TimeFirst(), windows).leaks and utils.audit(TimeFirst(True), windows).leaks
+
+
+def test_as_a_cells_last_value_it_is_words_and_a_picture(run_notebook, tmp_path):
+    setup = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom tests.test_audit import *"
+    cells = [new_code_cell(setup), new_code_cell("utils.audit(TimeFirst(), torch.randint(1, q, (4, 9)))")]
+    (output,) = run_notebook(new_notebook(cells=cells), tmp_path).cells[-1].outputs
+    assert output.data["text/plain"].startswith("No leak found") and "<pre" in output.data["text/html"]
+    assert "image/png" in output.data
 
 
 @pytest.mark.parametrize(("shape", "size"), [((4, 4), 3), ((1, 9), 1), ((30, 5), 8)])

@@ -1006,9 +1006,9 @@ deep_scores = by_design(deep_rows)
 for what in ("plain", "dropout"):
     print(f"{what}, L = 1, 2, 3")
     utils.ranking({name: v for name, v in deep_scores.items() if name.endswith(f", {what}")})
-for l, h in widest.items():
-    print(f"{l} x {h}, with and without")
-    utils.ranking({name: v for name, v in deep_scores.items() if name.startswith(f"{l} x")})
+for size in (f"{l} x {widest[l]}," for l in widest):
+    print(f"{size} with and without")
+    utils.ranking({name: v for name, v in deep_scores.items() if name.startswith(size)})
 
 # %% [markdown] lang="en" id="depth-look"
 # Dropout helps at every depth, one wide layer included. And it makes depth *free*: three narrow layers, which trail without it, draw level. More they do not: what pays is learning less by heart. The residual connection alone is not told apart from doing nothing, and beside dropout it does harm: it carries past the zeros what they were to hide.

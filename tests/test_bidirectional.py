@@ -23,13 +23,17 @@ def lesson():
     """The names of the lesson's cells, with small untrained networks in its pictures, not trained ones."""
     cells = ("directions", "backward-loop", "flip", "check-flip", "bug", "bi-rnn", "copy-weights", "run-both")
     cells += ("largest-difference", "draw-direction", "draw-layout", "cost-tools", "bytes-kept", "chain")
-    cells += ("draw-chains", "fill-data", "fill-in", "centre-scores", "train-fill-in", "tag-data", "check-tags")
-    cells += ("tagger", "tag-scores", "late-tagger", "encode-tools", "train-encoder")
+    cells += ("draw-chains", "fill-data", "fill-in", "fill-check", "centre-scores", "train-fill-in", "apart", "masked")
+    cells += ("train-two-way", "tag-data", "check-tags", "tagger", "tag-scores", "late-tagger", "encode-tools")
+    cells += ("train-encoder", "flip-within", "padded-rnn", "mistakes", "padding-test")
     lesson = run_cells(NAME, *cells)
     lesson.fillers = {name: lesson.FillIn(4, name == "bidirectional") for name in ("unidirectional", "bidirectional")}
     lesson.taggers = {name: lesson.Tagger(4, name == "bidirectional") for name in lesson.fillers}
     lesson.half, lesson.both_ways = 4, lesson.taggers["bidirectional"]
-    cells = ("fill-runs", "draw-blank", "wrong-in-windows", "train-tagger", "draw-ends", "late-runs")
+    lesson.two_way = {"joined": lesson.FillIn(5, True, 2), "apart": lesson.Apart(5, 2)}
+    lesson.late_taggers = {k: lesson.LateTagger(4, k) for k in (1, 2, 3)}
+    cells = ("fill-runs", "draw-blank", "two-way-states", "two-way-answers", "draw-two-ways", "wrong-in-windows")
+    cells += ("train-tagger", "draw-ends", "late-runs", "draw-late", "explore-layout", "draw-stream")
     return run_cells(NAME, *cells, into=lesson)
 
 
@@ -67,10 +71,8 @@ def test_values_final_states_and_all_gradients_are_torchs(lesson, Cell, their_cl
 def test_every_parameter_has_its_twin(lesson, Cell, their_class):
     """Nothing is left out of the comparison above: each of torch's parameters stands in exactly one pair."""
     theirs, ours = their_class(3, 4, 3, bidirectional=True), lesson.BiRNN(Cell, 3, 4, 4, 3)
-    named = list(lesson.named_pairs(ours, theirs))
-    for side, network in enumerate((ours, theirs)):
-        assert {id(pair[side]) for pair in named} == {id(p) for p in network.parameters()}
-        assert len(named) == len(list(network.parameters()))
+    names = [lesson.their_name(name) for name, _ in ours.named_parameters()]
+    assert sorted(names) == sorted(name for name, _ in theirs.named_parameters())
 
 
 def test_the_comparison_with_torch_notices_every_value_and_every_gradient(lesson, Cell, their_class, monkeypatch):
@@ -267,8 +269,91 @@ def test_all_blanks_at_once_are_one_blank_at_a_time(lesson, T, data):
     j, q = data.draw(st.integers(1, T - 2)), lesson.q
     model, tokens = lesson.FillIn(5, True), torch.randint(q, (T, 3))
     X = torch.nn.functional.one_hot(tokens, q).float()
-    H_f, H_b = model.past(X[:j])[1][0], model.future(X[j + 1 :].flip(0))[1][0]
+    H_f, H_b = model.rnn(X[:j])[1][0], model.rnn(X[j + 1 :])[1][1]
     torch.testing.assert_close(model(tokens)[j], model.output(torch.cat([H_f, H_b], dim=-1)))
+
+
+@settings(deadline=None, max_examples=20)
+@given(L=st.integers(1, 3), T=st.integers(4, 8), data=st.data())
+def test_only_the_joined_stack_lets_the_blank_in(lesson, L, T, data):
+    """At an inner place; every other place moves the answer of all three."""
+    j, s = (data.draw(st.integers(2, T - 1)) for _ in range(2))
+    tokens, kinds = (
+        torch.randint(lesson.q, (T, 2)),
+        (lesson.FillIn(6, True, L), lesson.Apart(6, L), lesson.Masked(6, L)),
+    )
+    for model in kinds:
+        assert model(tokens).shape == (T, 2, lesson.q)
+        moved = lesson.scores_move(model, tokens, s, j) > 0
+        assert moved == (s != j or (L > 1 and model is kinds[0]))
+
+
+def test_masked_answers_are_those_of_one_blank_at_a_time(lesson):
+    model, tokens = lesson.Masked(5, 2), torch.randint(lesson.q, (6, 3))
+    for j in range(6):
+        hidden = tokens.clone()
+        hidden[j] = lesson.q
+        H, _ = model.rnn(torch.nn.functional.one_hot(hidden, lesson.q + 1).float())
+        torch.testing.assert_close(model(tokens)[j], model.output(H[j]))
+
+
+def test_one_layer_apart_is_one_layer_joined(lesson):
+    joined, apart, tokens = lesson.FillIn(5, True), lesson.Apart(5, 1), torch.randint(lesson.q, (7, 2))
+    for rnn, suffix in zip(apart.rnn, ("", "_reverse"), strict=True):
+        rnn.load_state_dict({name: getattr(joined.rnn, name + suffix) for name in rnn.state_dict()})
+    apart.output = joined.output
+    torch.testing.assert_close(apart(tokens), joined(tokens))
+
+
+@pytest.mark.parametrize("network", ["joined", "apart"])
+def test_two_way_picture_lights_what_moves(lesson, network):
+    """Layer 1: one side each; layer 2: everything where the directions are joined. And the frames say it."""
+    model, text, place = lesson.two_way[network], "the time", 5
+    tokens = torch.tensor([[lesson.characters.index(c)] * 2 for c in text])
+    states = lesson.all_states(model, torch.nn.functional.one_hot(tokens, lesson.q).float())
+    wanted = model.states(torch.nn.functional.one_hot(tokens, lesson.q).float())
+    for ours, theirs in zip(states[-2:], wanted, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    figure, table = lesson.draw_two_ways(network, text, place, 16)
+    (ax,) = figure.axes
+    pixels = ax.images[0].get_array()  # (4, T, 3)
+    orange = [[bool(p[0] > p[2] + 0.05) for p in row] for row in pixels]
+    before, after = [t < 4 for t in range(8)], [t > 4 for t in range(8)]
+    right, left = [not b for b in before], [not a for a in after]
+    assert orange == [right, left, *([8 * [True]] * 2 if network == "joined" else [right, left])]
+    title = ax.texts[-1].get_text()
+    assert ("a leak" in title) == (network == "joined") and title.startswith("x_5")
+    P = model(tokens)[4, 0].softmax(dim=0)
+    (both, *_) = rows_of(table.data)
+    shown = lesson.characters[P.argmax()].replace(" ", "␣")
+    assert both[:2] == ["both", f"{shown} {P.max():.2f}"]
+    figure, table = lesson.draw_two_ways(network, text, place, 8 + 3)
+    assert figure.axes[0].texts[-1].get_text() == "on the way"
+    assert [row[1] == "not yet" for row in rows_of(table.data)] == [True, True, False], "from the right it is shorter"
+
+
+def test_two_way_picture_at_odd_places_and_texts(lesson):
+    for network in lesson.two_way:
+        for text, place, steps in (("ab", 1, 0), ("A, b?", 32, 64), (32 * "x", 32, 30), ("the time", 8, 3)):
+            lesson.draw_two_ways(network, text, place, steps)
+        for text in ("", "a", "café", 33 * "a", "x2"):
+            with pytest.raises(ValueError, match="text must be 2 to 32 letters"):
+                lesson.draw_two_ways(network, text, 1, 5)
+
+
+def test_sides_alone_are_the_output_layer_with_the_other_half_zero(lesson):
+    H = torch.randn(3, 2, 10)
+    both, left, right = lesson.one_sided(H).split(2, dim=1)
+    assert torch.equal(both, H) and torch.equal(left + right, H)
+    assert not left[..., 5:].any() and not right[..., :5].any()
+
+
+def test_the_joined_stack_learns_to_read_the_answer(lesson):
+    """With a few minibatches it is better on held-out text than an honest network ever will be."""
+    utils.seed_everything(0)
+    for build, least, most in ((lambda: lesson.FillIn(24, True, 2), 1, 1.6), (lambda: lesson.Apart(24, 2), 4, 27)):
+        *_, (_, _, held_out) = lesson.train_two_way(build(), num_records=3)
+        assert least <= held_out < most
 
 
 def test_held_out_text_is_not_in_the_training_windows(lesson):
@@ -453,6 +538,23 @@ def test_a_late_tagger_without_delay_is_the_tagger_and_none_has_more_parameters(
     assert lesson.num_parameters(lesson.LateTagger(6, 3)) == lesson.num_parameters(tagger)
 
 
+def test_stream_shows_only_what_can_have_been_answered(lesson):
+    text = "thenextday"
+    for k, step in ((0, 3), (2, 1), (2, 7), (3, 10), (3, 99)):
+        (ax,) = lesson.draw_stream(text, step, k).axes
+        late, both = map(heights_of, ax.collections)
+        done = min(step, 10 + k) - k
+        assert [height > 0 for height in late] == [t < done for t in range(10)]
+        assert all(height > 0 for height in both) == (step >= 10) == any(both)
+        model = lesson.late_taggers.get(k, lesson.taggers["unidirectional"])
+        P = model(lesson.without_spaces(text)[0][:, None])[:, 0].softmax(dim=1)[:, 1]
+        assert late[: max(0, done)] == pytest.approx(P.tolist()[: max(0, done)])
+        assert f"answered: {max(0, done)}" in ax.get_title()
+    for letters in ("", "café", "a" * 41):
+        with pytest.raises(ValueError, match="letters must be 1 to 40 letters a to z"):
+            lesson.draw_stream(letters, 5, 2)
+
+
 def test_starts_differ_and_are_the_same_for_every_network(lesson):
     """Of each start both networks see the same minibatches, and other starts see others; a start can be repeated."""
     seen = {}
@@ -518,6 +620,83 @@ def test_final_states_name_both_ends_and_output_minus_one_only_the_last(lesson):
     assert min(lesson.train_encoder(ends, marked=False, num_minibatches=80)) > 0.95
     first, last = lesson.train_encoder(trap, marked=False, num_minibatches=80)
     assert first < 0.3 and last > 0.95
+
+
+# ------------------------------------------------------------------------------------------------------------ padding
+
+
+@settings(deadline=None, max_examples=25)
+@given(L=st.integers(1, 3), lengths=st.lists(st.integers(1, 7), min_size=1, max_size=5))
+def test_padded_layer_is_torchs_packed_one(lesson, Cell, their_class, L, lengths):
+    """Outputs, final states and all gradients, unsorted lengths, whatever stands in the padding."""
+    pack, unpack = nn.utils.rnn.pack_padded_sequence, nn.utils.rnn.pad_packed_sequence
+    theirs = their_class(3, 4, L, bidirectional=True).double()
+    ours, lengths = lesson.PaddedBiRNN(Cell, 3, 4, 4, L).double(), torch.tensor(lengths)
+    lesson.copy_weights(ours, theirs)
+    X, twin = (torch.randn(int(max(lengths)), len(lengths), 3).double() for _ in range(2))
+    twin.copy_(X)
+    X.requires_grad_(), twin.requires_grad_()
+    H, finals = ours(X, lengths)
+    packed, state = theirs(pack(twin, lengths, enforce_sorted=False))
+    pairs = [(H, unpack(packed)[0])]
+    finals = [torch.stack(parts) for parts in zip(*map(tensors, finals), strict=True)]
+    pairs += list(zip(finals, tensors(state), strict=True))
+    for side in (0, 1):
+        sum(i * pair[side].square().sum() for i, pair in enumerate(pairs, start=1)).backward()
+    pairs += [(X.grad, twin.grad)]
+    pairs += [(p.grad, getattr(theirs, lesson.their_name(name)).grad) for name, p in ours.named_parameters()]
+    for a, b in pairs:
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
+
+
+def test_test_of_padding_catches_the_wrong_and_passes_the_right(lesson):
+    for name, summary in lesson.summaries.items():
+        longest, shorter = lesson.padding_moves(summary, lesson.batch, lesson.targets, lesson.lengths)
+        assert longest < 1e-5 and (shorter > 0.01) == name.startswith("wrong"), name
+
+
+def test_loss_over_the_real_steps_is_cross_entropy_with_ignore_index(lesson):
+    losses = lesson.losses(lesson.batch, lesson.targets, lesson.lengths)
+    assert (losses > 0).sum() == 10
+    O = lesson.W(lesson.encoder(lesson.batch, lesson.lengths)[0])
+    Y = lesson.targets.clone()
+    Y[4:, 1] = -100
+    mean = torch.nn.functional.cross_entropy(O.flatten(0, 1), Y.flatten())
+    assert mean.item() == pytest.approx(losses.sum().item() / 10)
+
+
+def test_what_the_exam_says_of_lengths_6_and_4():
+    """One layer. Changes of inputs, padding included, tell what each of them has read."""
+    rnn, lengths = nn.GRU(3, 4, bidirectional=True), torch.tensor([6, 4])
+    X = torch.randn(6, 2, 3)
+
+    def found(X, packed):
+        if packed:
+            H, h_n = rnn(nn.utils.rnn.pack_padded_sequence(X, lengths))
+            H, _ = nn.utils.rnn.pad_packed_sequence(H)
+        else:
+            H, h_n = rnn(X)
+        return {"last": H[-1], "forward": H[-1, :, :4], "backward": H[-1, :, 4:], "-2": h_n[-2], "-1": h_n[-1]}, H
+
+    def read(name, i, packed):
+        steps = set()
+        for t in range(6):
+            changed = X.clone()
+            changed[t, i] += 1
+            if not torch.equal(found(changed, packed)[0][name][i], found(X, packed)[0][name][i]):
+                steps.add(t + 1)
+        return steps
+
+    all_six, first_four = set(range(1, 7)), set(range(1, 5))
+    for packed in (True, False):
+        assert [read(name, 0, packed) for name in ("-2", "-1", "forward")] == 3 * [all_six]
+        assert read("backward", 0, packed) == {6}
+    (values, H), (naive, _) = found(X, True), found(X, False)
+    assert not values["last"][1].any() and naive["last"][1].any()
+    assert read("-2", 1, True) == read("-1", 1, True) == first_four
+    assert torch.equal(values["-2"][1], H[3, 1, :4]) and torch.equal(values["-1"], H[0, :, 4:])
+    assert read("-2", 1, False) == read("forward", 1, False) == read("-1", 1, False) == all_six
+    assert read("backward", 1, False) == {6}, "one step of padding and nothing else"
 
 
 def test_exercises_expect_what_the_lessons_own_code_gives(lesson):
@@ -594,7 +773,7 @@ def test_waiting_for_three_letters_is_not_told_apart_from_two_directions():
     assert min(f1["both directions"]) > max(f1["k = 0"]) + 0.1, "far better at every start"
     assert max(f1["k = 6"]) < min(f1["k = 3"]), "too late is no good either, in this training"
     assert max(f1["k = 3"]) >= min(f1["both directions"]), "not told apart"
-    shown = stored(NAME, "late-runs")
+    shown = stored(NAME, "late-ranking")
     apart, not_apart = re.search("^told apart: +(.*)\nnot told apart: (.*)$", shown, re.M).groups()
     assert "both directions before k = 2" in apart and "k = 3 before k = 6" in apart
     assert "both directions and k = 3" in not_apart
@@ -628,8 +807,26 @@ def test_what_the_one_vector_is_good_for(lesson):
     for name, *texts in rows:
         ranges = [(100 * min(right[name, letter]), 100 * max(right[name, letter])) for letter in letters]
         assert texts == [f"{low:.0f} to {high:.0f} %" for low, high in ranges]
-    here = {name: [int(x) for x in re.findall(r"(\d+)%", shown.split(f"here: {name}")[1])[:3]] for name in (h_n, trap)}
-    assert here[h_n][:2] == [100, 100] and here[trap][0] < 25 and here[trap][1] == 100
+
+
+def test_what_leaks_on_the_page_is_the_joined_stack_alone():
+    rows = {name: moves for name, *moves in rows_of(stored(NAME, "deep-table"))}
+    assert rows["apart"] == rows["masked"] == 3 * ["0.000"]
+    assert rows["joined"][0] == "0.000" and min(map(float, rows["joined"][1:])) > 0.005
+    perplexity = {
+        name: float(x) for name, x in re.findall(r"(\w+): held-out perplexity (\S+),", stored(NAME, "two-way-race"))
+    }
+    assert perplexity["joined"] == 1 and 2.2 < perplexity["apart"] < 4, "as the prose says"
+
+
+def test_guesses_on_the_page_have_the_answers_that_the_prose_explains():
+    assert "It is: [2, 3, 4, 5, 6]." in stored(NAME, "bug")
+    assert "It is: yes." in stored(NAME, "deep-blank")
+    assert "It is: k = 3." in stored(NAME, "draw-late")
+    page = stored(NAME, "padding-test")
+    assert "It is: zeros." in page
+    for name, longest, shorter in rows_of(page):
+        assert longest == "0.000" and (float(shorter) > 0.01) == name.startswith("wrong")
 
 
 def test_cost_of_one_layer_doubles_and_further_layers_cost_more():

@@ -224,13 +224,21 @@ def test_lesson_1_as_a_reader_tries_it(lesson):
 @alone
 def test_lesson_2_as_a_reader_tries_it(lesson):
     page = lesson("02_stacked_from_scratch", "zh")
-    reach = output_of(page, "draw_reach,")
-    figure = reach.locator("img")
-    check_redraws(page, [reach.get_by_role("slider", name="layers")], at_most=5)
+    fade = output_of(page, "draw_fade,")
+    figure = fade.locator("img")
+    check_redraws(page, [fade.get_by_role("slider", name="layers")], at_most=5)
     before = figure.get_attribute("src")
-    reach.get_by_role("checkbox").check()
+    fade.get_by_role("checkbox", name="residual").check()
     wait_for(lambda: figure.get_attribute("src") != before, 5)
-    reach.screenshot(path=ARTIFACTS / "reach.png")
+    fade.screenshot(path=ARTIFACTS / "fade.png")
+
+    cell = output_of(page, "draw_cell,")
+    check_redraws(page, [cell.get_by_role("slider", name=name) for name in ("step", "unit")], at_most=5)
+    type_into(cell, "the time traveller laughed")
+    cell.get_by_role("textbox").last.fill("été")
+    page.keyboard.press("Tab")
+    cell.get_by_text("line must be 1 to 40 letters a to z and spaces").wait_for(timeout=5000)
+    cell.screenshot(path=ARTIFACTS / "cell.png")
 
 
 class PlaygroundOnPage:
@@ -515,7 +523,17 @@ def test_lesson_5_as_a_reader_tries_it(lesson):
         blank.get_by_text(message).wait_for()
     assert blank.locator("img").get_attribute("src") == before, "a bad text must not lose the last good figure"
     blank.screenshot(path=ARTIFACTS / "blank.png")
-    type_into(output_of(page, "draw_ends,"), "thenextday")
+    two_ways = output_of(page, "draw_two_ways,")
+    sliders = [two_ways.get_by_role("slider", name=name, exact=True) for name in ("place", "steps")]
+    check_redraws(page, sliders, at_most=5)
+    two_ways.get_by_text("b 1.00").wait_for()  # the joined network has read it
+    two_ways.locator("select").select_option("apart")
+    type_into(two_ways, "he swept zack into the past")
+    two_ways.screenshot(path=ARTIFACTS / "two_ways.png")
+    stream = output_of(page, "draw_stream,")
+    type_into(stream, "thenextday")
+    check_redraws(page, [stream.get_by_role("slider", name=name, exact=True) for name in ("step", "k")], at_most=5)
+    stream.screenshot(path=ARTIFACTS / "stream.png")
 
 
 def guess_curve(page):

@@ -176,12 +176,12 @@ utils.guess(
 # %% [markdown] lang="en" id="deep-text"
 # ## The layer, and a stack of them
 #
-# Both directions side by side are one bidirectional layer. In a **deep** bidirectional network the next layer reads *both* halves, in both of its directions. (Right wherever an output may know all inputs; for blanks it is not, as *Use 1* will show.) **Predict:** how many numbers does layer 2 read per time step if $d = 3$, $h_f = 5$, $h_b = 2$?
+# Both directions side by side are one bidirectional layer. In a **deep** bidirectional network the next layer reads *both* halves, in both of its directions. (May such a stack be read beside a blank, too? *Use 1* will ask.) **Predict:** how many numbers does layer 2 read per time step if $d = 3$, $h_f = 5$, $h_b = 2$?
 
 # %% [markdown] lang="zh" id="deep-text"
 # ## 双向层，以及层的堆叠
 #
-# 两个方向并排，就是一个双向层。在**深度**双向网络中，下一层的两个方向都要读取这**两半**。（如果每个输出都可以知道全部输入，这样没有问题；填空时却不行，见“用途一”。）**猜一猜：** 设 $d = 3$，$h_f = 5$，$h_b = 2$，第 2 层在每个时间步读取多少个数？
+# 两个方向并排，就是一个双向层。在**深度**双向网络中，下一层的两个方向都要读取这**两半**。（这样的堆叠也能用来填空吗？“用途一”会问到。）**猜一猜：** 设 $d = 3$，$h_f = 5$，$h_b = 2$，第 2 层在每个时间步读取多少个数？
 
 # %% id="bi-rnn"
 class BiRNN(nn.Module):
@@ -790,12 +790,12 @@ for sentence, letter in asked.items():
 utils.table(["text", "missing", *fillers, "in the training text"], rows)
 
 # %% [markdown] lang="en" id="deep-blank-text"
-# ### A second layer lets the answer in
+# ### A second layer
 #
 # So far each direction has one layer. `FillIn` takes `num_layers`, and our check takes any network. **Guess:** with *two* layers, read at $j - 1$ and $j + 1$ as before, does the hidden character move its own scores?
 
 # %% [markdown] lang="zh" id="deep-blank-text"
-# ### 加一层，答案就漏了进来
+# ### 再加一层
 #
 # 到现在为止，每个方向只有一层。`FillIn` 和 `nn.GRU` 一样有参数 `num_layers`，我们的检查对任何网络都适用。**猜一猜：** 换成**两层**，仍然读 $j - 1$ 和 $j + 1$ 处的隐状态，改动被挖掉的字符，它自己的得分会变吗？
 
@@ -862,6 +862,7 @@ class Masked(nn.Module):
         return self.output(H.unflatten(1, (T, n))[j, j])  # (T, n, 2h): step j of copy j
 
 # %% id="deep-table"
+utils.seed_everything(0)
 kinds = {
     "joined": lambda L: FillIn(16, True, L),
     "apart": lambda L: Apart(16, L),
@@ -963,8 +964,8 @@ def answers(model, states, j, done):
 def draw_two_ways(network, text, place, steps):
     """Draw the states that two cursors have computed, and which of them move with a letter."""
     text = re.sub(r"[^\w]+", " ", text.lower())
-    allowed = 2 <= len(text) <= 28 and set(text) <= set(characters)
-    utils.require(allowed, "text", text, "2 to 28 letters a to z and spaces")
+    allowed = 2 <= len(text) <= 32 and set(text) <= set(characters)
+    utils.require(allowed, "text", text, "2 to 32 letters a to z and spaces")
     T, model, j = len(text), two_way[network], min(place, len(text)) - 1
     tokens = torch.tensor([characters.index(c) for c in text])[:, None].repeat(1, 2)  # (T, 2)
     tokens[j, 1] = (tokens[j, 1] + 1) % q  # the same text with another letter at j
@@ -976,7 +977,7 @@ def draw_two_ways(network, text, place, steps):
     share = torch.where(moved > 1e-6, 0.4 + 0.6 * moved.clamp(max=1), 0)[..., None]
     colours = torch.where(done[..., None], plain + share * (orange - plain), 1)
     fig, ax = utils.new_figure(8.4, 2.9, bare=True)
-    ax.imshow(colours, aspect="auto", origin="lower", extent=(-0.5, T - 0.5, -0.5, 3.5))
+    ax.imshow(colours.numpy(), aspect="auto", origin="lower", extent=(-0.5, T - 0.5, -0.5, 3.5))
     ax.hlines([0.5, 1.5, 2.5], -0.5, T - 0.5, color="white", linewidth=[3, 8, 3])
     for row, name in enumerate(("layer 1 →", "layer 1 ←", "layer 2 →", "layer 2 ←")):
         ax.annotate(name, (-0.8, row), ha="right", va="center")
@@ -997,8 +998,8 @@ utils.explore(
     play="steps",
     network=widgets.Dropdown(options=list(two_way), value="joined", description="network"),
     text=widgets.Text("he swept back into the past", description="text"),
-    place=widgets.IntSlider(10, min=1, max=28, description="place"),
-    steps=widgets.IntSlider(54, min=0, max=56, description="steps"),
+    place=widgets.IntSlider(10, min=1, max=32, description="place"),
+    steps=widgets.IntSlider(54, min=0, max=64, description="steps"),
 )
 
 # %% [markdown] lang="en" id="tag-text"
@@ -1222,12 +1223,12 @@ utils.guess(
 utils.ranking(late_f1, lower_is_better=False)
 
 # %% [markdown] lang="en" id="late-look"
-# So what the second direction brought was the next few letters, and one direction that waits has those as well. But $k$ must be chosen: at 2 there is less to see, and at 6 so short a training ends lower again, for the letter has to be carried on through six more steps.
+# So what the second direction brought was the next few letters, and one direction that waits has those as well. But $k$ must be chosen: at 2 there is less to see, and at 6 so short a training ends lower again, perhaps because the letter has to be carried on through six more steps.
 #
 # And the rival can **stream**. Three late taggers are trained here for a moment; move `step` and `k`: answers follow $k$ letters behind, and the two directions are silent until the text is complete.
 
 # %% [markdown] lang="zh" id="late-look"
-# 可见第二个方向带来的，就是后面那几个字母，而单向网络只要肯等，同样看得到。不过 $k$ 要选好：$k = 2$ 时看得不够；$k = 6$ 时要把待标的字母再带上六步，这么短的训练学得不够好。
+# 可见第二个方向带来的，就是后面那几个字母，而单向网络只要肯等，同样看得到。不过 $k$ 要选好：$k = 2$ 时看得不够；$k = 6$ 时，这么短的训练又差了一些，也许是因为要把待标的字母再带上六步。
 #
 # 这个对手还能**边读边答**。下面简短地训练三个晚答的网络。移动 `step` 和 `k`：答案晚 $k$ 个字母跟上，双向网络则要等整段文本到齐才开口。
 
@@ -1391,15 +1392,15 @@ class PaddedBiRNN(BiRNN):
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 utils.seed_everything(0)
-lengths, close = torch.tensor([4, 6, 1, 5]), torch.testing.assert_close
+unsorted, close = torch.tensor([4, 6, 1, 5]), torch.testing.assert_close
 for Cell, their_class in ((nn.GRUCell, nn.GRU), (nn.LSTMCell, nn.LSTM)):
     theirs = their_class(3, 4, num_layers=2, bidirectional=True)
     ours = PaddedBiRNN(Cell, 3, 4, 4, num_layers=2)
     copy_weights(ours, theirs)
-    X = torch.randn(6, 4, 3)  # (T, n, d)
-    H, finals = ours(X, lengths)
+    batch = torch.randn(6, 4, 3)  # (T, n, d)
+    H, finals = ours(batch, unsorted)
     H_n = torch.stack([hidden(state) for state in finals])  # (2 L, n, h)
-    their_H, state = theirs(pack_padded_sequence(X, lengths, enforce_sorted=False))
+    their_H, state = theirs(pack_padded_sequence(batch, unsorted, enforce_sorted=False))
     their_H, _ = pad_packed_sequence(their_H)
     close(H, their_H)
     close(H_n, hidden(state))
@@ -1429,7 +1430,8 @@ print("lengths 4, 6, 1, 5: outputs, final states and all gradients are those of 
 
 # %% id="mistakes"
 utils.seed_everything(0)
-lengths, X, Y = torch.tensor([6, 4]), torch.randn(6, 2, 3), torch.randint(5, (6, 2))
+lengths = torch.tensor([6, 4])
+batch, targets = torch.randn(6, 2, 3), torch.randint(5, (6, 2))
 encoder, W = PaddedBiRNN(nn.GRUCell, 3, 4, 4), nn.Linear(8, 5)
 naive = BiRNN(nn.GRUCell, 3, 4, 4)
 naive.load_state_dict(encoder.state_dict())
@@ -1462,8 +1464,9 @@ def padding_moves(summary, X, Y, lengths):
 
 rows = []
 for name, summary in summaries.items():
-    rows.append([name, *(f"{moved:.3f}" for moved in padding_moves(summary, X, Y, lengths))])
-last = encoder(X, lengths)[0][-1, 1]  # what the packed layer gives, too
+    moves = padding_moves(summary, batch, targets, lengths)
+    rows.append([name, *(f"{moved:.3f}" for moved in moves)])
+last = encoder(batch, lengths)[0][-1, 1]  # what the packed layer gives, too
 utils.guess(
     "lengths 6 and 4, packed: what is output[-1] of the shorter sequence?",
     "zeros" if not last.any() else "its final states",

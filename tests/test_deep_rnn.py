@@ -1,6 +1,8 @@
 """If this fails, a reader of lesson 1 sizes, wires or computes a deep RNN wrongly."""
 
+import html
 import json
+import re
 import statistics
 import time
 
@@ -193,6 +195,26 @@ def test_the_recorded_trainings_are_those_of_the_lessons_cells():
     assert large[4] < small[4], "enlarged weights are used where the row says so"
 
 
+def test_the_guesses_answers_are_what_the_lesson_computes(lesson):
+    """What is behind each question on the page: layer 2's count, the rounds, the gradient's share, the last depth."""
+
+    def counts(**sizes):
+        return rows(lesson.shape_table("LSTM", **{"L": 2, "h": 64, "d": 28} | sizes))["parameters"][1]
+
+    unchanged = [name for name, other in (("L", 3), ("h", 72), ("d", 30)) if counts(**{name: other}) == counts()]
+    assert unchanged == ["L", "d"] and "It is: L, T and d." in words_of("guess-sliders")
+    assert f"It is {len(list(lesson.rounds(3, 6)))}." in words_of("guess-rounds")
+    answer = float(re.search(r"It is (0\.\d+)\.", words_of("guess-gradient"))[1])
+    low, high = rows_of(stored(NAME, "guess-gradient"))[-1][-1].split(" to ")
+    assert 0.98 * float(low) <= answer <= 1.02 * float(high)
+    assert "It is: four layers." in words_of("guess-depth")
+
+
+def words_of(cell_id):
+    """What a stored page says behind a question."""
+    return html.unescape(stored(NAME, cell_id))
+
+
 def test_the_lesson_ranks_only_what_the_ranking_tells_apart():
     told = stored(NAME, "depth-result")
     small, large = told.partition("enlarged (")[::2]
@@ -206,7 +228,7 @@ def test_the_lesson_ranks_only_what_the_ranking_tells_apart():
 
 def test_stored_gradients_fade_along_the_layers_by_the_factors_of_the_prose():
     a_layer = {"RNN": 3**-0.5, "GRU": 3**-0.5 / 2, "LSTM": 3**-0.5 / 4}
-    rows = rows_of(stored(NAME, "gradient-depth"))
+    rows = rows_of(stored(NAME, "guess-gradient"))
     assert [row[:2] for row in rows] == [[cell, "1"] for cell in a_layer]
     for cell, _, *shares in rows:
         for further_layers, share in zip((1, 3), shares, strict=True):

@@ -188,7 +188,8 @@ weights = {  # W_xh, W_hh, b_h
     2: ([[1.0, 2.0], [1.0, 0.0]], [[0.0, 1.0], [0.5, -1.0]], [[0.2, 0.0]]),
 }
 
-# %% id="by-hand"
+# %% tags=["hide-input"] id="by-hand"
+# the solution, as one writes it
 from IPython.display import Math, display
 
 def matrix(A):
@@ -269,7 +270,7 @@ draw_graph(L=2, T=4)
 #
 # The plain recurrent layer (**RNN**) computes one sum of two products and a bias. A **GRU** (gated recurrent unit) computes three, for two **gates** (numbers between 0 and 1 that say how much passes) and a candidate for the new state;
 # an **LSTM** (long short-term memory) computes four, for three gates and a candidate for its memory. Each sum has weights of its own, so the matrices are three and four times as wide; [lesson 2](02_stacked_from_scratch.ipynb) builds both.
-# PyTorch counts $h$ more per sum, for its second bias: see the last row of the table below. **Predict** before you move anything: which of the sliders `L`, `T`, `h`, `d` leave the number of parameters of layer 2 unchanged?
+# PyTorch counts $h$ more per sum, for its second bias (last row of the table). **Predict:** which of the sliders `L`, `T`, `h`, `d` leave the number of parameters of layer 2 unchanged?
 
 # %% [markdown] lang="zh" id="count-text"
 # 第 $l$ 层有多少个数要学？记该层的输入数为 $\mathrm{in}$（第 1 层是 $d$，其余各层是 $h$）：
@@ -278,7 +279,16 @@ draw_graph(L=2, T=4)
 #
 # 普通的循环层（**RNN**）只算一个和：两个乘积加一个偏置。门控循环单元（gated recurrent unit，**GRU**）要算三个这样的和：两个**门**（0 与 1 之间的数，决定放行多少）和一个候选隐状态；
 # 长短期记忆网络（long short-term memory，**LSTM**）要算四个：三个门和一个候选记忆元。每个和都有自己的权重，所以矩阵的宽度分别是原来的三倍和四倍（[第 2 课](02_stacked_from_scratch.ipynb)会亲手实现这两种层）。
-# PyTorch 有第二个偏置，每个和要多出 $h$ 个参数（见下表的最后一行）。拖动之前先**猜一猜**：`L`、`T`、`h`、`d` 这几个滑块中，哪些不会改变第 2 层的参数量？
+# PyTorch 有第二个偏置，每个和要多出 $h$ 个参数（表的最后一行）。**猜一猜：** `L`、`T`、`h`、`d` 这几个滑块中，哪些不会改变第 2 层的参数量？
+
+# %% tags=["hide-input"] id="guess-sliders"
+# the guess; the sliders below show it
+utils.guess(
+    "the sliders that leave the number of parameters of layer 2 unchanged",
+    "L, T and d",
+    choices=("T only", "L and T", "L, T and d", "none of them"),
+    because="Layer 2 has h (h + h + 1) of them: it reads h states, and serves every time step.",
+)
 
 # %% tags=["hide-input"] id="shape-table"
 SUMS = {"RNN": 1, "GRU": 3, "LSTM": 4}
@@ -321,21 +331,19 @@ utils.explore(
 )
 
 # %% [markdown] lang="en" id="graph-look"
-# For layer 2 only `h` matters. `T` changes no number of parameters at all: the same layer serves every time step. `L` adds columns to the table and leaves the other layers alone. `d` reaches layer 1 (and the output layer, because the table sets $q = d$,
-# as for a network that reads characters and predicts characters). `h` reaches everything, and from layer 2 on the parameters grow with about its square.
+# `L` adds columns to the table and leaves the other layers alone; `d` reaches layer 1 (and the output layer, because the table sets $q = d$). `h` reaches everything, and from layer 2 on the parameters grow with about its square.
 #
 # ## In which order?
 #
-# Our loop went through time, and at each time step upwards through the layers. The equation asks for less: $\mathbf{H}_t^{(l)}$ needs exactly two states, $\mathbf{H}_t^{(l-1)}$ and
-# $\mathbf{H}_{t-1}^{(l)}$, and may be computed as soon as these are there. **Predict:** $L = 3$ layers and $T = 6$ time steps make 18 states. If any number of
+# Our loop went through time, and at each time step upwards through the layers. The equation asks for less: $\mathbf{H}_t^{(l)}$ needs $\mathbf{H}_t^{(l-1)}$ and $\mathbf{H}_{t-1}^{(l)}$, and may be computed as soon as these are there. **Predict:** $L = 3$ layers and $T = 6$ time steps make 18 states. If any number of
 # ready states could be computed at the same time, how many rounds would it take?
 
 # %% [markdown] lang="zh" id="graph-look"
-# 对第 2 层来说，只有 `h` 有影响。`T` 完全不影响参数量：所有时间步共用同一层。`L` 只给表格增加列，不改变其他各层。`d` 影响第 1 层（也影响输出层，因为表中取 $q = d$：读入字符、预测字符的网络正是如此）。`h` 影响每一层；从第 2 层起，参数量大致随 $h$ 的平方增长。
+# `L` 只给表格增加列，不改变其他各层；`d` 影响第 1 层（也影响输出层，因为表中取 $q = d$）。`h` 影响每一层；从第 2 层起，参数量大致随 $h$ 的平方增长。
 #
 # ## 按什么顺序计算？
 #
-# 我们的循环沿时间前进，在每个时间步再自下而上逐层计算。公式的要求其实没有这么严：$\mathbf{H}_t^{(l)}$ 只需要两个状态，即 $\mathbf{H}_t^{(l-1)}$ 和 $\mathbf{H}_{t-1}^{(l)}$，这两个一旦齐备，就可以算它。**猜一猜：** $L = 3$ 层、$T = 6$ 个时间步共有 18 个状态。如果凡是具备条件的状态都能同时计算，一共需要几轮？
+# 我们的循环沿时间前进，在每个时间步再自下而上逐层计算。公式的要求其实没有这么严：$\mathbf{H}_t^{(l)}$ 只需要 $\mathbf{H}_t^{(l-1)}$ 和 $\mathbf{H}_{t-1}^{(l)}$，这两个一旦齐备，就可以算它。**猜一猜：** $L = 3$ 层、$T = 6$ 个时间步共有 18 个状态。如果凡是具备条件的状态都能同时计算，一共需要几轮？
 
 # %% id="wavefront"
 def needs(l, t):
@@ -351,15 +359,22 @@ def rounds(L, T):
         yield ready
         known, todo = known | ready, todo - ready
 
+# %% tags=["hide-input"] id="guess-rounds"
+# the guess, and what `rounds` says
 sizes = [len(ready) for ready in rounds(L=3, T=6)]
-print(sizes, "states in each of", len(sizes), "rounds")
+utils.guess(
+    "rounds that the 18 states take",
+    len(sizes),
+    between=(0, 20),
+    because=f"T + L - 1: so many states are ready in each of them: {', '.join(map(str, sizes))}.",
+)
 
 # %% [markdown] lang="en" id="wavefront-text"
-# $T + L - 1$ rounds instead of $T \cdot L$: the states with the same $l + t$ lie on a diagonal, the **wavefront**, and do not need each other. Does the order matter for the numbers? Let us compute the network from above twice more,
+# The states with the same $l + t$ lie on a diagonal, the **wavefront**, and do not need each other: so $T + L - 1$ rounds do, instead of $T \cdot L$. Does the order matter for the numbers? Let us compute the network from above twice more,
 # once diagonal by diagonal and once layer by layer.
 
 # %% [markdown] lang="zh" id="wavefront-text"
-# 只需 $T + L - 1$ 轮，而不是 $T \cdot L$ 轮：$l + t$ 相同的状态位于同一条对角线上，互不依赖，这条对角线叫作**波前**（wavefront）。计算顺序会影响数值吗？我们把上面的网络再算两遍：一遍沿对角线逐条计算，一遍逐层计算。
+# $l + t$ 相同的状态位于同一条对角线上，互不依赖，这条对角线叫作**波前**（wavefront）：所以只需 $T + L - 1$ 轮，而不是 $T \cdot L$ 轮。计算顺序会影响数值吗？我们把上面的网络再算两遍：一遍沿对角线逐条计算，一遍逐层计算。
 
 # %% id="orders"
 by_wavefront, by_layer = borders(X, L, h), borders(X, L, h)
@@ -422,17 +437,17 @@ utils.explore(draw_walk, play="step", order=order, step=step)
 # %% [markdown] lang="en" id="chain-text"
 # ## What depth costs
 #
-# Depth has two prices. Each further layer adds work and parameters: the first table times one minibatch, forward (the outputs) and backward (the gradients), with $h = 128$ at every depth. And the longest chain of states from $\mathbf{X}_1$ to $\mathbf{O}_T$, each needing the one before,
-# grows from $T$ to $T + L - 1$. Not by much; but the gradients run back along it, and every link multiplies. **Predict:** how much of the gradient $\partial \mathbf{H}_T^{(L)} / \partial \mathbf{X}_T$, straight down through the layers, is left with four layers instead of one?
-# The second table has its size before training, with one layer as 1, the lowest and the highest of five random starts.
+# Depth has two prices. Each further layer adds work and parameters: the table times one minibatch, forward (the outputs) and backward (the gradients), with $h = 128$ at every depth. And the longest chain of states from $\mathbf{X}_1$ to $\mathbf{O}_T$, each needing the one before,
+# grows from $T$ to $T + L - 1$. Not by much; but the gradients run back along it, and every link multiplies. **Predict:** in an LSTM before training, how much of the gradient $\partial \mathbf{H}_T^{(L)} / \partial \mathbf{X}_T$, straight down through the layers, is left with four layers instead of one?
 
 # %% [markdown] lang="zh" id="chain-text"
 # ## 深度的代价
 #
-# 深度有两种代价。其一，每多一层，就多一份计算量和参数：第一个表取一个小批量，测量前向传播（算输出）加反向传播（算梯度）的时间，各种深度都用 $h = 128$。其二，从 $\mathbf{X}_1$ 到 $\mathbf{O}_T$，状态一个依赖一个，最长的链从 $T$ 增长到 $T + L - 1$。
-# 链没有长多少，但梯度要沿着它传回来，每一环都要做一次乘法。**猜一猜：** 梯度 $\partial \mathbf{H}_T^{(L)} / \partial \mathbf{X}_T$ 自上而下穿过各层，四层时剩下单层时的几成？第二个表给出训练之前它的大小，以单层为 1，列出五个随机起点中的最小值和最大值。
+# 深度有两种代价。其一，每多一层，就多一份计算量和参数：下表取一个小批量，测量前向传播（算输出）加反向传播（算梯度）的时间，各种深度都用 $h = 128$。其二，从 $\mathbf{X}_1$ 到 $\mathbf{O}_T$，状态一个依赖一个，最长的链从 $T$ 增长到 $T + L - 1$。
+# 链没有长多少，但梯度要沿着它传回来，每一环都要做一次乘法。**猜一猜：** 训练之前的 LSTM，梯度 $\partial \mathbf{H}_T^{(L)} / \partial \mathbf{X}_T$ 自上而下穿过各层，四层时剩下单层时的几成？
 
-# %% id="time-depth"
+# %% tags=["hide-input"] id="time-depth"
+# what a minibatch takes at each depth
 import statistics
 
 def milliseconds(layers, X):
@@ -465,22 +480,32 @@ def gradient_size(cell, num_layers, seed):
     top[-1].backward(torch.randn(32, 128))
     return X.grad[-1].norm().item()
 
-rows = []
+gradient_rows = []
 for cell in SUMS:
     sizes = torch.tensor([[gradient_size(cell, l, seed) for l in (1, 2, 4)] for seed in range(5)])
     shares = sizes[:, 1:] / sizes[:, :1]  # (5 starts, 2 depths)
-    rows.append([cell, "1", *(f"{x.min():.2g} to {x.max():.2g}" for x in shares.T)])
-utils.table(["cell", "L = 1", "L = 2", "L = 4"], rows)
+    gradient_rows.append([cell, "1", *(f"{x.min():.2g} to {x.max():.2g}" for x in shares.T)])
+
+# %% tags=["hide-input"] id="guess-gradient"
+# the guess; lowest and highest of five random starts are in the table
+utils.guess(
+    "LSTM: the share of the gradient that is left with four layers instead of one",
+    shares[:, 1].median().item(),  # the last cell's
+    between=(1e-4, 1),
+    log=True,
+    because="The table has all cells, one layer being 1.",
+    show=lambda rows=gradient_rows: utils.table(["cell", "L = 1", "L = 2", "L = 4"], rows),
+)
 
 # %% [markdown] lang="en" id="depth-width-text"
-# Each layer multiplies by its $\mathbf{W}_{xh}^{(l)}$, as PyTorch draws it by about $1/\sqrt{3} \approx 0.58$ in size. An untrained gate stands at about 1/2 and halves again, once in a GRU, twice in an LSTM. So the gradient fades along the layers, too, whatever the cell.
+# Each layer multiplies by its $\mathbf{W}_{xh}^{(l)}$, as PyTorch draws it by about $1/\sqrt{3} \approx 0.58$ in size. An untrained gate stands at about 1/2 and halves again, once in a GRU, twice in an LSTM. So the gradient fades along the layers, whatever the cell; [lesson 2](02_stacked_from_scratch.ipynb) maps it.
 #
 # ## Depth or width?
 #
 # What does one get for this price? To be fair, compare networks with **equally many parameters**: few wide layers against many narrow ones. The budget is 20,000 for the recurrent layers; for each depth take the largest $h$ that fits.
 
 # %% [markdown] lang="zh" id="depth-width-text"
-# 每一层都要乘上 $\mathbf{W}_{xh}^{(l)}$，按 PyTorch 的初始化，大小约变为 $1/\sqrt{3} \approx 0.58$ 倍。未经训练的门大约在 1/2 处，还要再减半：GRU 减一次，LSTM 减两次。可见不论哪种单元，梯度沿层也会衰减。
+# 每一层都要乘上 $\mathbf{W}_{xh}^{(l)}$，按 PyTorch 的初始化，大小约变为 $1/\sqrt{3} \approx 0.58$ 倍。未经训练的门大约在 1/2 处，还要再减半：GRU 减一次，LSTM 减两次。可见不论哪种单元，梯度沿层都会衰减；[第 2 课](02_stacked_from_scratch.ipynb)会把它画成图。
 #
 # ## 深一点，还是宽一点？
 #
@@ -505,14 +530,14 @@ print({f"L = {num_layers}": f"h = {width}" for num_layers, width in widths.items
 # %% [markdown] lang="en" id="race-text"
 # All three read the same 10,000 characters of *The Time Machine*, a novel by H. G. Wells, and learn to predict the next one of 28 possible characters: 26 letters, the space, and a sign for anything unknown. One pass through this text is an **epoch**.
 # The **perplexity** says among how many characters the network might as well guess blindly: 28 is no idea, 1 is perfect
-# ([lesson 3](03_concise_lstm.ipynb) has the formula). Solid is the text that they train on, dashed the 5,000 characters that follow in the book, which no network trains on: the **held-out** text, usually called the **validation set**, by which one chooses. **Predict** the winner on the dashed lines.
+# ([lesson 3](03_concise_lstm.ipynb) has the formula). Solid is the text that they train on, dashed the 5,000 characters that follow in the book, which no network trains on: the **held-out** text, usually called the **validation set**, by which one chooses. **Watch** the dashed lines.
 #
 # (`d2l` is the library of the book *Dive into Deep Learning*; its `RNNModel` puts the output layer on top. Adam, which trains all three, is a form of gradient descent.)
 
 # %% [markdown] lang="zh" id="race-text"
 # 三个网络读同样的 10,000 个字符，选自威尔斯（H. G. Wells）的小说《时间机器》，学习预测下一个字符。字符共有 28 种：26 个字母、空格和一个代表未知字符的符号。把这段文本读完一遍，称为一个**迭代周期**（epoch）。
 # **困惑度**表示网络的水平相当于在多少个字符中盲猜：28 是毫无头绪，1 是完美（公式见[第 3 课](03_concise_lstm.ipynb)）。
-# 实线对应训练用的文本；虚线对应书中紧接着的 5,000 个字符，任何网络都不用它训练，即**留出**（held-out）文本，通常叫作**验证集**（validation set），选择网络时以它为准。请**猜一猜**：虚线上谁会胜出？
+# 实线对应训练用的文本；虚线对应书中紧接着的 5,000 个字符，任何网络都不用它训练，即**留出**（held-out）文本，通常叫作**验证集**（validation set），选择网络时以它为准。请**盯住**虚线。
 #
 # （`d2l` 是《动手学深度学习》一书的程序库，其中的 `RNNModel` 在循环层之上加了输出层。三个网络都用 Adam 训练，它是梯度下降的一种。）
 
@@ -535,14 +560,12 @@ trainings = {f"L = {l}, h = {width}": training(l, 0, 24) for l, width in widths.
 records = utils.LivePlot(24, title="20,000 parameters each, one random start").race(trainings)
 
 # %% [markdown] lang="en" id="race-look"
-# Two layers beat one, and four are hard to train, for they stand still at first? Each curve is *one* training, and all three begin with PyTorch's small **first weights**. The control, a recorded run (`FULL=1` repeats it): five random starts each, trained until the held-out perplexity has not fallen for ten epochs, with these first weights and with
-# `utils.enlarge_weights`, which draws $\mathbf{W}_{xh}^{(1)}$ and $\mathbf{W}_{hq}$ larger ([lesson 3](03_concise_lstm.ipynb) shows why). `ranking` tells two apart if the worst training of one is better than the best of the other; between equals this happens in 1 of 126 cases. **Predict:** how much of the first sentence survives?
-# (In the figure a dot is a training, a bar the median.)
+# Two layers beat one, and four are hard to train? Each curve is *one* training, and all begin with PyTorch's small **first weights**. The control, a recorded run (`FULL=1` repeats it): five random starts each, trained until the held-out perplexity has not fallen for ten epochs, with these first weights and with
+# `utils.enlarge_weights`, which draws $\mathbf{W}_{xh}^{(1)}$ and $\mathbf{W}_{hq}$ larger ([lesson 3](03_concise_lstm.ipynb) shows why). `ranking` tells two apart if the worst training of one is better than the best of the other; between equals this happens in 1 of 126 cases. **Predict:** with larger first weights, which depth comes last?
 
 # %% [markdown] lang="zh" id="race-look"
-# 两层胜过一层，而四层起初停滞不前，很难训练？每条曲线只是**一次**训练，而且三个网络都从 PyTorch 那样较小的**初始权重**出发。来看对照实验（事先保存的记录，设置 `FULL=1` 可亲自运行）：每种大小各取五个随机起点，训练到留出困惑度连续十个迭代周期没有下降为止；
-# 一组仍用这样的初始权重，另一组用 `utils.enlarge_weights`，它把 $\mathbf{W}_{xh}^{(1)}$ 和 $\mathbf{W}_{hq}$ 抽得更大（原因见[第 3 课](03_concise_lstm.ipynb)）。一方最差的一次也好过另一方最好的一次，`ranking` 才判定两者分得出高下；两者其实一样好时，碰巧如此的概率是 1/126。
-# **猜一猜：** 开头那句话还能剩下多少？（图中一个点是一次训练，竖线是中位数。）
+# 两层胜过一层，而四层很难训练？每条曲线只是**一次**训练，而且都从 PyTorch 那样较小的**初始权重**出发。来看对照实验（事先保存的记录，设置 `FULL=1` 可亲自运行）：每种大小各取五个随机起点，训练到留出困惑度连续十个迭代周期没有下降为止；
+# 一组仍用这样的初始权重，另一组用 `utils.enlarge_weights`，它把 $\mathbf{W}_{xh}^{(1)}$ 和 $\mathbf{W}_{hq}$ 抽得更大（原因见[第 3 课](03_concise_lstm.ipynb)）。一方最差的一次也好过另一方最好的一次，`ranking` 才判定两者分得出高下；两者其实一样好时，碰巧如此的概率是 1/126。**猜一猜：** 初始权重大一些时，哪种深度垫底？
 
 # %% id="depth-run"
 def depth_point(enlarge, num_layers, seed):
@@ -564,29 +587,37 @@ depth_rows, about = utils.recorded("depth", lambda: [depth_point(*point) for poi
 print(f"{about['origin']}: {len(depth_rows)} trainings in {about['seconds']:.0f} s")
 print(f"on {about['machine']}, {about['versions']}")
 
-# %% tags=["hide-input"] id="depth-result"
+# %% tags=["hide-input"] id="guess-depth"
+# the guess; a dot is a training, a bar the median
 STARTS = ("torch's weights", "enlarged")
 scores = {start: {} for start in STARTS}  # {start: {depth: lowest held-out perplexities}}
 for i, l, _, _, score, *_ in depth_rows:
     scores[STARTS[i]].setdefault(f"L = {l}", []).append(score)
+named = {f"{start}, {depth}": scores[start][depth] for start in STARTS for depth in scores[start]}
+utils.guess(
+    "at equal parameters, with enlarged first weights: which comes last?",
+    "four layers",
+    choices=("one layer", "two layers", "four layers", "not told apart"),
+    because="With torch's weights it is one layer: compare the upper three with the lower three.",
+    show=lambda: utils.draw_spread(named, "lowest held-out perplexity"),
+)
+
+# %% tags=["hide-input"] id="depth-result"
+# what five starts tell apart
 for i, start in enumerate(STARTS):
     early = [row[-1] for row in depth_rows if row[:2] == [i, 4]]
     print(f"{start} (L = 4 after 5 epochs: {min(early):.1f} to {max(early):.1f})")
     utils.ranking(scores[start])
 print("all depths")
 utils.ranking({start: sum(scores[start].values(), []) for start in STARTS})
-named = {f"{start}, {depth}": scores[start][depth] for start in STARTS for depth in scores[start]}
-utils.draw_spread(named, "lowest held-out perplexity")
 
 # %% [markdown] lang="en" id="depth-look"
-# Little. With torch's first weights two layers do beat one, but so do four, given time. With larger ones four no longer stand still, every depth does better, and the order turns round: four layers come last, and one is not told apart from two. The race had measured how each depth copes with small first weights.
+# With torch's first weights two layers do beat one, but so do four, given time. With larger ones four no longer stand still, every depth does better, and the order turns round: one is not told apart from two. The race had measured how each depth copes with small first weights.
 # Once these are large, more layers at equal parameters gain nothing here (10,000 characters, a plain RNN, one learning rate). $L$, $h$ and the size of the first weights are **hyperparameters**, numbers that you choose and the network does not learn; there is no formula for the best choice, one tries, and more than once.
-# (The playground of lesson 3 has GRU, LSTM and other sizes.)
 
 # %% [markdown] lang="zh" id="depth-look"
-# 剩不下多少。用 PyTorch 的初始权重时，两层确实胜过一层，可是四层训练得够久，同样胜过一层。初始权重大一些，四层就不再停滞，各种深度的成绩都更好，次序也颠倒过来：这回四层垫底，一层与两层分不出高下。
+# 用 PyTorch 的初始权重时，两层确实胜过一层，可是四层训练得够久，同样胜过一层。初始权重大一些，四层就不再停滞，各种深度的成绩都更好，次序也颠倒过来：一层与两层分不出高下。
 # 原来，那场比赛比的是各种深度如何应付过小的初始权重。初始权重够大之后，参数量相同，多加几层在这里并无好处（10,000 个字符、普通的 RNN、同一个学习率）。$L$、$h$ 和初始权重的大小都是**超参数**，也就是由我们选定、而不是由网络学到的数：最佳取值没有公式，只能尝试，而且不能只试一次。
-# （在第 3 课的游乐场里，可以换成 GRU 或 LSTM，换别的大小。）
 
 # %% [markdown] lang="en" id="swap-text"
 # ## Deep GRU, deep LSTM: swap the cell
@@ -703,6 +734,62 @@ utils.check("1.5", answer_5)
 
 # %% tags=["solution"] id="solution-5"
 solution_5 = largest_width(4, 80_000) / largest_width(4, 20_000)
+
+# %% [markdown] lang="en" id="exam"
+# ## What to write in the exam
+#
+# **1.** Write $\mathbf{H}_t^{(l)}$ and $\mathbf{O}_t$ of a deep RNN, with all shapes. What does $\mathbf{H}_t^{(l)}$ depend on directly?
+#
+# <details><summary>answer</summary>$\mathbf{H}_t^{(l)} = \phi_l(\mathbf{H}_t^{(l-1)} \mathbf{W}_{xh}^{(l)} + \mathbf{H}_{t-1}^{(l)} \mathbf{W}_{hh}^{(l)} + \mathbf{b}_h^{(l)})$ with $\mathbf{H}_t^{(0)} = \mathbf{X}_t$ (n × d); $\mathbf{O}_t = \mathbf{H}_t^{(L)} \mathbf{W}_{hq} + \mathbf{b}_q$ (n × q). H: n × h. W_xh: d × h in layer 1, h × h above; W_hh: h × h; b_h: 1 × h; W_hq: h × q. It depends directly on two states only: that of the layer below at the same step, and that of its own layer one step earlier.</details>
+#
+# **2.** How many parameters have $L$ layers of an RNN, a GRU, an LSTM? What changes with $T$?
+#
+# <details><summary>answer</summary>k h (d + h + 1) for layer 1 and k h (2h + 1) for each further one, with k = 1, 3, 4 sums per state (PyTorch adds k h per layer for its second bias). T changes nothing: the same parameters serve every time step.</details>
+#
+# **3.** How many states at once can be computed, and in how many rounds?
+#
+# <details><summary>answer</summary>All (l, t) with the same l + t: they lie on a diagonal, need only states of the diagonal before, and are at most min(L, T). T + L − 1 rounds instead of L T steps.</details>
+#
+# **4.** What does depth cost, in time and in gradient?
+#
+# <details><summary>answer</summary>Parameters and work grow in proportion to L, the longest chain only from T to T + L − 1. Before training each further layer leaves about 0.58 of the gradient in an RNN (the size of W_xh), half of that in a GRU and a quarter in an LSTM, whose gates are half open.</details>
+#
+# **5.** One wide layer or two narrow ones: how do I decide, and on which text do I report it?
+#
+# <details><summary>answer</summary>At equal parameters, not at equal h; several random starts of each (five or more), each trained to its best; the choice by validation (held-out) text. If the ranges overlap, I say "not told apart". The winner is reported once, on a test text that neither training nor choice has seen: the score by which I chose flatters. Here, with larger first weights, one and two layers were not told apart: depth is no gain by itself.</details>
+
+# %% [markdown] lang="zh" id="exam"
+# ## 考试怎么写
+#
+# **1.** 写出深度 RNN 的 $\mathbf{H}_t^{(l)}$ 和 $\mathbf{O}_t$，标出所有形状。$\mathbf{H}_t^{(l)}$ 直接依赖什么？
+#
+# <details><summary>答案</summary>$\mathbf{H}_t^{(l)} = \phi_l(\mathbf{H}_t^{(l-1)} \mathbf{W}_{xh}^{(l)} + \mathbf{H}_{t-1}^{(l)} \mathbf{W}_{hh}^{(l)} + \mathbf{b}_h^{(l)})$，其中 $\mathbf{H}_t^{(0)} = \mathbf{X}_t$（n × d）；$\mathbf{O}_t = \mathbf{H}_t^{(L)} \mathbf{W}_{hq} + \mathbf{b}_q$（n × q）。H：n × h。W_xh：第 1 层 d × h，再往上 h × h；W_hh：h × h；b_h：1 × h；W_hq：h × q。它只直接依赖两个状态：下一层在同一时间步的状态，以及本层在上一个时间步的状态。</details>
+#
+# **2.** $L$ 层的 RNN、GRU、LSTM 各有多少个参数？$T$ 会改变什么？
+#
+# <details><summary>答案</summary>第 1 层 k h (d + h + 1)，其余每层 k h (2h + 1)，每个状态的和的个数 k = 1、3、4（PyTorch 有第二个偏置，每层再加 k h）。T 什么也不改变：所有时间步共用同一组参数。</details>
+#
+# **3.** 可以同时计算多少个状态？一共几轮？
+#
+# <details><summary>答案</summary>l + t 相同的所有 (l, t)：它们在同一条对角线上，只需要前一条对角线上的状态，至多 min(L, T) 个。共 T + L − 1 轮，而不是 L T 步。</details>
+#
+# **4.** 深度在时间和梯度上的代价是什么？
+#
+# <details><summary>答案</summary>参数和计算量与 L 成正比，最长的链只从 T 增长到 T + L − 1。训练之前，每多一层，RNN 的梯度剩下约 0.58（W_xh 的大小），GRU 是它的一半，LSTM 是它的四分之一，因为门是半开的。</details>
+#
+# **5.** 一个宽层还是两个窄层：怎样决定，用哪段文本报告？
+#
+# <details><summary>答案</summary>在参数量相同、而不是 h 相同的条件下比较；每种取若干随机起点（至少五个），各自训练到最好；按验证集（留出文本）来选。如果范围重叠，就说“分不出高下”。胜者只在测试集上报告一次，训练和选择都没有见过它：用来选择的成绩总是偏好。在这里，初始权重大一些时，一层与两层分不出高下：深度本身并不是好处。</details>
+
+# %% [markdown] lang="en" id="sources"
+# ## Sources
+#
+# <details><summary>The papers this lesson rests on</summary><ul><li>J. L. Elman: <i>Finding Structure in Time</i>. Cognitive Science 14(2), 1990</li><li>S. Hochreiter, J. Schmidhuber: <i>Long Short-Term Memory</i>. Neural Computation 9(8), 1997</li><li>A. Graves, A. Mohamed, G. Hinton: <i>Speech Recognition with Deep Recurrent Neural Networks</i>. ICASSP 2013</li><li>A. Graves: <i>Generating Sequences With Recurrent Neural Networks</i>. arXiv:1308.0850, 2013</li><li>K. Cho et al.: <i>Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine Translation</i>. EMNLP 2014</li><li>R. Pascanu, C. Gulcehre, K. Cho, Y. Bengio: <i>How to Construct Deep Recurrent Neural Networks</i>. ICLR 2014</li></ul></details>
+
+# %% [markdown] lang="zh" id="sources"
+# ## 参考文献
+#
+# <details><summary>这一课所依据的论文</summary><ul><li>J. L. Elman: <i>Finding Structure in Time</i>. Cognitive Science 14(2), 1990</li><li>S. Hochreiter, J. Schmidhuber: <i>Long Short-Term Memory</i>. Neural Computation 9(8), 1997</li><li>A. Graves, A. Mohamed, G. Hinton: <i>Speech Recognition with Deep Recurrent Neural Networks</i>. ICASSP 2013</li><li>A. Graves: <i>Generating Sequences With Recurrent Neural Networks</i>. arXiv:1308.0850, 2013</li><li>K. Cho et al.: <i>Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine Translation</i>. EMNLP 2014</li><li>R. Pascanu, C. Gulcehre, K. Cho, Y. Bengio: <i>How to Construct Deep Recurrent Neural Networks</i>. ICLR 2014</li></ul></details>
 
 # %% [markdown] lang="en" id="summary"
 # ## What we saw

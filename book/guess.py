@@ -209,7 +209,9 @@ class _Question:
     """The widget: question, controls, two buttons, and the result once it has been asked for."""
 
     def __init__(self, question, kind, because, show):
-        self.kind, self.because, self.show = kind, because, show
+        self.kind, self.because = kind, because
+        # drawn now: later cells may give another meaning to the names that `show` uses
+        self.shown = _as_html(show()) if show else ""
         self.message = W.HTML(layout={"min_height": "24px"})
         self.result = W.HTML()
         compare, give_up = (W.Button(description=name, layout={"width": "140px"}) for name in (COMPARE, GIVE_UP))
@@ -232,18 +234,10 @@ class _Question:
         display({"text/html": page, "text/plain": f"{question}: {words}"}, raw=True)
 
     def told(self, value):
-        """The result in words, and as HTML with its pictures; value: the guess, or None without one."""
+        """The result in words, and as HTML with its picture; value: the guess, or None without one."""
         words = " ".join(filter(None, (self.kind.verdict(value), self.because)))
-        parts = [f"<p>{html.escape(words)}</p>"]
-        for drawn in (self.kind.draw(value), self.show() if self.show else None):
-            if isinstance(drawn, Figure):
-                width, height = (round(80 * inches) for inches in drawn.get_size_inches())
-                alt, data = html.escape(describe(drawn)), base64.b64encode(to_png(drawn)).decode()
-                size = f'width="{width}" height="{height}"'
-                parts.append(f'<img class="book-figure" {size} alt="{alt}" src="data:image/png;base64,{data}">')
-            elif drawn is not None:
-                parts.append(drawn.data)
-        return words, "".join(parts)
+        drawn = self.kind.draw(value)
+        return words, f"<p>{html.escape(words)}</p>" + ("" if drawn is None else _as_html(drawn)) + self.shown
 
     def reveal(self, committed):
         """Show the result; committed: with the guess, which cannot be changed any more."""
@@ -258,3 +252,13 @@ class _Question:
             self.kind.controls[0].layout.display = "none"
         self.message.layout.display = "none"
         self.result.value = f'<div role="status" style="line-height: 1.4">{self.told(value)[1]}</div>'
+
+
+def _as_html(shown):
+    """A Figure, with its words, or a table as HTML."""
+    if not isinstance(shown, Figure):
+        return shown.data
+    width, height = (round(80 * inches) for inches in shown.get_size_inches())
+    alt, data = html.escape(describe(shown)), base64.b64encode(to_png(shown)).decode()
+    size = f'width="{width}" height="{height}"'
+    return f'<img class="book-figure" {size} alt="{alt}" src="data:image/png;base64,{data}">'

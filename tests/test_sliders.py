@@ -16,8 +16,8 @@ DRAWING, ALL = 1.0, 2.7  # of the plain plot's time: what draw alone may take, a
 CELLS = {  # what each lesson's controls need; its networks are small and untrained
     "01_deep_rnn": "one-layer label draw-graph shape-table explore-graph wavefront draw-walk explore-walk",
     "02_stacked_from_scratch": "rnn-cell layer-hoisted lstm-cell gru-cell deep-rnn language-model states-of fresh "
-    "guess-fade draw-fade draw-fade-curves explore-fade untrained trace draw-cell draw-cell-figure explore-cell "
-    "explore-trained",
+    "guess-fade draw-fade draw-fade-curves explore-fade untrained trace draw-cell readable draw-cell-figure "
+    "explore-cell explore-trained",
     "03_concise_lstm": "load-data build-model train-notes untrained draw-temperature explore-temperature "
     "states-of signals best-unit draw-listening explore-listening",
     "04_hmm_forward_backward": "tables sample brute-force forward-loop forward backward sum-terms sum-table draw-edges "

@@ -40,7 +40,7 @@ def lesson():
     lesson = run_cells(NAME, *cells, "train", into=lesson)
     utils.seed_everything(0)
     lesson.ours = lesson.LanguageModel(lesson.DeepRNN(lesson.LSTMCell, 28, 64, 2), 64, 28)  # untrained
-    return run_cells(NAME, "trace", "draw-cell", "draw-cell-figure", into=lesson)
+    return run_cells(NAME, "trace", "draw-cell", "readable", "draw-cell-figure", into=lesson)
 
 
 @pytest.fixture(scope="module", params=["RNN", "GRU", "LSTM"])
@@ -258,7 +258,7 @@ def test_earlier_curves_stay_until_keep_is_off(lesson):
     assert list(drawn(figure)) == names, "the GRU has no forget gate"
     shares = lesson.maps["LSTM", 2, 0, True, False, True]
     curve = torch.as_tensor(drawn(figure)[names[0]][1])
-    torch.testing.assert_close(10**curve, shares[-1] / shares[-1, -1])
+    torch.testing.assert_close(10.0 ** curve.float(), shares[-1] / shares[-1, -1])
     again = lesson.draw_fade("GRU", 2, 0, False, False, False, True)
     assert list(drawn(again)) == [names[1], names[0], names[2]]
     assert list(drawn(lesson.draw_fade("RNN", 1, 0, False, True, False, False))) == ["1 × RNN, residual"]

@@ -633,7 +633,7 @@ def draw_map(ax, norms, bottom, top):
     """Layer x time: the share of the gradient, as a colour; returns where the layers lie."""
     L, T = norms.shape
     style = {"vmin": -6, "vmax": 0, "cmap": "viridis", "aspect": "auto", "origin": "lower"}
-    ax.imshow((norms / norms[-1, -1]).log10(), extent=(0.5, T + 0.5, bottom, top), **style)
+    ax.imshow((norms / norms[-1, -1]).log10().tolist(), extent=(0.5, T + 0.5, bottom, top), **style)
     return [bottom + (l + 0.5) * (top - bottom) / L for l in range(L)]
 
 def draw_lines(ax, powers, at_l):
@@ -641,8 +641,8 @@ def draw_lines(ax, powers, at_l):
     dashes = ("-", "--", "-.", ":", (0, (1, 3)))
     for i, (label, power) in enumerate(powers.items()):
         style = {"lw": 2.4 - 1.2 * (i > 0), "color": utils.PALETTE[i], "linestyle": dashes[i]}
-        ax.plot(range(1, 31), power[-1], label=textwrap.fill(label, 24), **style)
-        ax.plot(at_l[: len(power)], power[:, -1], **style)
+        ax.plot(range(1, 31), power[-1].tolist(), label=textwrap.fill(label, 24), **style)
+        ax.plot(at_l[: len(power)], power[:, -1].tolist(), **style)
     ax.legend(loc="upper right", fontsize=8, frameon=False, handlelength=1.8, borderpad=0)
 
 # %% tags=["hide-input"] id="draw-fade-curves"
@@ -933,11 +933,12 @@ for lr, steps_back, theta in settings:
     rows.append([lr, steps_back, theta or "none", f"{lost} of {len(losses_of)}"])
 lost_head = ["learning rate", "steps the gradient goes back", "clipped to"]
 lost_head.append("worse than blind guessing")
+bins = ("0 to 4", "5 to 8", "9 to 12", "13 to 16")
 utils.guess(
     "learning rate 2, one step back, no clipping: trainings lost, of 16",
-    int(rows[2][-1].split()[0]),
-    between=(0, 16),
-    because="Large steps alone ruin about half; see the other rows.",
+    bins[max(int(rows[2][-1].split()[0]) - 1, 0) // 4],
+    choices=bins,
+    because="Large steps alone ruin that many; see the other rows.",
     show=lambda lost_rows=rows: utils.table(lost_head, lost_rows),
 )
 
@@ -1072,18 +1073,11 @@ utils.guess(
 
 # %% tags=["hide-input"] id="draw-cell"
 # draws a unit's gates, and all units of its layer
-def readable(text):
-    """In small letters; ValueError for what the network cannot read."""
-    text, known = text.lower(), corpus.vocab.token_to_idx
-    fits = 0 < len(text) <= 40 and set(text) <= known.keys()
-    utils.require(fits, "line", text, "1 to 40 letters a to z and spaces")
-    return text
-
 def draw_units(ax, H, moved, text, step, marks):
     """Images, units x steps: H, and below it what the edit has moved; the text above them."""
     image = torch.cat([H, torch.zeros(len(text), 12), moved], dim=1).T  # rows: 64 + 12 + 64
     style = {"vmin": -1, "vmax": 1, "cmap": "RdBu_r", "interpolation": "nearest"}
-    ax.imshow(image, extent=(4, 64, 140, 0), aspect="auto", **style)
+    ax.imshow(image.tolist(), extent=(4, 64, 140, 0), aspect="auto", **style)
     middles = [4 + 60 * (t + 0.5) / len(text) for t in range(len(text))]
     ax.plot(2 * [middles[step]], (0, 140), color="0.3", linewidth=1.5)
     for t, letter in enumerate(text):
@@ -1104,6 +1098,15 @@ def draw_bars_of(ax, pairs, title):
         ax.text(67.5, 70 - 60 * value, value, ha="right", va="center")
     ax.text(84, -3, title, ha="center")
     ax.set(xlim=(0, 100), ylim=(146, -12))
+
+# %% tags=["hide-input"] id="readable"
+# what may be typed
+def readable(text):
+    """In small letters; ValueError for what the network cannot read."""
+    text, known = text.lower(), corpus.vocab.token_to_idx
+    fits = 0 < len(text) <= 40 and set(text) <= known.keys()
+    utils.require(fits, "line", text, "1 to 40 letters a to z and spaces")
+    return text
 
 # %% tags=["hide-input"] id="draw-cell-figure"
 # the figure and its table

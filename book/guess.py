@@ -90,7 +90,7 @@ class _Number:
         given = [self.answer] if value is None else [self.answer, value]
         low, high = min(*self.ends, *given), max(*self.ends, *given)
         for x, name, colour, marker in zip(given, ("result", "your guess"), (BLUE, VERMILION), "oD", strict=False):
-            axes.plot([x], [0], marker, color=colour, markersize=8, label=name, linestyle="none", clip_on=False)
+            axes.plot([x], [0], marker, color=colour, markersize=8, linestyle="none", clip_on=False)
             right = x > (math.sqrt(low * high) if self.log else (low + high) / 2)
             style = {"ha": "right" if right else "left", "color": colour, "textcoords": "offset points"}
             axes.annotate(f"{name} {_short(x)}", (x, 0), (0, 8 if colour == BLUE else 22), **style)

@@ -29,6 +29,9 @@ LESSON_LINK = re.compile(r"\((\d\d_\w+)\.ipynb\)")
 TERM_LINK = re.compile(r"\[([^\]]*)\]\(glossary\.ipynb[^)]*\)")
 IN_WORDS = re.compile(r"<details><summary>[^<]*</summary>(.*?)</details>\s*", re.DOTALL)  # below a figure
 EDITIONS = json.loads((ROOT / "notebooks" / "source" / "editions.json").read_text("utf-8"))
+# the result of a guess, folded behind its question (book/guess.py), and what it consists of
+GUESSED = re.compile(r'<details class="book-still"><summary>.*?</summary>(.*)</details>', re.DOTALL)
+PARTS = re.compile(r"<p>.*?</p>|<img [^>]*>|<style>.*?</table>", re.DOTALL)
 PREDICT = re.compile(rf"\*\*({'|'.join(words['predict'] for words in EDITIONS.values())})")
 
 
@@ -44,6 +47,17 @@ def draws(cell):
     return "hide-input" in cell.metadata.get("tags", [])
 
 
+def unfold(cell):
+    """Open the result of each guess in a cell, in parts that fit a slide; return whether there was one."""
+    outputs = []
+    for output in cell.outputs:
+        guessed = GUESSED.fullmatch(output.get("data", {}).get("text/html", ""))
+        parts = PARTS.findall(guessed[1]) if guessed else []
+        outputs += [nbformat.v4.new_output("display_data", {"text/html": part}) for part in parts] or [output]
+    opened, cell.outputs = outputs != cell.outputs, outputs
+    return opened
+
+
 def mark_slides(notebook):
     """Cut the cells at headings, and mark where slides, and the results of predictions, begin."""
     cells, predicted = [], False
@@ -51,6 +65,7 @@ def mark_slides(notebook):
         if cell.cell_type == "code":
             if draws(cell):
                 cell.metadata.transient = {"remove_source": True}
+            predicted = unfold(cell) or predicted
             if predicted and cell.outputs:
                 cell.metadata.slideshow = {"slide_type": "subslide"}
                 predicted = False

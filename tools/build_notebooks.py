@@ -11,7 +11,7 @@ Each lesson is written when it is finished; one that fails stops the build and i
 Sources are jupytext percent files that run as they stand. Every cell has an id: `# %% id="train"`. A markdown cell with
 lang="en" has a partner with lang="zh" and the same id; a cell without lang goes into every edition. The cell with the
 id "setup" is for the source only: a notebook has SETUP there. A code cell with the tag "solution" becomes prose that
-is folded everywhere, on GitHub and in exports too. One with the tag "hide-input", which only draws, measures or makes a table,
+is folded everywhere, on GitHub and in exports too. One with the tag "hide-input", which only draws or measures,
 is run as any other, but its code is folded in JupyterLab and on Colab. In prose, the author may write these stamps:
 
     {{launch}}  {{next}}  {{repository}}   links that open the page elsewhere, to the next lesson, the address

@@ -108,8 +108,8 @@ def sample(hmm, n, T, generator):
 def spell(x):
     return "".join(letters[i] for i in x)
 
-H, X = sample(hmm, 4, 30, torch.Generator().manual_seed(0))  # (T, n) each
-for path, x in zip(H.T, X.T):
+paths, X = sample(hmm, 4, 30, torch.Generator().manual_seed(0))  # (T, n) each
+for path, x in zip(paths.T, X.T):
     print("we see", spell(x), "  hidden", "".join(str(int(i) + 1) for i in path))
 
 # %% [markdown] lang="en" id="brute-text"

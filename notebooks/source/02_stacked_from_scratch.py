@@ -304,7 +304,7 @@ print("one step of a GRU: new state and all gradients equal to those of nn.GRUCe
 import statistics
 import time
 
-lstm_cell, lstm_layer, rows = LSTMCell(256, 256), nn.LSTM(256, 256), []
+lstm_cell, lstm_layer, speed_rows = LSTMCell(256, 256), nn.LSTM(256, 256), []
 forms = {
     "loop form": lambda X, zeros: run_layer_loop(lstm_cell, X, zeros),
     "hoisted form": lambda X, zeros: run_layer(lstm_cell, X, zeros),
@@ -326,7 +326,7 @@ for num_sequences in (4, 32):
     medians = torch.tensor(turns[1:]).median(dim=0).values  # (3, 2); the first turn warms up
     for name, (there, back) in zip(forms, medians.tolist()):
         speed = f"{medians[0].sum() / (there + back):.2f} ×"
-        rows.append([num_sequences, name, f"{there:.1f}", f"{back:.1f}", speed])
+        speed_rows.append([num_sequences, name, f"{there:.1f}", f"{back:.1f}", speed])
 speed_head = ["sequences", "one LSTM layer", "ms, forward", "ms, backward"]
 speed_head.append("speed against the loop form")
 
@@ -334,11 +334,11 @@ speed_head.append("speed against the loop form")
 # the guess, and the measurement behind it
 utils.guess(
     "4 sequences: the hoisted form's speed, the loop form's being 1",
-    float(rows[1][-1].removesuffix(" ×")),
+    float(speed_rows[1][-1].removesuffix(" ×")),
     between=(1, 4),
     labels=("", "times as fast"),
     because="Look at the columns: most of the time is saved on the way back.",
-    show=lambda speeds=rows: utils.table(speed_head, speeds),
+    show=lambda: utils.table(speed_head, speed_rows),
 )
 
 # %% [markdown] lang="en" id="speed-look"
@@ -1210,10 +1210,10 @@ def watch_all():
 watched, about = utils.recorded("fade_trained", watch_all)
 print(about["origin"])
 rows = []
-for i, cell in enumerate(CELLS):
+for i, name in enumerate(CELLS):
     for epoch in (0, 8):
         of_cell = [row[3:] for row in watched if row[0] == i and row[2] == epoch]
-        rows.append([cell, epoch, *map(span, zip(*of_cell))])
+        rows.append([name, epoch, *map(span, zip(*of_cell))])
 utils.table(["3 layers", "epoch", "per step back", "per layer down"], rows)
 
 # %% [markdown] lang="en" id="watch-fade-look"

@@ -887,7 +887,7 @@ def one_sided(H):
     left, right = torch.cat([left, 0 * right], dim=-1), torch.cat([0 * left, right], dim=-1)
     return torch.cat([H, left, right], dim=1)
 
-def train_two_way(model, lr=0.01, num_records=12):
+def train_two_way(model, lr=0.01, num_records=10):
     """As train_fill_in, from both sides and from each one; every 20, yield scores of both."""
     updater = torch.optim.Adam(model.parameters(), lr)
     generator = torch.Generator().manual_seed(0)  # of the minibatches
@@ -908,7 +908,7 @@ def train_two_way(model, lr=0.01, num_records=12):
 # %% id="two-way-race"
 utils.seed_everything(0)
 two_way = {"joined": FillIn(48, True, num_layers=2), "apart": Apart(48, num_layers=2)}
-plot = utils.LivePlot(240, "perplexity of the centre character", xlabel="minibatch")
+plot = utils.LivePlot(200, "perplexity of the centre character", xlabel="minibatch")
 plot.race({name: train_two_way(model) for name, model in two_way.items()})
 for name, model in two_way.items():
     perplexity, accuracy = centre_scores(model, held_out_windows)
@@ -1236,7 +1236,7 @@ utils.ranking(late_f1, lower_is_better=False)
 utils.seed_everything(0)
 late_taggers = {k: LateTagger(64, k) for k in (1, 2, 3)}
 for k, model in late_taggers.items():
-    *_, (_, _, wrong) = train_tagger(model, num_records=8)
+    *_, (_, _, wrong) = train_tagger(model, num_records=7)
     print(f"k = {k}: {100 * wrong:.1f} % of the held-out letters tagged wrongly")
 
 # %% tags=["hide-input"] id="draw-stream"

@@ -155,7 +155,7 @@ class _Curve:
         return self._axes(lines if value is None else [*lines, self._guessed(value)])
 
     def _axes(self, lines):
-        figure, axes = new_figure(7, 2.6, place=(0.1, 0.19, 0.88, 0.78))
+        figure, axes = new_figure(7, 2.6, place=(0.13, 0.19, 0.85, 0.78))
         for xs, ys, name, colour, style in lines:
             axes.plot(xs, ys, style, color=colour, markersize=4, label=name)
         heights = [y for _, ys, *_ in lines for y in ys]

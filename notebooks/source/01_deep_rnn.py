@@ -4,7 +4,7 @@
 # **The question of this lesson.** A recurrent layer reads a sequence step by step, and hands its hidden state, a memory of what it has read, on from one time step to the next. What changes when such layers are
 # stacked: what depends on what, what is the shape of every tensor (array of numbers), how many parameters are there, and what does the depth cost?
 #
-# **You need:** matrix products, and to have trained a plain neural network once. **Run time:** less than a minute on a laptop without a GPU.
+# **You need:** matrix products, and to have trained a plain neural network once. **To read:** about {{minutes 01_deep_rnn}} minutes. **Run time:** less than a minute on a laptop without a GPU.
 #
 # {{launch}}
 
@@ -13,7 +13,7 @@
 #
 # **本课的问题。** 循环层一步一步地读取序列，并把隐状态（对已读内容的记忆）从一个时间步传到下一个时间步。把这样的层堆叠起来，谁依赖谁？每个张量（多维数组）是什么形状？一共有多少参数？深度的代价又是什么？
 #
-# **预备知识：** 矩阵乘法；训练过普通的神经网络。**运行时间：** 在没有 GPU 的笔记本电脑上不到一分钟。
+# **预备知识：** 矩阵乘法；训练过普通的神经网络。**阅读时间：** 约 {{minutes 01_deep_rnn}} 分钟。**运行时间：** 在没有 GPU 的笔记本电脑上不到一分钟。
 #
 # {{launch}}
 

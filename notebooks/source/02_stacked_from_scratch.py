@@ -3,7 +3,7 @@
 #
 # **The question of this lesson.** [Lesson 1](01_deep_rnn.ipynb) gave the equations of a deep recurrent network. Can we write it in a few short pieces, so that its values *and its gradients* are those of `nn.RNN`, `nn.GRU` and `nn.LSTM`? And where do these gradients fade?
 #
-# **You need:** lesson 1, and to have seen a PyTorch module (`nn.Module`) and `backward()` once. **Run time:** less than a minute on a laptop without a GPU.
+# **You need:** lesson 1, and to have seen a PyTorch module (`nn.Module`) and `backward()` once. **To read:** about {{minutes 02_stacked_from_scratch}} minutes. **Run time:** less than a minute on a laptop without a GPU.
 #
 # {{launch}}
 
@@ -12,7 +12,7 @@
 #
 # **本课的问题。** [第 1 课](01_deep_rnn.ipynb)给出了深度循环神经网络的公式。我们能不能用几小段代码把它写出来，让它的数值**以及梯度**都与 `nn.RNN`、`nn.GRU`、`nn.LSTM` 一致？这些梯度又在哪里衰减？
 #
-# **预备知识：** 第 1 课；见过 PyTorch 的模块（`nn.Module`）和 `backward()`。**运行时间：** 在没有 GPU 的笔记本电脑上不到一分钟。
+# **预备知识：** 第 1 课；见过 PyTorch 的模块（`nn.Module`）和 `backward()`。**阅读时间：** 约 {{minutes 02_stacked_from_scratch}} 分钟。**运行时间：** 在没有 GPU 的笔记本电脑上不到一分钟。
 #
 # {{launch}}
 

@@ -5,7 +5,7 @@
 # stacks them with one argument, `num_layers`. Trained on *The Time Machine*, such a network reaches a perplexity of 1, the best
 # there is, as if it knew every next character in advance. Has it learnt English?
 #
-# **You need:** what a hidden state is, the equation of an RNN layer, and what an LSTM's gates are for (lessons 1 and 2). **Run time:** less than a minute on a laptop
+# **You need:** what a hidden state is, the equation of an RNN layer, and what an LSTM's gates are for (lessons 1 and 2). **To read:** about {{minutes 03_concise_lstm}} minutes. **Run time:** less than a minute on a laptop
 # without a GPU. Nothing is downloaded.
 #
 # {{launch}}
@@ -16,7 +16,7 @@
 # **本课的问题。** [第 2 课](02_stacked_from_scratch.ipynb)亲手堆叠了循环层；在 PyTorch 中，这只需要一个参数 `num_layers`。用《时间机器》训练这样的网络，困惑度可以降到 1，
 # 也就是可能的最小值，仿佛它对每个字符都未卜先知。那么，它学会英语了吗？
 #
-# **预备知识：** 隐状态的含义、单层循环神经网络的公式、LSTM 的门的作用（第 1、2 课）。**运行时间：** 在没有 GPU 的笔记本电脑上不到一分钟。无需下载任何数据。
+# **预备知识：** 隐状态的含义、单层循环神经网络的公式、LSTM 的门的作用（第 1、2 课）。**阅读时间：** 约 {{minutes 03_concise_lstm}} 分钟。**运行时间：** 在没有 GPU 的笔记本电脑上不到一分钟。无需下载任何数据。
 #
 # {{launch}}
 

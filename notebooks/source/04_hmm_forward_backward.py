@@ -4,7 +4,7 @@
 # **The question of this lesson.** The networks of [lesson 3](03_concise_lstm.ipynb) guess each letter from those before it. But when a letter is missing in the *middle*, as in `the _ime machine`, what follows it helps as well.
 # How much can one know from the left, how much from both sides, and how does one compute it exactly, without adding up more cases than there are atoms in the universe? Here in a small model, which two networks then learn from examples.
 #
-# **You need:** conditional probability, matrix products, and what a hidden state is (lesson 1). **Run time:** about a minute on a laptop without a GPU.
+# **You need:** conditional probability, matrix products, and what a hidden state is (lesson 1). **To read:** about {{minutes 04_hmm_forward_backward}} minutes. **Run time:** about a minute on a laptop without a GPU.
 #
 # {{launch}}
 
@@ -16,7 +16,7 @@
 #
 # 本课用一个一切都能精确计算的小模型；最后，两个网络从样本中学习它。
 #
-# **预备知识：** 条件概率、矩阵乘法、隐状态的含义（第 1 课）。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
+# **预备知识：** 条件概率、矩阵乘法、隐状态的含义（第 1 课）。**阅读时间：** 约 {{minutes 04_hmm_forward_backward}} 分钟。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
 #
 # {{launch}}
 

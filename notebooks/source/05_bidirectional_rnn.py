@@ -4,7 +4,7 @@
 # **The question of this lesson.** A recurrent network reads from left to right, so its state knows only what came before. Often the rest of the sequence is there as well.
 # How does one build a network that reads from both ends, what does it cost, and for which tasks is it worth the price?
 #
-# **You need:** lessons 1 and 2 (a cell, a stack of layers) and the idea of [lesson 4](04_hmm_forward_backward.ipynb). **Run time:** about a minute on a laptop without a GPU.
+# **You need:** lessons 1 and 2 (a cell, a stack of layers) and the idea of [lesson 4](04_hmm_forward_backward.ipynb). **To read:** about {{minutes 05_bidirectional_rnn}} minutes. **Run time:** about a minute on a laptop without a GPU.
 #
 # {{launch}}
 
@@ -13,7 +13,7 @@
 #
 # **本课的问题。** 循环神经网络从左往右读，所以它的隐状态只知道前文。可是很多时候，整个序列早已摆在面前。怎样构造一个从两端阅读的网络？代价是什么？哪些任务值得付出这个代价？
 #
-# **预备知识：** 第 1、2 课（单元、层的堆叠），以及[第 4 课](04_hmm_forward_backward.ipynb)的思路。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
+# **预备知识：** 第 1、2 课（单元、层的堆叠），以及[第 4 课](04_hmm_forward_backward.ipynb)的思路。**阅读时间：** 约 {{minutes 05_bidirectional_rnn}} 分钟。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
 #
 # {{launch}}
 
@@ -887,7 +887,7 @@ def one_sided(H):
     left, right = torch.cat([left, 0 * right], dim=-1), torch.cat([0 * left, right], dim=-1)
     return torch.cat([H, left, right], dim=1)
 
-def train_two_way(model, lr=0.01, num_records=10):
+def train_two_way(model, lr=0.01, num_records=7):
     """As train_fill_in, from both sides and from each one; every 20, yield scores of both."""
     updater = torch.optim.Adam(model.parameters(), lr)
     generator = torch.Generator().manual_seed(0)  # of the minibatches
@@ -908,7 +908,7 @@ def train_two_way(model, lr=0.01, num_records=10):
 # %% id="two-way-race"
 utils.seed_everything(0)
 two_way = {"joined": FillIn(48, True, num_layers=2), "apart": Apart(48, num_layers=2)}
-plot = utils.LivePlot(200, "perplexity of the centre character", xlabel="minibatch")
+plot = utils.LivePlot(140, "perplexity of the centre character", xlabel="minibatch")
 plot.race({name: train_two_way(model) for name, model in two_way.items()})
 for name, model in two_way.items():
     perplexity, accuracy = centre_scores(model, held_out_windows)

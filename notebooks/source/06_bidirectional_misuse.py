@@ -4,7 +4,7 @@
 # **The question of this lesson.** Replace `nn.LSTM` in [lesson 3](03_concise_lstm.ipynb) by a bidirectional one, train it as a language model (one that predicts the next character), and the perplexity falls to almost 1, **on text that it has never seen**. Yet what it writes is
 # `time travellererererer`. One of the two must be lying. Which, and how would you have noticed without looking at what it writes?
 #
-# **You need:** perplexity, held-out and test text (lesson 3), the forward and the backward direction ([lesson 5](05_bidirectional_rnn.ipynb)). **Run time:** about a minute on a laptop without a GPU.
+# **You need:** perplexity, held-out and test text (lesson 3), the forward and the backward direction ([lesson 5](05_bidirectional_rnn.ipynb)). **To read:** about {{minutes 06_bidirectional_misuse}} minutes. **Run time:** about a minute on a laptop without a GPU.
 #
 # {{launch}}
 
@@ -14,7 +14,7 @@
 # **本课的问题。** 把[第 3 课](03_concise_lstm.ipynb)中的 `nn.LSTM` 换成双向的，照样当作语言模型（预测下一个字符的模型）来训练，困惑度会降到接近 1，**而且是在它从未见过的文本上**。可它写出来的却是 `time travellererererer`。
 # 两者之中必有一个在骗人。是哪一个？如果不看它写的文字，怎样才能发现？
 #
-# **预备知识：** 困惑度、留出文本和测试集（第 3 课）；前向与反向两个方向（[第 5 课](05_bidirectional_rnn.ipynb)）。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
+# **预备知识：** 困惑度、留出文本和测试集（第 3 课）；前向与反向两个方向（[第 5 课](05_bidirectional_rnn.ipynb)）。**阅读时间：** 约 {{minutes 06_bidirectional_misuse}} 分钟。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
 #
 # {{launch}}
 

@@ -564,8 +564,8 @@ records = utils.LivePlot(24, title="20,000 parameters each, one random start").r
 # `utils.enlarge_weights`, which draws $\mathbf{W}_{xh}^{(1)}$ and $\mathbf{W}_{hq}$ larger ([lesson 3](03_concise_lstm.ipynb) shows why). `ranking` tells two apart if the worst training of one is better than the best of the other; between equals this happens in 1 of 126 cases. **Predict:** with larger first weights, which depth comes last?
 
 # %% [markdown] lang="zh" id="race-look"
-# 两层胜过一层，而四层很难训练？每条曲线只是**一次**训练，而且都从 PyTorch 那样较小的**初始权重**出发。来看对照实验（事先保存的记录，设置 `FULL=1` 可亲自运行）：每种大小各取五个随机起点，训练到留出困惑度连续十个迭代周期没有下降为止；
-# 一组仍用这样的初始权重，另一组用 `utils.enlarge_weights`，它把 $\mathbf{W}_{xh}^{(1)}$ 和 $\mathbf{W}_{hq}$ 抽得更大（原因见[第 3 课](03_concise_lstm.ipynb)）。一方最差的一次也好过另一方最好的一次，`ranking` 才判定两者分得出高下；两者其实一样好时，碰巧如此的概率是 1/126。**猜一猜：** 初始权重大一些时，哪种深度垫底？
+# 两层胜过一层，而四层很难训练？每条曲线只是**一次**训练，而且都从 PyTorch 那样较小的**初始权重**出发。来看对照实验（事先保存的记录，设置 `FULL=1` 可亲自运行）：每种深度各取五个随机起点，训练到留出困惑度连续十个迭代周期没有下降为止；
+# 一组仍用这样的初始权重，另一组用 `utils.enlarge_weights`，它把 $\mathbf{W}_{xh}^{(1)}$ 和 $\mathbf{W}_{hq}$ 初始化得更大（原因见[第 3 课](03_concise_lstm.ipynb)）。一方最差的一次也好过另一方最好的一次，`ranking` 才判定两者分得出高下；两者其实一样好时，碰巧如此的概率是 1/126。**猜一猜：** 初始权重大一些时，哪种深度垫底？
 
 # %% id="depth-run"
 def depth_point(enlarge, num_layers, seed):
@@ -779,7 +779,7 @@ solution_5 = largest_width(4, 80_000) / largest_width(4, 20_000)
 #
 # **5.** 一个宽层还是两个窄层：怎样决定，用哪段文本报告？
 #
-# <details><summary>答案</summary>在参数量相同、而不是 h 相同的条件下比较；每种取若干随机起点（至少五个），各自训练到最好；按验证集（留出文本）来选。如果范围重叠，就说“分不出高下”。胜者只在测试集上报告一次，训练和选择都没有见过它：用来选择的成绩总是偏好。在这里，初始权重大一些时，一层与两层分不出高下：深度本身并不是好处。</details>
+# <details><summary>答案</summary>在参数量相同、而不是 h 相同的条件下比较；每种取若干随机起点（至少五个），各自训练到最好；按验证集（留出文本）来选。如果范围重叠，就说“分不出高下”。胜者在测试集上只报告一次，而训练和选择都没有用过这个测试集：用来做选择的得分总是偏于乐观。在这里，初始权重大一些时，一层与两层分不出高下：深度本身并不是好处。</details>
 
 # %% [markdown] lang="en" id="sources"
 # ## Sources

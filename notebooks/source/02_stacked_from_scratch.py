@@ -247,7 +247,7 @@ print("one step of an LSTM: new state and all gradients equal to those of nn.LST
 # %% [markdown] lang="zh" id="gru-meaning"
 # 更新门把旧状态与候选隐状态 $\tilde{\mathbf{H}}_t$ 加权相加；重置门决定计算候选隐状态时用上多少旧状态。
 #
-# <details><summary>为什么多一个偏置？</summary>重置门要与 $\mathbf{b}_c$ 相乘，所以它不能并入 $\mathbf{b}_h$。许多书把这个门放在乘法之前，即 $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$；PyTorch 把它放在乘法之后，这样一次乘法就够了。在 PyTorch 里，$\mathbf{b}_c$ 就是第二个偏置的后三分之一；换作其他单元，整个第二个偏置都并入 $\mathbf{b}_h$。</details>
+# <details><summary>为什么多一个偏置？</summary>重置门要与 $\mathbf{b}_c$ 相乘，所以它不能并入 $\mathbf{b}_h$。许多书把这个门放在乘法之前，即 $(\mathbf{R} \odot \mathbf{H}_{t-1})\mathbf{W}_{hh}$；PyTorch 把它放在乘法之后，这样一次乘法就够了。在 PyTorch 里，$\mathbf{b}_c$ 就是第二个偏置的最后三分之一；换作其他单元，整个第二个偏置都并入 $\mathbf{b}_h$。</details>
 
 # %% id="gru-cell"
 class GRUCell(RNNCell):
@@ -894,7 +894,7 @@ for theta, network in networks.items():
 # Does that take many time steps? The control: the gradient is cut after `steps_back` steps, so that after a single one it *cannot* grow from step to step. **Predict:** of 16 random starts with one step back, how many still end worse than blind guessing?
 
 # %% [markdown] lang="zh" id="control-text"
-# 这是不是因为时间步太多？做一个对照实验：梯度往回传 `steps_back` 个时间步就切断；只传一步时，它就**不可能**逐步增大。**猜一猜：** 梯度只传一步时，16 个随机初值里还有几个最后比盲猜更差？
+# 这是不是因为时间步太多？做一个对照实验：梯度往回传 `steps_back` 个时间步就切断；只传一步时，它就**不可能**逐步增大。**猜一猜：** 梯度只传一步时，16 个随机起点里还有几个最后比盲猜更差？
 
 # %% id="cut-model"
 class CutModel(LanguageModel):

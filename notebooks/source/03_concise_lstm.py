@@ -736,7 +736,7 @@ utils.explore(
 #
 # <details><summary>答案 2</summary>256 个单元能死记硬背：训练困惑度 1.0 到 1.1，留出困惑度 17 到 21。32 个单元则为 5.5 到 6.0 和 7.1 到 7.6，而且两条曲线都还在下降，所以 40 个迭代周期之后，小网络在新文本上好得多。不过，如果让大网络停在最好的那一刻，即第六或第七个迭代周期，赢的就是它：留出困惑度为 6.4 到 6.6。小网络也并非因为小就没事：取 <code>epochs=240</code>，它最好时为 7.0 到 7.5，随后虚线同样掉头向上，升到 12 到 15。</details>
 #
-# **3. 卡住。** 用 D2L 的训练方案，先试前两个学习率。第一行的困惑度卡在多少？这个数在哪里见过？第二行有没有改善？如果有，为什么不干脆取 `lr=20`？
+# **3. 卡住。** 用 D2L 的训练方案，试三个学习率。第一行的困惑度卡在多少？这个数在哪里见过？第二行有没有改善？如果有，为什么不干脆取 `lr=20`？
 #
 # ```
 # layers=2 hidden_units=128 recipe=D2L lr=2 epochs=40
@@ -1013,7 +1013,7 @@ for size in (f"{l} x {widest[l]}," for l in widest):
 # %% [markdown] lang="en" id="depth-look"
 # Dropout helps at every depth, one wide layer included. And it makes depth *free*: three narrow layers, which trail without it, draw level. More they do not: what pays is learning less by heart. The residual connection alone is not told apart from doing nothing, and beside dropout it does harm: it carries past the zeros what they were to hide.
 #
-# What helped most is text: the *worst* of these trainings is far below the best of the 80, on the same held-out characters. All this for one recipe, one rate and one book; for yours, sweep.
+# What helped most is text: the *worst* of these trainings is far below the best of the 80, on the same held-out characters. All this for one recipe, one dropout rate and one book; for yours, sweep.
 
 # %% [markdown] lang="zh" id="depth-look"
 # 暂退法在每种深度上都有帮助，很宽的单层也不例外。它还让加深不再有**代价**：三层窄网络原先落后，用上它就追平了。但也只是追平：起作用的是少背一些原文。残差连接单独使用，和什么都不做分不出高下；与暂退法一起用，反而有害：暂退法要藏起来的状态，被它原样带了过去。
@@ -1061,7 +1061,7 @@ utils.guess(question, test_perplexity, between=(5, 12), show=test_table)
 # And now `test` is spent: whoever goes back and chooses by it has a second validation set.
 
 # %% [markdown] lang="zh" id="score-once-look"
-# 偏于乐观的部分有多大？同一个网络的另外四个随机起点，只高出一两个十分之一，而测试文本上高出了将近 2。这么短的文本，彼此本就难易不同：连留出文本的前后两半也相差约 0.5。可见留出困惑度只对那一段文本成立。
+# 偏于乐观的部分有多大？同一个网络的另外四个随机起点，最后只高出 0.1 到 0.2，而测试文本上高出了将近 2。这么短的文本，彼此本就难易不同：连留出文本的前后两半也相差约 0.5。可见留出困惑度只对那一段文本成立。
 # 而现在 `test` 也用完了：谁再回头按它来选，它就成了第二个验证集。
 
 # %% [markdown] lang="en" id="exercises"

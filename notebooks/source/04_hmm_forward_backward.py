@@ -923,7 +923,7 @@ utils.table(["network", "nats", "exact optimum", "gap ± sampling error", "gap"]
 # And a single linear output layer? Five random starts each, recorded; the wider GRUs give the linear design as many parameters:
 
 # %% [markdown] lang="zh" id="output-text"
-# 如果输出层只是一个线性层呢？各取五个随机初值（记录）；加宽 GRU，是为了让线性方案的参数量与小网络的相当：
+# 如果输出层只是一个线性层呢？各取五个随机起点（记录）；加宽 GRU，是为了让线性方案的参数量与小网络的相当：
 
 # %% tags=["hide-input"] id="output-control"
 # the control: another output layer, five random starts each, recorded

@@ -1335,7 +1335,7 @@ utils.table(head, rows)
 # `output[-1]` does not know the first letter: its backward half has never seen it, and its forward half would have to carry it through 29 more steps. In `h_n` the backward direction has just read it. But a marked letter mostly stands far from both ends: there the mean, which reads every step, is told apart as better, and the maximum, where one step can stand out, as better still.
 
 # %% [markdown] lang="zh" id="encode-look"
-# `output[-1]` 不知道第一个字母：它的反向一半从没见过那个字母，前向一半则要带着它再走 29 步。而在 `h_n` 里，反向在最后一步刚刚读过它。不过，带标记的字母大多离两端很远：这时，读取每一步的平均明显胜过它；最大值能让某一步突显出来，又胜过平均。
+# `output[-1]` 不知道第一个字母：它的反向一半从没见过那个字母，前向一半则要带着它再走 29 步。而在 `h_n` 里，反向在最后一步刚刚读过它。不过，带标记的字母大多离两端很远：这时，读取每一步的平均明显胜过 `h_n`；最大值能让某一步突显出来，又胜过平均。
 
 # %% [markdown] lang="en" id="padding-text"
 # ## Sequences of different lengths
@@ -1590,7 +1590,7 @@ solution_5 = 2 * p_end / (1 + p_end)
 #
 # **3.** 一个小批量里有长度为 6 和 4 的两个序列：`output[-1]`、`h_n[-2]`、`h_n[-1]` 和损失各是什么？
 #
-# <details><summary>答案</summary>设只有一层，用 pack 时：长度 6 的序列，<code>output[-1]</code> 是第 6 步，前向一半读过 x_1 到 x_6，反向一半只读过 x_6；长度 4 的序列，<code>output[-1]</code> 全是零。<code>h_n[-2]</code> 是最后一层前向的最终状态，分别在第 6 步和第 4 步；<code>h_n[-1]</code> 是反向的最终状态，都在第 1 步，分别从 x_6 和 x_4 读起。损失对 10 个真实的步取平均（<code>ignore_index</code>，或求和后除以 10）。 不用 pack 时，短序列就错了：<code>h_n[-2]</code> 和 <code>output[-1]</code> 的前向一半在 x_4 之后又读了两步填充；<code>h_n[-1]</code> 先读两步填充才读到 x_4；<code>output[-1]</code> 的反向一半只读过一步填充；直接取平均的损失把 12 步都算了进去。</details>
+# <details><summary>答案</summary>设只有一层，用 pack 时：长度 6 的序列，<code>output[-1]</code> 是第 6 步，前向一半读过 x_1 到 x_6，反向一半只读过 x_6；长度 4 的序列，<code>output[-1]</code> 全是零。<code>h_n[-2]</code> 是最后一层前向的最终状态，分别在第 6 步和第 4 步；<code>h_n[-1]</code> 是反向的最终状态，都在第 1 步，分别从 x_6 和 x_4 读起。损失对 10 个真实的步取平均（<code>ignore_index</code>，或求和后除以 10）。不用 pack 时，短序列就错了：<code>h_n[-2]</code> 和 <code>output[-1]</code> 的前向一半在 x_4 之后又读了两步填充；<code>h_n[-1]</code> 先读两步填充才读到 x_4；<code>output[-1]</code> 的反向一半只读过一步填充；直接取平均的损失把 12 步都算了进去。</details>
 #
 # **4.** $h$ 相同、共 $L$ 层时，双向的代价是什么？
 #

@@ -1017,7 +1017,7 @@ report.draw()
 # %% [markdown] lang="zh" id="audit-look"
 # （图中是双向网络。如果小批量里有填充，请用 `pad=` 给出填充词元的下标：有些模型只在那时泄漏。）报告的末尾写着**它发现不了什么**。它只认识一个网络和几个窗口，不知道网络是用什么文本训练、又是用什么文本挑选的：训练窗口与留出窗口重叠、归一化时用了测试集，都只有换一段文本做对照才看得出来。所以要先问一句：这个结果是不是好得不像真的？[工作坊](workshop.ipynb)里有五个模型等你判断，还有六个坏掉的层等你去检查。
 #
-# 如果既想利用两边，**又**想训练语言模型呢？那就在输入中把答案遮住，第 5 课的填空是这样，BERT 的训练也是这样（**掩码语言模型**）；或者像 ELMo 那样，两个方向各训练一个语言模型，训练之后才把隐状态拼接起来。Transformer 的每个位置都直接读取所有位置，预测下一个词元时要加上**因果掩码**，热图因此成了三角形。它和我们的网络一样，训练时读的是真实的字符，而不是自己猜出来的：这叫**教师强制**（teacher forcing）。
+# 如果既想利用两边，**又**想训练语言模型呢？那就在输入中把答案遮住，第 5 课的填空是这样，BERT 的训练也是这样（**掩码语言模型**）；或者像 ELMo 那样，两个方向各训练一个语言模型，训练之后才把隐状态拼接起来。Transformer 的每个位置都直接读取所有位置，预测下一个词元时要加上**因果掩码**，热图因此成了三角形。它和我们的网络一样，训练时读的是真实的字符，而不是自己猜出来的：这叫**强制教学**（teacher forcing）。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -1152,7 +1152,7 @@ solution_5 = (0, 2, 4)
 #
 # **2.** 得分好得不像真的，请写出三个检验。它们发现不了什么？
 #
-# <details><summary>答案</summary>（1）仅前缀评估：对每个 $t$，只给模型 $x_1, \ldots, x_t$；诚实的模型困惑度不变。（2）换一个未来：保留 $x_1, \ldots, x_t$，替换其余；$t$ 及之前的预测一点也不能动。（3）梯度：对所有 $s > t$，$\partial \mathbf{o}_t / \partial \mathbf{x}_s = 0$，即三角形，训练之前也是如此。它们只看一个模型和它的输入，所以发现不了数据出的问题：训练与测试的窗口重叠，用测试集做归一化或做选择，目标错位。对照实验：与训练文本毫无重叠的文本；测试窗口有多少出现在训练文本里。</details>
+# <details><summary>答案</summary>（1）仅前缀评估：对每个 $t$，只给模型 $x_1, \ldots, x_t$；诚实的模型困惑度不变。（2）换一个未来：保留 $x_1, \ldots, x_t$，替换其余；$t$ 及之前的预测一点也不能动。（3）梯度：对所有 $s > t$，$\partial \mathbf{o}_t / \partial \mathbf{x}_s = 0$，即三角形，训练之前也是如此。它们只看一个模型和它的输入，所以发现不了数据出的问题：训练与测试的窗口重叠，用测试集做归一化或做选择，目标有误。对照实验：与训练文本毫无重叠的文本；测试窗口有多少出现在训练文本里。</details>
 #
 # **3.** 画出诚实的模型与双向模型在各个位置 $t = 1, \ldots, T$ 的困惑度（每个窗口从零状态读起）。为什么对 $T = 35$ 取平均，就看不出末尾的差别？
 #
@@ -1162,7 +1162,7 @@ solution_5 = (0, 2, 4)
 #
 # <details><summary>答案</summary>前向的可以，前提是第 $i$ 行接着原来的第 $i$ 行；在 $2L$ 个状态中，就是下标 0、2、4……的那些。反向的最终状态停在旧窗口的开头，把它当作新窗口末尾处的初始状态，等于拿过去冒充未来。D2L 的训练循环和解码器就是这样做的，<code>ererer</code> 由此而来。</details>
 #
-# **5.** 什么时候用 <code>bidirectional=True</code> 是对的？写出要问的两个问题，各举一例。BERT、ELMo 和预测下一个词元的 Transformer 各用什么办法避免泄漏？
+# **5.** 什么时候用 <code>bidirectional=True</code> 是对的？写出要问的两个问题，并举一例。BERT、ELMo 和预测下一个词元的 Transformer 各用什么办法避免泄漏？
 #
 # <details><summary>答案</summary>做预测时右边的文本在不在？它里面有没有答案？回答“在”和“没有”才行：校正扫描文本、标注、填空；续写文字则不行。BERT 在输入中把答案遮住（掩码语言模型）；ELMo 训练两个单向模型，事后才拼接隐状态；Transformer 用因果掩码，使位置 $t$ 只能读 $s \le t$。</details>
 
@@ -1181,9 +1181,9 @@ solution_5 = (0, 2, 4)
 # ## 参考文献
 #
 # - C. E. Shannon. Prediction and Entropy of Printed English. *Bell System Technical Journal* 30, 1951.
-# - R. J. Williams, D. Zipser. A Learning Algorithm for Continually Running Fully Recurrent Neural Networks. *Neural Computation* 1, 1989 （教师强制）.
+# - R. J. Williams, D. Zipser. A Learning Algorithm for Continually Running Fully Recurrent Neural Networks. *Neural Computation* 1, 1989（强制教学）.
 # - M. Schuster, K. K. Paliwal. Bidirectional Recurrent Neural Networks. *IEEE Transactions on Signal Processing* 45, 1997.
-# - A. Vaswani 等. Attention Is All You Need. *NeurIPS*, 2017 （因果掩码）.
+# - A. Vaswani 等. Attention Is All You Need. *NeurIPS*, 2017（因果掩码）.
 # - M. E. Peters 等. Deep Contextualized Word Representations. *NAACL*, 2018（ELMo）.
 # - J. Devlin, M.-W. Chang, K. Lee, K. Toutanova. BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding. *NAACL*, 2019.
 # - A. Zhang, Z. C. Lipton, M. Li, A. J. Smola. *Dive into Deep Learning*. Cambridge University Press, 2023（本课的实验见其 2021 年版和中文版）.

@@ -162,7 +162,7 @@ reports["5"].draw()
 # The end of this report says what no audit of a network can find. **Two controls** do. For exhibit 5: how many of the held-out windows end in 20 characters that also stand in a window learnt from, and what is the score on text that shares nothing with it? For exhibit 2: what does a twin reach that scales by the mean and standard deviation of the past only?
 
 # %% [markdown] lang="zh" id="controls"
-# 这份报告的末尾写明了审查网络发现不了什么。要靠**两个对照实验**。对展品 5：留出的窗口中，有多少个的最后 20 个字符也出现在训练窗口里？换成毫无重叠的文本，得分是多少？对展品 2：它有一个孪生网络，只用过去的均值和标准差来缩放，能达到多少？
+# 这份报告的末尾写明了审查网络发现不了什么。这些要靠**两个对照实验**来发现。对展品 5：留出的窗口中，有多少个的最后 20 个字符也出现在训练窗口里？换成毫无重叠的文本，得分是多少？对展品 2：它有一个孪生网络，只用过去的均值和标准差来缩放，能达到多少？
 
 # %% id="overlap"
 def share_learnt(windows):
@@ -488,7 +488,7 @@ hunt(my_check)
 #
 # <details><summary>提示 1</summary>
 #
-# $t = T$ 处的反向状态，读过哪些输入？ 改动一个它不可能读过的输入，看它动不动。
+# $t = T$ 处的反向状态，读过哪些输入？改动一个它不可能读过的输入，看它动不动。
 #
 # <details><summary>检查 1</summary>
 #
@@ -503,7 +503,7 @@ hunt(my_check)
 #
 # <details><summary>提示 2</summary>
 #
-# 反向读到行首时，又读过哪些输入？ 反过来：改动一个它必定读过的输入。
+# 反向读到行首时，又读过哪些输入？反过来：改动一个它必定读过的输入。
 #
 # <details><summary>检查 2</summary>
 #
@@ -518,7 +518,7 @@ hunt(my_check)
 #
 # <details><summary>提示 3</summary>
 #
-# 对于上一个小批量，反向知道些什么？ 什么也不知道。见第 6 课“第二个错误”。
+# 对于上一个小批量，反向知道些什么？什么也不知道。见第 6 课“第二个错误”。
 #
 # <details><summary>检查 3</summary>
 #
@@ -533,7 +533,7 @@ hunt(my_check)
 #
 # <details><summary>提示 4</summary>
 #
-# 一行的结果，只取决于这一行自己吗？ 有两种问法：填充处换成别的值会怎样（本条）？其他行都拿掉会怎样（下一条）？
+# 一行的结果，只取决于这一行自己吗？有两种问法：填充处换成别的值会怎样（本条）？其他行都拿掉会怎样（下一条）？
 #
 # <details><summary>检查 4</summary>
 #
@@ -550,7 +550,7 @@ hunt(my_check)
 #
 # <details><summary>提示 5</summary>
 #
-# 同样的问题，换成其他行。 单独读一行。<code>n = 1</code> 时，这个错误根本看不出来。
+# 同样的问题，换成其他行。单独读一行。<code>n = 1</code> 时，这个错误根本看不出来。
 #
 # <details><summary>检查 5</summary>
 #
@@ -564,7 +564,7 @@ hunt(my_check)
 #
 # <details><summary>提示 6</summary>
 #
-# 六个错误中，有五个弄乱了先后或位置。还有一个井井有条，只是训练好的参数放进去，含义就变了。 只有孪生层才分得出来：torch 自己的层，用同样的参数。
+# 六个错误中，有五个弄乱了先后或位置。还有一个井井有条，只是训练好的参数放进去，含义就变了。只有孪生层才分得出来：torch 自己的层，用同样的参数。
 #
 # <details><summary>检查 6</summary>
 #
@@ -606,7 +606,7 @@ hunt(my_check)
 # | **C** | 没有拼接两个方向，而是写成 `h_n.reshape(n, 2h)`：各行混在了一起 | 检查 5 | 凡是用 $n > 1$ 训练、又用 $n = 1$ 试运行的网络 |
 # | **D** | 反向先读了填充 | 检查 4 | `deeplearning4j` 议题 1030，2016 年，次年改正 |
 # | **E** | 拿 `output[-1]` 当摘要：它的反向一半只读过一个输入 | 检查 2 | `pytorch-tutorial` 议题 149（`out[:, -1, :]`） |
-# | **F** | 重置门与更新门换了位置 | 检查 6 | Keras 按 $z, r, h$ 的顺序存放 GRU 的参数，torch 按 $r, z, n$：从一边搬到另一边时 |
+# | **F** | 重置门与更新门换了位置 | 检查 6 | Keras 按 $z, r, h$ 的顺序存放 GRU 的参数，torch 按 $r, z, n$：参数从一边搬到另一边，就会错位 |
 #
 # 按性质来检查（1 到 5），不需要一个正确的层，网络多大都能用。与孪生层对照，几乎什么都能捉住，但孪生层得有人先写好，而且要喂给它能看出差别的数据：有填充、不止一行、还要有第二个小批量。</details>
 

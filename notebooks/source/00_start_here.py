@@ -95,11 +95,11 @@ utils.check_machine()
 #
 # | Minutes | Sections | The one thing to take along |
 # | --- | --- | --- |
-# | 10 | [Lesson 1](01_deep_rnn.ipynb): *Functional dependencies*, *Shapes and parameters, with sliders*, *In which order?* | every state reads two others: one step before, and one layer below |
-# | 12 | [Lesson 2](02_stacked_from_scratch.ipynb): *Two more cells*, *Where gradients fade*, *Inside the trained network* | what is handed on through many steps is a product, and gates keep it from fading |
-# | 13 | [Lesson 3](03_concise_lstm.ipynb): *The model*, *Training and prediction*, *Memory or language?* | perplexity 1 on one's own text is memory; look at text not read |
-# | 10 | [Lesson 5](05_bidirectional_rnn.ipynb): *Definition*, *Which number stands where?*, *Use 1: fill in the blank* | two directions side by side, and where each of them ends |
-# | 13 | [Lesson 6](06_bidirectional_misuse.ipynb): *Two suspects, live*, *Where is it so good?*, *The path of the leak*, *On your own model* | a score that is too good: take the future away and score again |
+# | 8 | [Lesson 1](01_deep_rnn.ipynb): *Functional dependencies*, *Shapes and parameters, with sliders*, *In which order?* | every state reads two others: one step before, and one layer below |
+# | 16 | [Lesson 2](02_stacked_from_scratch.ipynb): *Two more cells*, *Where gradients fade*, *Inside the trained network* | what is handed on through many steps is a product; open gates keep it from fading |
+# | 8 | [Lesson 3](03_concise_lstm.ipynb): *The model*, *Training and prediction*, *Memory or language?* | perplexity 1 on one's own text is memory; look at text not read |
+# | 16 | [Lesson 5](05_bidirectional_rnn.ipynb): *Definition*, *Which number stands where?*, *Use 1: fill in the blank* | two directions side by side, and where each of them ends |
+# | 12 | [Lesson 6](06_bidirectional_misuse.ipynb): *Two suspects, live*, *Where is it so good?*, *The path of the leak*, *Take the future away*, *On your own model* | a score that is too good: take the future away and score again |
 #
 # The night before an exam: *What to write in the exam* and *What we saw*, at the end of each lesson.
 
@@ -110,11 +110,11 @@ utils.check_machine()
 #
 # | 分钟 | 小节 | 只需记住一点 |
 # | --- | --- | --- |
-# | 10 | [第 1 课](01_deep_rnn.ipynb)：“函数依赖关系”“用滑块看形状与参数量”“按什么顺序计算？” | 每个隐状态读取另外两个：前一步的，和下一层的 |
-# | 12 | [第 2 课](02_stacked_from_scratch.ipynb)：“另外两种单元”“梯度在哪里衰减”“训练好的网络里面” | 传过许多步的是一个连乘积，门让它不致衰减 |
-# | 13 | [第 3 课](03_concise_lstm.ipynb)：“模型”“训练与预测”“记住了原文，还是学会了语言？” | 在读过的文本上困惑度为 1，只是背了下来；要看没读过的文本 |
-# | 10 | [第 5 课](05_bidirectional_rnn.ipynb)：“定义”“哪个数放在哪里？”“用途一：填空” | 两个方向左右并排，各自结束在哪里 |
-# | 13 | [第 6 课](06_bidirectional_misuse.ipynb)：“两名嫌疑人，当场对质”“它究竟好在哪里？”“泄漏的路径”“检查你自己的模型” | 得分好得不像真的：拿走未来，再测一次 |
+# | 8 | [第 1 课](01_deep_rnn.ipynb)：“函数依赖关系”“用滑块看形状与参数量”“按什么顺序计算？” | 每个隐状态读取另外两个：前一步的，和下一层的 |
+# | 16 | [第 2 课](02_stacked_from_scratch.ipynb)：“另外两种单元”“梯度在哪里衰减”“训练好的网络里面” | 传过许多步的是一个连乘积；打开的门让它不致衰减 |
+# | 8 | [第 3 课](03_concise_lstm.ipynb)：“模型”“训练与预测”“记住了原文，还是学会了语言？” | 在读过的文本上困惑度为 1，只是背了下来；要看没读过的文本 |
+# | 16 | [第 5 课](05_bidirectional_rnn.ipynb)：“定义”“哪个数放在哪里？”“用途一：填空” | 两个方向左右并排，各自结束在哪里 |
+# | 12 | [第 6 课](06_bidirectional_misuse.ipynb)：“两名嫌疑人，当场对质”“它究竟好在哪里？”“泄漏的路径”“拿走未来”“检查你自己的模型” | 得分好得不像真的：拿走未来，再测一次 |
 #
 # 考试前一晚：每课末尾的“考试怎么写”和“小结”。
 

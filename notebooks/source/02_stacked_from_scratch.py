@@ -669,10 +669,10 @@ def draw_fade(cell, layers, bias, orthogonal, residual, norm, keep):
     return fig
 
 # %% [markdown] lang="en" id="explore-fade-text"
-# Move one thing at a time; earlier curves stay until `keep` is off. **Which switch lifts the curve along $t$, which the one along $l$?** The table below answers, over five starts.
+# Move one thing at a time; earlier curves stay until `keep` is off. **How far does each switch lift its curve, and does any lift both?** The table below answers, over five starts.
 
 # %% [markdown] lang="zh" id="explore-fade-text"
-# 每次只改一样；之前的曲线会留着，取消 `keep` 才清除。**哪个开关抬高沿 $t$ 的曲线，哪个抬高沿 $l$ 的？** 下表给出五个随机起点的答案。
+# 每次只改一样；之前的曲线会留着，取消 `keep` 才清除。**每个开关把曲线抬高多少？有没有哪个把两条都抬高？** 下表给出五个随机起点的答案。
 
 # %% tags=["hide-input"] id="explore-fade"
 # the controls
@@ -1222,10 +1222,10 @@ for i, name in enumerate(CELLS):
 utils.table(["3 layers", "epoch", "per step back", "per layer down"], rows)
 
 # %% [markdown] lang="en" id="watch-fade-look"
-# Along $l$ training mends the fading by itself: after eight epochs a layer passes down half of the gradient or all of it, in every cell far more than at the start. Not so along $t$: the GRU learns to keep, the LSTM stays near 0.6 per step, and the plain RNN loses more than before.
+# Along $l$ training mends most of the fading: after eight epochs a layer passes down half of the gradient or all of it, in every cell far more than at the start. Not so along $t$: the GRU learns to keep, the LSTM stays near 0.6 per step, and the plain RNN loses more than before.
 
 # %% [markdown] lang="zh" id="watch-fade-look"
-# 沿 $l$ 的衰减，训练自己就能修好：八个迭代周期之后，每一层往下传一半到全部的梯度，哪种单元都远多于开始时。沿 $t$ 就不是这样：GRU 学会了保留，LSTM 停在每步 0.6 附近，普通 RNN 丢掉的比原来还多。
+# 沿 $l$ 的衰减，训练能修好大半：八个迭代周期之后，每一层往下传一半到全部的梯度，哪种单元都远多于开始时。沿 $t$ 就不是这样：GRU 学会了保留，LSTM 停在每步 0.6 附近，普通 RNN 丢掉的比原来还多。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -1309,11 +1309,11 @@ solution_5 = (10, 10 + 15)
 #
 # **2.** Where does the gradient fade, along $t$ and along $l$, and which knob changes it?
 #
-# <details><summary>answer</summary>Along t: each step back multiplies by diag(φ′) W_hhᵀ, so what is left falls geometrically with T − t; with fresh weights by about 0.6 per step in RNN, GRU and LSTM alike. Knobs: the cell with its gate open (forget bias +1: 0.8, +3: nearly 1 per step), an orthogonal W_hh in a plain cell. Along l: each layer down multiplies by diag(φ′) W_xhᵀ and by gates that are half open, 0.55 (RNN), 0.3 (GRU), 0.14 (LSTM) per layer. Knobs: residual connections, layer norm, larger weights. The first group does nothing along l, the second little along t. So measure both: ‖∂ℓ/∂H_t^(l)‖ for all l and t.</details>
+# <details><summary>answer</summary>Along t: each step back multiplies by a Jacobian, diag(φ′) W_hhᵀ in a plain cell, diag(F) on an LSTM's way through C. So what is left falls geometrically with T − t; with fresh weights 0.5 to 0.6 is left per step in all three cells. Knobs: an open gate (forget bias +1: 0.8, +3: nearly 1 per step), an orthogonal W_hh in a plain cell. Along l: each layer down multiplies by diag(φ′) W_xhᵀ and by gates that are half open, 0.55 (RNN), 0.3 (GRU), 0.14 (LSTM) per layer. Knobs: residual connections, layer norm. The first group does not help along l, the second little along t. Training mends most of it along l; along t the GRU learns to keep, the plain RNN does not. So measure both: ‖∂ℓ/∂H_t^(l)‖ for all l and t.</details>
 #
 # **3.** Write $\partial \mathbf{H}_T / \partial \mathbf{H}_k$ of a plain RNN as a product. When does it vanish, when can it explode?
 #
-# <details><summary>answer</summary>The product over t = k + 1 to T of diag(1 − H_t²) W_hhᵀ, later steps from the left. Its norm is at most γ^(T−k) ‖W_hh‖^(T−k), where φ′ ≤ γ (1 for tanh). Norm below 1: it vanishes for certain. Over many steps the spectral radius ρ decides: with ρ < 1 (0.58 for PyTorch's first weights) it vanishes though the norm is above 1; for it to explode ρ > 1 is needed, and units that are not saturated.</details>
+# <details><summary>answer</summary>The product over t = k + 1 to T of diag(1 − H_t²) W_hhᵀ, later steps from the left. Its norm is at most γ^(T−k) ‖W_hh‖^(T−k), where φ′ ≤ γ (1 for tanh). ‖W_hh‖ below 1: it vanishes for certain. Above 1 is needed to explode, and is not enough. Without φ′ the spectral radius ρ of W_hh would decide over many steps; with φ′ it is a guide: PyTorch's first weights (norm above 1, ρ about 0.58) vanish about so fast, and saturated units, φ′ ≈ 0, brake an explosion.</details>
 #
 # **4.** Truncated BPTT: what goes from one minibatch to the next, what does not? And what is teacher forcing?
 #
@@ -1332,11 +1332,11 @@ solution_5 = (10, 10 + 15)
 #
 # **2.** 沿 $t$ 和沿 $l$，梯度各在哪里衰减？分别由哪个开关改变？
 #
-# <details><summary>答案</summary>沿 t：每往回一步乘一次 diag(φ′) W_hhᵀ，所以剩下的随 T − t 按几何级数减小；刚初始化时，RNN、GRU、LSTM 都是每步约 0.6。开关：把门打开的单元（遗忘门偏置 +1 时每步 0.8，+3 时接近 1），普通单元用正交的 W_hh。沿 l：每往下一层乘一次 diag(φ′) W_xhᵀ，再乘上半开的门，每层 0.55（RNN）、0.3（GRU）、0.14（LSTM）。开关：残差连接、层归一化、更大的权重。前一组对沿 l 的衰减不起作用，后一组对沿 t 的作用很小。所以两个方向都要量：对所有 l 和 t 计算 ‖∂ℓ/∂H_t^(l)‖。</details>
+# <details><summary>答案</summary>沿 t：每往回一步乘一次雅可比矩阵，普通单元是 diag(φ′) W_hhᵀ，LSTM 经过 C 的那条路是 diag(F)。所以剩下的随 T − t 按几何级数减小；刚初始化时，三种单元每步都剩 0.5 到 0.6。开关：把门打开（遗忘门偏置 +1 时每步 0.8，+3 时接近 1），普通单元用正交的 W_hh。沿 l：每往下一层乘一次 diag(φ′) W_xhᵀ，再乘上半开的门，每层 0.55（RNN）、0.3（GRU）、0.14（LSTM）。开关：残差连接、层归一化。前一组对沿 l 的衰减没有帮助，后一组对沿 t 的作用很小。训练能修好沿 l 的大部分衰减；沿 t 只有 GRU 学会了保留，普通 RNN 没有。所以两个方向都要量：对所有 l 和 t 计算 ‖∂ℓ/∂H_t^(l)‖。</details>
 #
 # **3.** 把普通 RNN 的 $\partial \mathbf{H}_T / \partial \mathbf{H}_k$ 写成连乘积。它什么时候消失，什么时候可能爆炸？
 #
-# <details><summary>答案</summary>对 t = k + 1 到 T 把 diag(1 − H_t²) W_hhᵀ 连乘，后面的时间步乘在左边。范数至多为 γ^(T−k) ‖W_hh‖^(T−k)，其中 φ′ ≤ γ（tanh 时为 1）。范数小于 1：必定消失。步数多时由谱半径 ρ 决定：ρ < 1（PyTorch 的初始权重约为 0.58）时，即使范数大于 1 也会消失；要爆炸，就需要 ρ > 1，而且单元没有饱和。</details>
+# <details><summary>答案</summary>对 t = k + 1 到 T 把 diag(1 − H_t²) W_hhᵀ 连乘，后面的时间步乘在左边。范数至多为 γ^(T−k) ‖W_hh‖^(T−k)，其中 φ′ ≤ γ（tanh 时为 1）。‖W_hh‖ 小于 1：必定消失；要爆炸，它就得大于 1，但这还不够。假如没有 φ′，步数多时由 W_hh 的谱半径 ρ 决定；有了 φ′，ρ 只是参考：PyTorch 的初始权重（范数大于 1，ρ 约为 0.58）大致就以这样的速度消失，而饱和的单元（φ′ ≈ 0）会刹住爆炸。</details>
 #
 # **4.** 截断的通过时间反向传播：从一个小批量到下一个，什么传过去，什么不传？强制教学又是什么？
 #

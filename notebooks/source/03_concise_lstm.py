@@ -258,7 +258,7 @@ utils.guess(
 # The dashed curve falls while the network learns what English has in general, such as common letters and short words. From its lowest point on it rises, in the end above blind guessing: what the network goes on learning is *these* 10,000 characters, and more than 800,000 parameters can hold them by heart.
 # Has it unlearnt its English? Or become too sure of itself, since being sure and wrong has no upper limit? *Temperature*, below, finds out.
 #
-# From here on **no training perplexity is shown without the held-out one beside it**.
+# From here on **a training perplexity counts only together with the held-out one**.
 #
 # <details><summary>They are measured a little differently</summary>The training perplexity while the network trains, with the state carried along; the held-out one after each epoch, in windows of 35 characters that each start from a zero state.</details>
 
@@ -266,7 +266,7 @@ utils.guess(
 # 虚线先下降：这时网络学到的是英语的一般规律，比如常见字母和短单词。过了最低点，虚线掉头向上，最后比盲猜还高：网络继续学到的，只是**这** 10,000 个字符；80 多万个参数，背下原文绰绰有余。
 # 它把英语忘了吗？还是变得过于自信（确信却猜错，困惑度没有上限）？后面的“温度”一节会弄清楚。
 #
-# 从这里起，**训练困惑度旁边总会画出留出文本上的困惑度**。
+# 从这里起，**只看训练困惑度不算数，要与留出困惑度一起看**。
 #
 # <details><summary>两者的测法略有不同</summary>训练困惑度在训练过程中测得，状态在小批量之间传递；留出困惑度在每个迭代周期之后测得，文本切成 35 个字符的窗口，每个窗口都从零状态开始。</details>
 
@@ -406,12 +406,12 @@ print(f"{about['origin']}: {len(start_rows)} trainings of 20 epochs. Lowest held
 utils.ranking(of_starts("fast", 5))
 
 # %% [markdown] lang="en" id="starts-look"
-# Either matrix helps on the training text, and both help most. Adam needs that, too: in 20 epochs it comes down to about 4 with neither and to 1.1 with both. On new text it gains as well: held-out, at best, 6.4 to 6.7 with $\mathbf{W}_{xh}^{(1)}$ enlarged, above 7 without.
+# Either matrix helps on the training text, and both help most. Adam needs that, too: in 20 epochs it comes down to about 4 with neither and to 1.1 with both. On new text it gains as well: held-out, at best, 6.4 to 6.7 with $\mathbf{W}_{xh}^{(1)}$ enlarged, above 7 without; the output layer alone does harm there.
 #
 # Yet the better start learns by heart all the same: stop at the lowest point (**early stopping**).
 
 # %% [markdown] lang="zh" id="starts-look"
-# 在训练文本上，两个矩阵各有帮助，同时放大最好。Adam 也需要这一点：20 个迭代周期之后，都不放大时约为 4，两者都放大则为 1.1。在新文本上同样有好处：放大 $\mathbf{W}_{xh}^{(1)}$，最好的留出困惑度为 6.4 到 6.7；不放大则在 7 以上。
+# 在训练文本上，两个矩阵各有帮助，同时放大最好。Adam 也需要这一点：20 个迭代周期之后，都不放大时约为 4，两者都放大则为 1.1。在新文本上同样有好处：放大 $\mathbf{W}_{xh}^{(1)}$，最好的留出困惑度为 6.4 到 6.7；不放大则在 7 以上；只放大输出层反而有害。
 #
 # 不过，起点再好，网络照样死记硬背：应当停在最低处（**提前停止**，early stopping）。
 
@@ -1011,12 +1011,12 @@ for size in (f"{l} x {widest[l]}," for l in widest):
     utils.ranking({name: v for name, v in deep_scores.items() if name.startswith(size)})
 
 # %% [markdown] lang="en" id="depth-look"
-# Dropout helps at every depth, one wide layer included. And it makes depth *free*: three narrow layers, which trail without it, draw level. More they do not: what pays is learning less by heart. The residual connection alone is not told apart from doing nothing, and beside dropout it does harm: it carries past the zeros what they were to hide.
+# Dropout helps at every depth, one wide layer included. And it makes depth *free*: three narrow layers, which trail without it, draw level. More they do not: what pays, it seems, is learning less by heart. The residual connection alone is not told apart from doing nothing, and beside dropout it does harm, perhaps because it carries past the zeros what they were to hide.
 #
 # What helped most is text: the *worst* of these trainings is far below the best of the 80, on the same held-out characters. All this for one recipe, one dropout rate and one book; for yours, sweep.
 
 # %% [markdown] lang="zh" id="depth-look"
-# 暂退法在每种深度上都有帮助，很宽的单层也不例外。它还让加深不再有**代价**：三层窄网络原先落后，用上它就追平了。但也只是追平：起作用的是少背一些原文。残差连接单独使用，和什么都不做分不出高下；与暂退法一起用，反而有害：暂退法要藏起来的状态，被它原样带了过去。
+# 暂退法在每种深度上都有帮助，很宽的单层也不例外。它还让加深不再有**代价**：三层窄网络原先落后，用上它就追平了。但也只是追平：起作用的，看来是少背一些原文。残差连接单独使用，和什么都不做分不出高下；与暂退法一起用，反而有害，也许是因为暂退法要藏起来的状态，被它原样带了过去。
 #
 # 帮助最大的是更多的文本：这些训练中**最差**的一次，也远远好过前面 80 次中最好的一次，而留出文本是同一段。以上只针对一种训练方案、一个暂退率和一本书；换成你自己的，就请扫描一遍。
 
@@ -1057,11 +1057,11 @@ question = "perplexity of the chosen network on the test text"
 utils.guess(question, test_perplexity, between=(5, 12), show=test_table)
 
 # %% [markdown] lang="en" id="score-once-look"
-# How much was flattery? The other four starts of the same network ended one or two tenths higher; the test text costs nearly 2 more. Texts of this length differ: even the halves of the held-out one are half a unit apart. The held-out number was true of one text.
+# How much was flattery? Of the luck of the start, one or two tenths: so much higher the other four starts of the same network ended. The test text costs nearly 2 more. Texts of this length differ: even the halves of the held-out one are half a unit apart. The held-out number was true of one text.
 # And now `test` is spent: whoever goes back and chooses by it has a second validation set.
 
 # %% [markdown] lang="zh" id="score-once-look"
-# 偏于乐观的部分有多大？同一个网络的另外四个随机起点，最后只高出 0.1 到 0.2，而测试文本上高出了将近 2。这么短的文本，彼此本就难易不同：连留出文本的前后两半也相差约 0.5。可见留出困惑度只对那一段文本成立。
+# 偏于乐观的部分有多大？随机起点的运气占 0.1 到 0.2：同一个网络的另外四个起点，最后高出这么多。而测试文本上高出了将近 2。这么短的文本，彼此本就难易不同：连留出文本的前后两半也相差约 0.5。可见留出困惑度只对那一段文本成立。
 # 而现在 `test` 也用完了：谁再回头按它来选，它就成了第二个验证集。
 
 # %% [markdown] lang="en" id="exercises"
@@ -1146,26 +1146,26 @@ solution_5 = math.e / (math.e + 1)
 # %% [markdown] lang="en" id="exam"
 # ## What to write in the exam
 #
-# **1.** One wide layer or two narrow ones, and on which text do you report it? <details><summary>answer</summary>Give both as many parameters (at equal <i>h</i>, two layers have more than twice as many), train each from at least five random starts with one recipe, and choose network, epoch and dropout by the validation (held-out) text. On 60,000 characters they were not told apart, without dropout or with it: then take the single layer, it is simpler and can be computed in fewer rounds. What is promised is the perplexity on a <b>test text</b> by which nothing has been chosen, scored once.</details>
+# **1.** One wide layer or two narrow ones, and on which text do you report it? <details><summary>answer</summary>Give both as many parameters (at equal <i>h</i> &gt; <i>d</i>, two layers have more than twice as many), train each from at least five random starts with one recipe, and choose network, epoch and dropout by the validation (held-out) text. On 60,000 characters they were not told apart, without dropout or with it: then take the single layer, it is simpler and can be computed in fewer rounds. What is promised is the perplexity on a <b>test text</b> by which nothing has been chosen, scored once.</details>
 #
 # **2.** A network has training perplexity 1.0. What do you know? <details><summary>answer</summary>That it repeats its training text, no more: with more parameters than characters it can learn it by heart. Ask for the held-out perplexity, as a curve over the epochs: here it falls to about 7.6 and ends above 28, blind guessing.</details>
 #
 # **3.** Why can held-out perplexity rise while the share of right guesses hardly falls? <details><summary>answer</summary>Perplexity is exp of the mean of &minus;ln P: being sure and wrong costs without limit. The network becomes over-confident: dividing its logits by a temperature of 3 changes no guess, and takes back most of the rise.</details>
 #
-# **4.** Where does <code>nn.LSTM(28, 128, 2, dropout=0.3)</code> drop, and which control does a gain need? <details><summary>answer</summary>Between layer 1 and layer 2, on each state, while training only: not after the last layer, not from time step to time step; with one layer it does nothing. The control: one wide layer with as many parameters and dropout before the output layer. Here it gained as much.</details>
+# **4.** Where does <code>nn.LSTM(28, 128, 2, dropout=0.3)</code> drop, and which control does a gain need? <details><summary>answer</summary>Between layer 1 and layer 2, on each state, while training only: not after the last layer, not from time step to time step; with one layer it does nothing. The control: one wide layer with as many parameters and dropout before the output layer. Here both ended level.</details>
 #
 # **5.** A unit's activation is correlated with word boundaries. What is missing before you call it a word-boundary unit? <details><summary>answer</summary>It was picked as the best of many: score it on text by which it was not picked. And compare it with the best of as many units in networks with the same first weights, untrained: here those counted the letters since the space as well.</details>
 
 # %% [markdown] lang="zh" id="exam"
 # ## 考试怎么写
 #
-# **1.** 一个宽层还是两个窄层？在哪段文本上报告结果？<details><summary>答案</summary>让两者参数量相同（<i>h</i> 相同时，两层的参数是一层的两倍多），用同一种训练方案，各取至少五个随机起点；网络、迭代周期和暂退率都用验证集（留出文本）来选。在 60,000 个字符上，不论是否用暂退法，两者都分不出高下：那就取单层，它更简单，依次计算的步数也更少。能承诺的，是在没有参与过任何选择的<b>测试集</b>上的困惑度，只打一次分。</details>
+# **1.** 一个宽层还是两个窄层？在哪段文本上报告结果？<details><summary>答案</summary>让两者参数量相同（<i>h</i> 相同且 <i>h</i> &gt; <i>d</i> 时，两层的参数是一层的两倍多），用同一种训练方案，各取至少五个随机起点；网络、迭代周期和暂退率都用验证集（留出文本）来选。在 60,000 个字符上，不论是否用暂退法，两者都分不出高下：那就取单层，它更简单，依次计算的步数也更少。能承诺的，是在没有参与过任何选择的<b>测试集</b>上的困惑度，只打一次分。</details>
 #
 # **2.** 一个网络的训练困惑度是 1.0，这说明什么？<details><summary>答案</summary>只说明它能复述训练文本：参数比字符还多，背得下来。要看留出困惑度随迭代周期变化的曲线：本课中它先降到约 7.6，最后超过 28，比盲猜还差。</details>
 #
 # **3.** 猜中的比例几乎没有下降，留出困惑度为什么会上升？<details><summary>答案</summary>困惑度是 &minus;ln P 的平均值取 exp：确信却猜错，代价没有上限。网络变得过于自信：把 logit 除以温度 3，一次猜测也不改变，升高的部分却大半消失。</details>
 #
-# **4.** <code>nn.LSTM(28, 128, 2, dropout=0.3)</code> 在哪里置零？声称有效之前，需要什么对照？<details><summary>答案</summary>只在训练时，对第 1 层交给第 2 层的每个状态：最后一层之后没有，时间步之间也没有；只有一层时它不起作用。对照：参数量相同的一个宽层，把暂退法放在输出层之前。本课中，它同样有效。</details>
+# **4.** <code>nn.LSTM(28, 128, 2, dropout=0.3)</code> 在哪里置零？声称有效之前，需要什么对照？<details><summary>答案</summary>只在训练时，对第 1 层交给第 2 层的每个状态：最后一层之后没有，时间步之间也没有；只有一层时它不起作用。对照：参数量相同的一个宽层，把暂退法放在输出层之前。本课中，两者最后不分高下。</details>
 #
 # **5.** 某个单元的取值与单词边界相关。要称它为“单词边界单元”，还缺什么？<details><summary>答案</summary>它是从许多单元中挑出来的最好的一个：要在没有用来挑选的文本上打分。还要与初始权重相同、未经训练的网络里同样多的单元中最好的那个比较：本课中，后者同样在数空格之后的字母。</details>
 

@@ -736,13 +736,13 @@ utils.ranking(fill_perplexities)
 # Only the right half of the window was added, and the worst start with it is far better than the best one without.
 #
 # What both networks think of a blank in held-out text: a pair of bars for each character (`␣` is the space).
-# **Predict:** who will be right about `gratitude and a mutual _enderness`, `i could see the d_stance`, `he said that _e was`, `the _ime traveller`? The table says it, and how often the whole text stands in the training text: where that is 0, it was not learnt by heart. Then type a text of your own, with one blank `_`.
+# **Predict:** who will be right about `gratitude and a mutual _enderness`, `i could see the d_stance`, `he said that _e was`, `the _ime traveller`? The table says it, and how often the whole text stands in the training text: where that is 0, it was not learnt by heart as a whole. Then type a text of your own, with one blank `_`.
 
 # %% [markdown] lang="zh" id="fill-look"
 # 只是加上了窗口的右半边，最差的一次也远胜过没有右半边时最好的一次。
 #
 # 下图画出两个网络对留出文本中一个空缺的看法：每个字符一对柱子（`␣` 表示空格）。
-# **猜一猜：** 对 `gratitude and a mutual _enderness`、`i could see the d_stance`、`he said that _e was`、`the _ime traveller`，谁填得对？表中给出答案，还给出整段文字在训练文本中出现的次数：次数为 0，就不是背下来的。然后输入你自己的文字，缺的那个字符写成 `_`（只能有一个）。
+# **猜一猜：** 对 `gratitude and a mutual _enderness`、`i could see the d_stance`、`he said that _e was`、`the _ime traveller`，谁填得对？表中给出答案，还给出整段文字在训练文本中出现的次数：次数为 0，就不是整段背下来的。然后输入你自己的文字，缺的那个字符写成 `_`（只能有一个）。
 
 # %% tags=["hide-input"] id="draw-blank"
 import re
@@ -918,11 +918,15 @@ for name, model in two_way.items():
 # Perplexity 1.00, on held-out text: nothing that guesses is that good. The joined network *reads* the letter; only the check told so beforehand.
 #
 # Below, a forward and a backward cursor take step after step through both layers. Orange states move when the letter at `place` is changed. The two framed ones are read for this place; the table says what comes of both, and of each alone. Start the steps anew with `joined` and follow layer 2; then try `apart`. Last, spoil the letter in the text: whose answer changes with it?
+#
+# <details><summary>Answer</summary>The joined network's, from both sides: it copies what stands there. With the directions apart the answer stays, for nothing that is read has seen the letter.</details>
 
 # %% [markdown] lang="zh" id="two-way-look"
 # 在留出文本上，困惑度竟是 1.00：凡是靠猜的，都不可能这么好。合并的网络是**读到**了那个字母；事先看出这一点的，只有那项检查。
 #
 # 在下图中，前向和反向两个光标一步一步走过两层。改动 `place` 处的字母，橙色的隐状态就会跟着变。加框的两个，就是填这一处时所读的隐状态；表中列出两边合起来、只凭左边、只凭右边各会填什么。先选 `joined`，从第 0 步重新走起，留意第 2 层；再试 `apart`。最后，在文本中改掉这个字母：谁的答案跟着变？
+#
+# <details><summary>答案</summary>合并的网络，两边合起来的答案会变：它照抄那里的字母。方向分开时，答案不变，因为所读的隐状态都没有见过这个字母。</details>
 
 # %% tags=["hide-input"] id="two-way-states"
 def first_layers(rnn, l):
@@ -1033,11 +1037,11 @@ print(with_bars(held_out_letters[95:176], held_out_tags[95:176]))
 
 # %% [markdown] lang="en" id="tag-why"
 # Why is one side not enough? After `the` a word may end; but if `re` follows, it may be `there` or the beginning of `the red`. The tag of a letter often depends on the letters to its **right**.
-# **Predict:** how often would a tagger be right if it always said no?
+# **Predict:** how often would a tagger be right if it always said no? (The table after the training has a row for that one.)
 
 # %% [markdown] lang="zh" id="tag-why"
 # 为什么只看一边不够？读到 `the` 时单词可能结束了；可是如果后面是 `re`，它也许是 `there`，也许是 `the red` 的开头。一个字母该怎么标，常常取决于它**右边**的字母。
-# **猜一猜：** 一律回答“否”，正确率是多少？
+# **猜一猜：** 一律回答“否”，正确率是多少？（训练之后的表里有它的一行。）
 
 # %% id="tagger"
 class Tagger(nn.Module):
@@ -1223,12 +1227,12 @@ utils.guess(
 utils.ranking(late_f1, lower_is_better=False)
 
 # %% [markdown] lang="en" id="late-look"
-# So what the second direction brought was the next few letters, and one direction that waits has those as well. But $k$ must be chosen: at 2 there is less to see, and at 6 so short a training ends lower again, perhaps because the letter has to be carried on through six more steps.
+# So what the second direction brings here may be no more than the next few letters, and one direction that waits has those as well. But $k$ must be chosen: at 2 there is less to see, and at 6 so short a training ends lower again, perhaps because the letter has to be carried on through six more steps.
 #
 # And the rival can **stream**. Three late taggers are trained here for a moment; move `step` and `k`: answers follow $k$ letters behind, and the two directions are silent until the text is complete.
 
 # %% [markdown] lang="zh" id="late-look"
-# 可见第二个方向带来的，就是后面那几个字母，而单向网络只要肯等，同样看得到。不过 $k$ 要选好：$k = 2$ 时看得不够；$k = 6$ 时，这么短的训练又差了一些，也许是因为要把待标的字母再带上六步。
+# 可见第二个方向在这里带来的，也许只是后面那几个字母，而单向网络只要肯等，同样看得到。不过 $k$ 要选好：$k = 2$ 时看得不够；$k = 6$ 时，这么短的训练又差了一些，也许是因为要把待标的字母再带上六步。
 #
 # 这个对手还能**边读边答**。下面简短地训练三个晚答的网络。移动 `step` 和 `k`：答案晚 $k$ 个字母跟上，双向网络则要等整段文本到齐才开口。
 
@@ -1383,10 +1387,10 @@ class PaddedBiRNN(BiRNN):
         return H, finals
 
 # %% [markdown] lang="en" id="padded-check-text"
-# PyTorch leaves the padding out with `pack_padded_sequence` (`enforce_sorted=False`: lengths in any order) and puts zeros back with `pad_packed_sequence`. Outputs, final states and all gradients must agree, even though here the padding is full of random numbers:
+# PyTorch leaves the padding out with `pack_padded_sequence` (`enforce_sorted=False`: lengths in any order) and comes back to the shape $(T, n, 2h)$ with `pad_packed_sequence`. Outputs, final states and all gradients must agree, even though here the padding is full of random numbers:
 
 # %% [markdown] lang="zh" id="padded-check-text"
-# PyTorch 用 `pack_padded_sequence` 去掉填充（`enforce_sorted=False` 表示长度可以按任意次序排列），再用 `pad_packed_sequence` 把零补回去。输出、最终状态和所有梯度都必须一致，即使这里的填充部分装满了随机数：
+# PyTorch 用 `pack_padded_sequence` 去掉填充（`enforce_sorted=False` 表示长度可以按任意次序排列），再用 `pad_packed_sequence` 恢复成 $(T, n, 2h)$ 的形状。输出、最终状态和所有梯度都必须一致，即使这里的填充部分装满了随机数：
 
 # %% id="padded-check"
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -1475,10 +1479,10 @@ utils.guess(
 )
 
 # %% [markdown] lang="en" id="padding-look"
-# The longest sequence shows no mistake, nor does a minibatch of one: test with two lengths. In the loss, give padding a target that `F.cross_entropy(..., ignore_index=-100)` leaves out: its mean is then over the 10 real steps, a **masked loss**. `output[lengths - 1]` is right, yet it still is no summary: its backward half has read one step. Take `h_n`.
+# The longest sequence shows no mistake, nor does a minibatch of one: test with two lengths. In the loss, give padding a target that `F.cross_entropy(..., ignore_index=-100)` leaves out: its mean is then over the 10 real steps, a **masked loss**. (The table takes a mean for each sequence, in which a step of the short one weighs more. Both are right; say which.) `output[lengths - 1]` is right, yet it still is no summary: its backward half has read one step. Take `h_n`.
 
 # %% [markdown] lang="zh" id="padding-look"
-# 最长的序列看不出任何错误，只含一个序列的小批量也看不出：测试时要用两种长度。计算损失时，给填充部分一个会被 `F.cross_entropy(..., ignore_index=-100)` 略过的目标，平均就只对 10 个真实的步来取，这叫**掩码损失**。`output[lengths - 1]` 虽然没错，却仍不能概括整个序列：它的反向一半只读了一步。应取 `h_n`。
+# 最长的序列看不出任何错误，只含一个序列的小批量也看不出：测试时要用两种长度。计算损失时，给填充部分一个会被 `F.cross_entropy(..., ignore_index=-100)` 略过的目标，平均就只对 10 个真实的步来取，这叫**掩码损失**。（表中是每个序列各取平均，短序列的一步就占得更重。两种都对，说明用的是哪一种即可。）`output[lengths - 1]` 虽然没错，却仍不能概括整个序列：它的反向一半只读了一步。应取 `h_n`。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises

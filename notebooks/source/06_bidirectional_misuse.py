@@ -1,7 +1,7 @@
 # %% [markdown] lang="en" id="title"
 # # 6 · The wrong use of a bidirectional network
 #
-# **The question of this lesson.** Replace `nn.LSTM` in [lesson 3](03_concise_lstm.ipynb) by a bidirectional one, train it as a language model (one that predicts the next character), and the perplexity falls to almost 1, **on text that it has never seen**. Yet what it writes is
+# **The question of this lesson.** Replace `nn.LSTM` in [lesson 3](03_concise_lstm.ipynb) by a bidirectional one, train it as a language model (one that predicts the next character), and the perplexity falls to almost 1. Yet what it writes is
 # `time travellererererer`. One of the two must be lying. Which, and how would you have noticed without looking at what it writes?
 #
 # **You need:** perplexity, held-out and test text (lesson 3), the forward and the backward direction ([lesson 5](05_bidirectional_rnn.ipynb)). **To read:** about {{minutes 06_bidirectional_misuse}} minutes. **Run time:** about a minute on a laptop without a GPU.
@@ -11,7 +11,7 @@
 # %% [markdown] lang="zh" id="title"
 # # 6 · 双向循环神经网络的错误应用
 #
-# **本课的问题。** 把[第 3 课](03_concise_lstm.ipynb)中的 `nn.LSTM` 换成双向的，照样当作语言模型（预测下一个字符的模型）来训练，困惑度会降到接近 1，**而且是在它从未见过的文本上**。可它写出来的却是 `time travellererererer`。
+# **本课的问题。** 把[第 3 课](03_concise_lstm.ipynb)中的 `nn.LSTM` 换成双向的，照样当作语言模型（预测下一个字符的模型）来训练，困惑度会降到接近 1。可它写出来的却是 `time travellererererer`。
 # 两者之中必有一个在骗人。是哪一个？如果不看它写的文字，怎样才能发现？
 #
 # **预备知识：** 困惑度、留出文本和测试集（第 3 课）；前向与反向两个方向（[第 5 课](05_bidirectional_rnn.ipynb)）。**阅读时间：** 约 {{minutes 06_bidirectional_misuse}} 分钟。**运行时间：** 在没有 GPU 的笔记本电脑上约一分钟。
@@ -933,7 +933,7 @@ for name, ids in {**guesses, "book": Y_vowels[15]}.items():
 #
 # Ask two questions before you reach for `bidirectional=True`: **when the prediction is made, is the text to the right of $t$ there? And does it contain the answer?** Only "yes" to the first and "no" to the second will do.
 #
-# Then measure. A score that one has chosen by flatters, so the verdict uses **test text**, which no network and no choice has seen, once, with five starts each: `corpus.test` for the next character, and `further.test` for the taggers, after all their pages. Two more taggers are asked: `right` reads from the right only, and `left, late` answers two characters late, as in lesson 5. **Predict:** is the late one closer to `left` or to `both`?
+# Then measure. A score that one has chosen by flatters, so the verdict uses **test text**, which no network and no choice of this lesson has seen, once, with five starts each: `corpus.test` for the next character, and `further.test` for the taggers, after all their pages. Two more taggers are asked: `right` reads from the right only, and `left, late` answers two characters late, as in lesson 5. **Predict:** is the late one closer to `left` or to `both`?
 
 # %% [markdown] lang="zh" id="verdict"
 # 只看左边，网络的错误比基线少一成左右；两边都看，少三分之一左右。读到 `nd` 前面的空格时，只看左边的网络还不知道后面是什么，于是什么也不填；两边都看，就填成了 `and`。`tm` 也是一样：`time`、`tame` 还是 `atom`？
@@ -942,7 +942,7 @@ for name, ids in {**guesses, "book": Y_vowels[15]}.items():
 #
 # 在写下 `bidirectional=True` 之前，先问两个问题：**做预测的时候，$t$ 右边的文本在不在？它里面有没有答案？** 只有答案分别是“在”和“没有”，才可以用。
 #
-# 然后测量。用来做选择的得分总是偏于乐观，所以判决要用**测试集**，即任何网络、任何选择都没有用过的文本：预测下一个字符用 `corpus.test`，标注任务用 `further.test`（排在它们用过的各页之后）；只测一次，每个网络五个随机起点。标注任务再加两个网络：`right` 只从右边读；`left, late` 像第 5 课那样，晚两个字符才回答。**猜一猜：** 晚回答的那个，更接近 `left` 还是 `both`？
+# 然后测量。用来做选择的得分总是偏于乐观，所以判决要用**测试集**，即本课的任何网络、任何选择都没有用过的文本：预测下一个字符用 `corpus.test`，标注任务用 `further.test`（排在它们用过的各页之后）；只测一次，每个网络五个随机起点。标注任务再加两个网络：`right` 只从右边读；`left, late` 像第 5 课那样，晚两个字符才回答。**猜一猜：** 晚回答的那个，更接近 `left` 还是 `both`？
 
 # %% id="test-scores"
 READERS = "left", "left, late", "right", "both"
@@ -987,20 +987,20 @@ utils.table(head, table)
 # %% [markdown] lang="en" id="checklist"
 # (Scores: prefix-only perplexity, wrong characters, wrong tags.)
 #
-# **Completing text:** one direction, it is ahead from every start. **Correcting OCR:** either side alone repairs a little more than a third of the damage, one direction that answers two characters late more than half, and both are a little ahead of that. **Restoring vowels:** the right side alone is worth more than the left (the vowels stand between this letter and the next); both are ahead of either side alone, but not told apart from the late one.
+# **Completing text:** one direction, it is ahead from every start. **Correcting OCR:** either side alone repairs a little more than a third of the damage, one direction that answers two characters late more than half, and both are a little ahead of that (a longer delay was not tried). **Restoring vowels:** the right side alone is worth more than the left (the vowels stand between this letter and the next); both are ahead of either side alone, but not told apart from the late one.
 #
 # ## On your own model
 #
-# `utils.audit` gathers evidence (c), (d) and (e) on any model that takes token indices $(n, T)$ and returns logits $(n, T, q)$, or is called as d2l's are. It changes each $x_s$ and looks which logits move, scores prefix-only, and looks for gradients above the diagonal. `report.leaks` is the verdict, `report.reach` how many steps ahead the model reads.
+# `utils.audit` gathers evidence (c), (d) and (e) on any model that takes token indices $(n, T)$ and returns logits $(n, T, q)$, or is called as d2l's are. It changes each $x_s$ and looks which logits move, scores prefix-only, and looks for gradients above the diagonal. `report.leaks` is the verdict, `report.reach` how many steps ahead the model reads, at the least.
 
 # %% [markdown] lang="zh" id="checklist"
 # （得分依次是仅前缀的困惑度、错误字符的比例、错误标签的比例。）
 #
-# **续写文字：** 用单向，从每个随机起点出发它都领先。**校正 OCR：** 只看一边，无论左右，都能修复三分之一多一点的损坏；晚两个字符才回答的单向网络能修复一半以上；两边都看，又比它略好一点。**恢复元音：** 只看右边，胜过只看左边（元音就在这个字母和下一个字母之间）；两边都看，胜过只看任何一边，但与晚回答的单向网络分不出高下。
+# **续写文字：** 用单向，从每个随机起点出发它都领先。**校正 OCR：** 只看一边，无论左右，都能修复三分之一多一点的损坏；晚两个字符才回答的单向网络能修复一半以上；两边都看，又比它略好一点（更长的延迟没有试过）。**恢复元音：** 只看右边，胜过只看左边（元音就在这个字母和下一个字母之间）；两边都看，胜过只看任何一边，但与晚回答的单向网络分不出高下。
 #
 # ## 检查你自己的模型
 #
-# 凡是输入词元下标 $(n, T)$、返回 logit $(n, T, q)$ 的模型，或者按 d2l 的方式调用的模型，都可以用 `utils.audit` 收集证据（c）、（d）、（e）：逐个改动 $x_s$，看哪些 logit 变了；做仅前缀的评估；再看对角线上方有没有梯度。`report.leaks` 是结论，`report.reach` 是模型往后看了几步。
+# 凡是输入词元下标 $(n, T)$、返回 logit $(n, T, q)$ 的模型，或者按 d2l 的方式调用的模型，都可以用 `utils.audit` 收集证据（c）、（d）、（e）：逐个改动 $x_s$，看哪些 logit 变了；做仅前缀的评估；再看对角线上方有没有梯度。`report.leaks` 是结论，`report.reach` 是模型至少往后看了几步。
 
 # %% id="audit"
 for name, suspect in suspects.items():
@@ -1129,7 +1129,7 @@ solution_5 = (0, 2, 4)
 #
 # **2.** Name three tests for a score that is too good to be true. What can they not find?
 #
-# <details><summary>answer</summary>(1) Prefix-only score: for every $t$ the model is given $x_1, \ldots, x_t$ and nothing else; an honest model's perplexity stays the same. (2) Changed future: keep $x_1, \ldots, x_t$, replace the rest; no prediction up to $t$ may move at all. (3) Gradient: $\partial \mathbf{o}_t / \partial \mathbf{x}_s = 0$ for every $s > t$, a triangle, before training too. They look at one model and its inputs, so they cannot find what happened to the data: windows that overlap across the split, scaling or choosing by the test text, wrong targets. Controls: text that shares nothing with the training text; the share of test windows that stand in it.</details>
+# <details><summary>answer</summary>(1) Prefix-only score: for every $t$ the model is given $x_1, \ldots, x_t$ and nothing else; an honest model's perplexity stays the same. (2) Changed future: keep $x_1, \ldots, x_t$, replace the rest; no prediction up to $t$ may move at all. (3) Gradient: $\partial \mathbf{o}_t / \partial \mathbf{x}_s = 0$ for every $s > t$, a triangle, before training too. They look at one model, in evaluation mode, on these windows. So they cannot find what it does in training mode only (batch normalisation), nor what happened to the data: windows that overlap across the split, scaling or choosing by the test text, targets shifted wrongly. Controls: text that shares nothing with the training text; the share of test windows that stand in it.</details>
 #
 # **3.** Sketch the perplexity by position, $t = 1, \ldots, T$, of an honest model and of a bidirectional one, each window read from zeros. Why does the average over $T = 35$ hide the difference at the end?
 #
@@ -1152,7 +1152,7 @@ solution_5 = (0, 2, 4)
 #
 # **2.** 得分好得不像真的，请写出三个检验。它们发现不了什么？
 #
-# <details><summary>答案</summary>（1）仅前缀评估：对每个 $t$，只给模型 $x_1, \ldots, x_t$；诚实的模型困惑度不变。（2）换一个未来：保留 $x_1, \ldots, x_t$，替换其余；$t$ 及之前的预测一点也不能动。（3）梯度：对所有 $s > t$，$\partial \mathbf{o}_t / \partial \mathbf{x}_s = 0$，即三角形，训练之前也是如此。它们只看一个模型和它的输入，所以发现不了数据出的问题：训练与测试的窗口重叠，用测试集做归一化或做选择，目标有误。对照实验：与训练文本毫无重叠的文本；测试窗口有多少出现在训练文本里。</details>
+# <details><summary>答案</summary>（1）仅前缀评估：对每个 $t$，只给模型 $x_1, \ldots, x_t$；诚实的模型困惑度不变。（2）换一个未来：保留 $x_1, \ldots, x_t$，替换其余；$t$ 及之前的预测一点也不能动。（3）梯度：对所有 $s > t$，$\partial \mathbf{o}_t / \partial \mathbf{x}_s = 0$，即三角形，训练之前也是如此。它们只在评估模式下、用这些窗口看一个模型。所以发现不了它只在训练模式下做的事（批量归一化），也发现不了数据出的问题：训练与测试的窗口重叠，用测试集做归一化或做选择，目标错位。对照实验：与训练文本毫无重叠的文本；测试窗口有多少出现在训练文本里。</details>
 #
 # **3.** 画出诚实的模型与双向模型在各个位置 $t = 1, \ldots, T$ 的困惑度（每个窗口从零状态读起）。为什么对 $T = 35$ 取平均，就看不出末尾的差别？
 #

@@ -1,14 +1,14 @@
 # %% [markdown] lang="en" id="title"
 # # Workshop: leak museum and bug hunt
 #
-# Two exercises in distrust, for which you need [lesson 5](05_bidirectional_rnn.ipynb) and [lesson 6](06_bidirectional_misuse.ipynb). In the **museum** stand five models with good scores. Judge each with `utils.audit` before you read what is wrong with it, if anything is. In the **hunt**, six bidirectional layers are broken, each in another way that has happened to others. You write the check that catches them.
+# Two exercises in distrust, for which you need [lesson 5](05_bidirectional_rnn.ipynb) and [lesson 6](06_bidirectional_misuse.ipynb). In the **museum** stand five models with good scores. Judge each with `utils.audit` before you read what is wrong with it, if anything is. In the **hunt**, six bidirectional layers are broken, each in another way. You write the check that catches them.
 #
 # {{launch}}
 
 # %% [markdown] lang="zh" id="title"
 # # 工作坊：泄漏博物馆与捉虫
 #
-# 两组练习，练的是不轻信；需要先学过[第 5 课](05_bidirectional_rnn.ipynb)和[第 6 课](06_bidirectional_misuse.ipynb)。**博物馆**里陈列着五个得分都很好的模型：请先用 `utils.audit` 逐个审查，自己作出判断，再去读它到底有没有毛病、毛病在哪里。**捉虫**部分有六个写坏了的双向层，坏法各不相同，都是别人真的犯过的错误。能把它们捉出来的检查，由你来写。
+# 两组练习，练的是不轻信；需要先学过[第 5 课](05_bidirectional_rnn.ipynb)和[第 6 课](06_bidirectional_misuse.ipynb)。**博物馆**里陈列着五个得分都很好的模型：请先用 `utils.audit` 逐个审查，自己作出判断，再去读它到底有没有毛病、毛病在哪里。**捉虫**部分有六个写坏了的双向层，坏法各不相同。能把它们捉出来的检查，由你来写。
 #
 # {{launch}}
 
@@ -107,10 +107,10 @@ reported = {name: score(e, held_out if name == "5" else unseen) for name, e in e
 utils.table(["exhibit", *reported], [["held-out", *map(utils.shorten, reported.values())]])
 
 # %% [markdown] lang="en" id="judge"
-# In lesson 6 an honest network of this size stayed near 8. Now judge: does an answer reach the input of these models in a way that will not exist when they are used? Commit yourself first; then you see what `utils.audit` found.
+# In lesson 6 an honest network of this size stayed near 8. Now judge: may the score be believed? If not, does the network read the answer, or does something else flatter it that no audit of a network can see? Commit yourself first; then you see what `utils.audit` found.
 
 # %% [markdown] lang="zh" id="judge"
-# 在第 6 课里，这么大的诚实网络停在 8 左右。现在请你来判断：在这些模型中，答案有没有经由实际使用时并不存在的途径进入输入？先定下你的判断，再看 `utils.audit` 发现了什么。
+# 在第 6 课里，这么大的诚实网络停在 8 左右。现在请你来判断：它的得分可信吗？如果不可信，是网络读到了答案，还是别的什么抬高了得分，而审查网络根本看不出来？先定下你的判断，再看 `utils.audit` 发现了什么。
 
 # %% id="audit"
 windows = corpus.held_out[: 16 * T].reshape(16, T)  # (n, T)
@@ -118,16 +118,17 @@ reports = {name: utils.audit(exhibit, windows) for name, exhibit in exhibits.ite
 
 # %% tags=["hide-input"] id="verdicts"
 # a question for each exhibit; its answer is what was found, and what could be
-CHOICES = "leaks", "does not leak", "audit cannot tell"
+CHOICES = "no: the network reads the answer", "yes", "no: and an audit cannot see why"
 
 def judge(name):
     """Ask for a verdict on an exhibit; then show the audit's report on it."""
     report = reports[name]
-    no_leak = "audit cannot tell" if name == "5" else "does not leak"
+    reads, believed, hidden = CHOICES
+    answer = reads if report.leaks else hidden if name == "5" else believed
     *found, _ = str(report).splitlines()  # the last line says what an audit cannot find
     because = ". ".join(line.rstrip(".") for line in found)
     options = {"choices": CHOICES, "because": because, "show": report.draw}
-    utils.guess(f"exhibit {name}", "leaks" if report.leaks else no_leak, **options)
+    utils.guess(f"exhibit {name}: may its score be believed?", answer, **options)
 
 for name in exhibits:
     judge(name)
@@ -205,7 +206,7 @@ for name, column in starts.items():
 utils.ranking(starts)
 
 # %% [markdown] lang="en" id="controls-look"
-# The cure for exhibit 5 costs nothing: **split first, then cut**, and leave a gap where windows could reach across. For exhibit 2 the leak is worth about 1 in perplexity, which would pass for an improvement. A leak need not look like one; only a control tells.
+# The cure for exhibit 5: **split first, then cut**, and leave a gap where windows could reach across. For exhibit 2 the leak is worth about 1 in perplexity, which would pass for an improvement. A leak need not look like one; only a control tells.
 #
 # ## The bug hunt
 #
@@ -224,7 +225,7 @@ utils.ranking(starts)
 # The parameters have the names of torch's own, so that `layer.load_state_dict(gru.state_dict())` takes them from `gru = nn.GRU(5, 4, bidirectional=True)`. One layer is right, six are broken, and they stand behind plain names. All shapes are right, no call raises an error, and each would train. **Write `my_check`**, which says `True` for a right layer and `False` for a broken one, or uses `assert`. The first version below looks at shapes.
 
 # %% [markdown] lang="zh" id="controls-look"
-# 治好展品 5 不费什么：**先划分，再切窗口**，并在窗口可能跨界的地方留出间隔。展品 2 的泄漏使困惑度大约低了 1，足以被当成一项改进。泄漏看上去不一定像泄漏，只有对照实验才分得清。
+# 治好展品 5 的办法：**先划分，再切窗口**，并在窗口可能跨界的地方留出间隔。展品 2 的泄漏使困惑度大约低了 1，足以被当成一项改进。泄漏看上去不一定像泄漏，只有对照实验才分得清。
 #
 # ## 捉虫
 #

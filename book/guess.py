@@ -237,7 +237,7 @@ class _Question:
         """The result in words, and as HTML with its picture; value: the guess, or None without one."""
         words = " ".join(filter(None, (self.kind.verdict(value), self.because)))
         drawn = self.kind.draw(value)
-        return words, f"<p>{html.escape(words)}</p>" + ("" if drawn is None else _as_html(drawn)) + self.shown
+        return words, f"<p>{html.escape(words)}</p>" + ("" if drawn is None else _as_html(drawn, words)) + self.shown
 
     def reveal(self, committed):
         """Show the result; committed: with the guess, which cannot be changed any more."""
@@ -254,11 +254,11 @@ class _Question:
         self.result.value = f'<div role="status" style="line-height: 1.4">{self.told(value)[1]}</div>'
 
 
-def _as_html(shown):
-    """A Figure, with its words, or a table as HTML."""
+def _as_html(shown, words=""):
+    """A Figure, with these words and its own, or a table as HTML."""
     if not isinstance(shown, Figure):
         return shown.data
     width, height = (round(80 * inches) for inches in shown.get_size_inches())
-    alt, data = html.escape(describe(shown)), base64.b64encode(to_png(shown)).decode()
+    alt, data = html.escape(f"{words} {describe(shown)}".strip()), base64.b64encode(to_png(shown)).decode()
     size = f'width="{width}" height="{height}"'
     return f'<img class="book-figure" {size} alt="{alt}" src="data:image/png;base64,{data}">'

@@ -105,8 +105,12 @@ def check_content(notebook, seen):
     ]
     for heading in re.findall(r"^##? ([^$\n]+)$", "\n".join(prose), re.MULTILINE):
         assert heading.strip() in seen["text"]
-    pictures = [o for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
-    alts = [output.metadata["image/png"]["alt"] for output in pictures]
+    alts = []
+    for output in (o for cell in notebook.cells for o in cell.get("outputs", []) if "data" in o):
+        if output.data.get("text/html", "").startswith("<details"):  # the result of a guess, folded
+            alts += map(html.unescape, re.findall(r'<img [^>]*alt="([^"]*)"', output.data["text/html"]))
+        elif "image/png" in output.data:
+            alts.append(output.metadata["image/png"]["alt"])
     assert all(width > 0 for width, _ in seen["pictures"])
     if notebook.metadata.book.source.endswith("try_it.py"):  # its picture is a new one
         assert len(seen["pictures"]) == len(alts) > 0 and all(len(alt) > 10 for _, alt in seen["pictures"])

@@ -661,7 +661,7 @@ def draw_fade(cell, layers, bias, orthogonal, residual, norm, keep):
     ax.set(xlim=(0, 45), ylim=(-6, 5.5), xticks=[], yticks=[])
     ax.set_xlabel(f"t, in the top layer{76 * ' '}l, at t = 30", labelpad=18)
     for x, name in zip((1, 10, 20, 30, *at_l), (1, 10, 20, 30, 1, 2, 3, 4)):
-        ax.text(x, -6.2, name, ha="center", va="top", gid="tick")  # in place of ticks, which are slow
+        ax.text(x, -6.2, name, ha="center", va="top", gid="tick")  # ticks are slower
     layer_names = [f"layer {l}" for l in range(1, layers + 1)]
     for y, name in zip((-6, -3, 0, *rows), ("10⁻⁶", "10⁻³", "1", *layer_names)):
         ax.text(-0.5, y, name, ha="right", va="center", gid="tick")
@@ -1136,7 +1136,8 @@ def draw_cell(line, edited, step, layer, unit):
     H = values["H"][: len(texts[1])]  # (T, 2, h)
     draw_units(ax, H[:, 1], H[:, 1] - H[:, 0], texts[1], step, marks)
     draw_bars_of(ax, bars, f"layer {layer}, unit {unit}, after {texts[1][step]!r}")
-    return fig, utils.table(["", *"IFOG", "C before", "C = F · C + I · G", "H = O · tanh C"], rows)
+    head = ["", *"IFOG", "C before", "C = F · C + I · G", "H = O · tanh C"]
+    return fig, utils.table(head, rows)
 
 # %% [markdown] lang="en" id="explore-cell-text"
 # Walk through the line with `step`; the table does the arithmetic. Left: $\mathbf{H}$ of all units of the layer (red: above 0), and what the edit has moved in it; grey bars are the unedited line's. Edit another letter.

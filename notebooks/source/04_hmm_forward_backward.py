@@ -759,7 +759,7 @@ print(f"{rounds} rounds for 300 letters: the logarithm to base 2, rounded up")
 #
 # `exact` is `fill_in` for all $j$ of many sequences at once, scaled at every step.
 #
-# <details><summary>What signal processing calls them</summary>The first is a one-step prediction. The second is related to smoothing, which estimates a state from all that was seen, but leaves x_j out. Filtering is neither: it estimates h_t from x_1 to x_t, the present letter included.</details>
+# (In signal processing the first is a one-step prediction. The second is related to smoothing, which estimates a state from all that was seen, but leaves $x_j$ out. Neither is filtering, which estimates $h_t$ from $x_1, \ldots, x_t$.)
 
 # %% [markdown] lang="zh" id="floors"
 # ## 网络最好能做到多好？
@@ -771,7 +771,7 @@ print(f"{rounds} rounds for 300 letters: the logarithm to base 2, rounded up")
 #
 # `exact` 就是 `fill_in`，只是一次算出许多序列的所有位置 $j$，并且每步都做了缩放。
 #
-# <details><summary>信号处理中的名称</summary>前者叫一步预测。后者接近于平滑，即根据全部观测来估计状态，只是把 x_j 排除在外。滤波则不是其中任何一个：它根据 x_1 到 x_t 估计 h_t，包括当前的字母。</details>
+# （在信号处理中，前者叫一步预测。后者接近于平滑，即根据全部观测来估计状态，只是把 $x_j$ 排除在外。两者都不是滤波，滤波根据 $x_1, \ldots, x_t$ 估计 $h_t$。）
 
 # %% id="exact"
 def exact(hmm, X):

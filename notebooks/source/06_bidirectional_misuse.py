@@ -1054,10 +1054,10 @@ utils.check("6.2", answer_2)
 solution_2 = 2
 
 # %% [markdown] lang="en" id="exercise-3-text"
-# **3.** Three untrained networks want to predict the next character. None of them is called bidirectional, but exactly one has a leak. Which one, `"A"`, `"B"` or `"C"`? Find it with a test of this lesson or with `utils.audit`, not by reading their code: `lineup["A"](windows)` takes windows (n, T) and returns logits (T, n, q).
+# **3.** Three untrained networks want to predict the next character. None of them is called bidirectional, but exactly one has a leak. Which one, `"A"`, `"B"` or `"C"`? Find it with a test of this lesson or with `utils.audit`, not by reading their code: `net = lineup["A"]; net(windows)` takes windows (n, T) and returns logits (T, n, q).
 
 # %% [markdown] lang="zh" id="exercise-3-text"
-# **3.** 三个未经训练的网络，都要预测下一个字符。名字里都没有“双向”，但其中恰有一个有泄漏。是 `"A"`、`"B"` 还是 `"C"`？请用本课的某个检验或 `utils.audit` 找出来，不要去读代码：`lineup["A"](windows)` 输入形状为 (n, T) 的窗口，返回形状为 (T, n, q) 的 logit。
+# **3.** 三个未经训练的网络，都要预测下一个字符。名字里都没有“双向”，但其中恰有一个有泄漏。是 `"A"`、`"B"` 还是 `"C"`？请用本课的某个检验或 `utils.audit` 找出来，不要去读代码：`net = lineup["A"]; net(windows)` 输入形状为 (n, T) 的窗口，返回形状为 (T, n, q) 的 logit。
 
 # %% id="lineup"
 class Convolution(nn.Module):

@@ -4,7 +4,6 @@ Three kinds: a number (a slider), a choice, and a curve (a slider for each of a 
 result behind its question, and Run All goes on without waiting for anybody.
 """
 
-import base64
 import html
 import math
 from statistics import mean
@@ -14,7 +13,7 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 from book import is_number, require
-from book.display import BLUE, VERMILION, _in_notebook, describe, hidden_words, new_figure, to_png
+from book.display import BLUE, VERMILION, _in_notebook, describe, hidden_words, new_figure, picture, to_png
 from book.display import show as show_live
 
 FOLD = "the result, folded away: make up your mind first"
@@ -53,7 +52,7 @@ class _Choice:
         require(answer in choices, "answer", answer, f"one of the choices {tuple(choices)}")
         self.answer = answer
         self.control = W.RadioButtons(options=list(choices), value=None, layout={"width": "auto"})
-        self.controls = [self.control]
+        self.inputs, self.previews = [self.control], []
 
     def value(self):
         return self.control.value
@@ -75,7 +74,7 @@ class _Number:
         require(not log or answer > 0, "answer", answer, "above 0 where log is True")
         self.answer, self.ends, self.log, self.labels = float(answer), ends, log, labels
         self.control = _slider("your guess", ends, log, layout={"width": "420px"})
-        self.controls = [self.control]
+        self.inputs, self.previews = [self.control], []
 
     def value(self):
         return self.control.value
@@ -120,8 +119,7 @@ class _Curve:
         for slider in self.sliders:
             slider.observe(self._redraw, "value")
         self._redraw()
-        picture = W.Box([self.preview, self.words])
-        self.controls = [picture, W.HBox(self.sliders, layout={"flex_flow": "row wrap"})]
+        self.inputs, self.previews = self.sliders, [W.Box([self.preview, self.words])]
 
     def _redraw(self, _=None):
         figure = self._axes([self._guessed(self.value())])
@@ -220,7 +218,8 @@ class _Question:
         give_up.on_click(lambda _: self.reveal(committed=False))
         self.buttons = [compare, give_up]
         head = W.HTML(f"<b>{html.escape(question)}</b>", layout={"margin": "0"})
-        rows = [head, *kind.controls, W.HBox(self.buttons), self.message, self.result]
+        inputs = W.HBox(kind.inputs, layout={"flex_flow": "row wrap"})
+        rows = [head, *kind.previews, inputs, W.HBox(self.buttons), self.message, self.result]
         box = W.VBox(rows, layout={"border": f"1px solid {BLUE}", "padding": "6px 10px", "margin": "4px 0"})
         box.add_class("book-live")
         words, shown = self.told(None)
@@ -245,12 +244,10 @@ class _Question:
         if committed and value is None:
             self.message.value = f'<span role="alert">{CHOOSE}</span>'
             return
-        for control in (*self.kind.controls, *getattr(self.kind, "sliders", ()), *self.buttons):
-            if hasattr(control, "disabled"):
-                control.disabled = True
-        if isinstance(self.kind, _Curve):  # its place is taken by the picture with both curves
-            self.kind.controls[0].layout.display = "none"
-        self.message.layout.display = "none"
+        for control in (*self.kind.inputs, *self.buttons):
+            control.disabled = True
+        for hidden in (*self.kind.previews, self.message):  # the result takes their place
+            hidden.layout.display = "none"
         self.result.value = f'<div role="status" style="line-height: 1.4">{self.told(value)[1]}</div>'
 
 
@@ -258,7 +255,5 @@ def _as_html(shown, words=""):
     """A Figure, with these words and its own, or a table as HTML."""
     if not isinstance(shown, Figure):
         return shown.data
-    width, height = (round(80 * inches) for inches in shown.get_size_inches())
-    alt, data = html.escape(f"{words} {describe(shown)}".strip()), base64.b64encode(to_png(shown)).decode()
-    size = f'width="{width}" height="{height}"'
-    return f'<img class="book-figure" {size} alt="{alt}" src="data:image/png;base64,{data}">'
+    data, _ = picture(to_png(shown), f"{words} {describe(shown)}".strip())
+    return data["text/html"]

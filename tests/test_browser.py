@@ -88,6 +88,7 @@ def opened_pages(browser, lab):
             choose_theme(page, "Light")
             page.locator(".lm-MenuBar-item", has_text=re.compile("^View$")).click()  # tests find a cell by its code
             page.locator('.lm-Menu-item[data-command="notebook:show-all-cell-code"]').click()
+            wait_until_still(page)
         print(f"{name}: Run All {seconds:.0f} s")
         return page
 
@@ -95,6 +96,17 @@ def opened_pages(browser, lab):
     page.close()
     end_sessions(lab)  # or its kernel would compete with the next lesson's
     assert not errors, errors
+
+
+def wait_until_still(page):
+    """Cells that unfold move what is below them, and a click meant for a button beside it."""
+    seen = []
+
+    def is_still():
+        seen.append(page.locator(".jp-Cell").evaluate_all("all => all.map(cell => cell.getBoundingClientRect().top)"))
+        return len(seen) > 3 and seen[-4] == seen[-3] == seen[-2] == seen[-1]
+
+    wait_for(is_still, 30)
 
 
 def end_sessions(lab):
@@ -247,6 +259,7 @@ class PlaygroundOnPage:
     def __init__(self, page):
         self.page, self.box = page, page.locator(".book-playground").first
         self.box.scroll_into_view_if_needed()
+        wait_until_still(page)
         self.plot, self.rows = self.box.locator(".book-plot"), self.box.locator(".book-table tbody tr")
         self.layers, self.hidden = (self.part("slider", name) for name in ("layers", "hidden_units"))
         self.train, self.stop, self.reset = (self.part("button", name) for name in ("train", "stop", "reset"))

@@ -94,17 +94,23 @@ def begin_run_all(page, lab, notebook, front_end="lab/tree"):
         found = [s["kernel"] for s in lab.api("sessions") if s["path"] == notebook and s["kernel"]["connections"]]
         return found[0]["execution_state"] if found else "none"
 
-    page.goto(f"{lab.url}/{front_end}/{notebook}?reset")
-    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
-    wait_for(lambda: kernel() == "idle", 60)
-    waiting, started = page.locator(".jp-InputArea-prompt", has_text="[*]"), time.monotonic()
-    for _ in range(10):  # the page is ready a moment before it is connected, and drops a run that comes too soon
-        page.locator(".lm-MenuBar-item", has_text=re.compile("^Run$")).click()
-        page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
-        page.wait_for_timeout(1500)
-        if waiting.count() or kernel() != "idle":
-            break
-    return started, lambda: waiting.count() == 0 and kernel() == "idle"
+    waiting = page.locator(".jp-InputArea-prompt", has_text="[*]")
+    for _ in range(5):  # a page may never hear from its kernel, and keeps its cells waiting: a reader reloads it
+        page.goto(f"{lab.url}/{front_end}/{notebook}?reset")
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+        wait_for(lambda: kernel() == "idle", 60)
+        for _ in range(10):  # the page is ready a moment before it is connected, and drops a run that comes too soon
+            started = time.monotonic()
+            page.locator(".lm-MenuBar-item", has_text=re.compile("^Run$")).click()
+            page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+            page.wait_for_timeout(1500)
+            if waiting.count() or kernel() != "idle":
+                break
+        while time.monotonic() - started < 15:
+            if not waiting.count() or kernel() == "busy":
+                return started, lambda: waiting.count() == 0 and kernel() == "idle"
+            time.sleep(0.2)
+    raise AssertionError(f"{notebook} does not run")
 
 
 def peak_memory(lab, notebook):

@@ -33,6 +33,7 @@ from book.live_plot import LivePlot
 from book.runs import EpochRecord, Run, best, keep, load_run, ranking, recorded
 from book.shards import Shards, side_by_side, threads_for
 from book.text import clean, embedded_text, letters_of
+from book.words import mark, say
 
 # ------------------------------------------------------------------------------------------------------ 1  Text
 
@@ -61,7 +62,7 @@ def load_corpus(source="embedded", *, max_tokens=10_000, held_out_tokens=5_000, 
     """
     sizes = {"max_tokens": max_tokens, "held_out_tokens": held_out_tokens, "test_tokens": test_tokens}
     for name, size in sizes.items():
-        require(is_whole(size), name, size, "a whole number of at least 1")
+        require(is_whole(size), name, size, say("a whole number of at least 1"))
     name, parts = str(source), [int(size) for size in sizes.values()]
     if source == "embedded":
         tokens = "".join(clean(embedded_text()))
@@ -69,15 +70,15 @@ def load_corpus(source="embedded", *, max_tokens=10_000, held_out_tokens=5_000, 
         tokens = "".join(clean(Path(download("time_machine")).read_text(encoding="utf-8")))
     elif isinstance(source, bytes):
         tokens, encoding = letters_of(source)
-        name = f"text in {encoding}"
+        name = say("text in {encoding}", encoding=encoding)
     else:
         path = Path(source) if isinstance(source, str | os.PathLike) else None
-        sources = '"embedded", "d2l", a text\'s bytes, or the path of a text file'
+        sources = say('"embedded", "d2l", a text\'s bytes, or the path of a text file')
         require(path and path.is_file(), "source", name, sources)
         tokens, _ = letters_of(path.read_bytes())
     needed = parts[0] + parts[1]
-    size = f"of at least max_tokens + held_out_tokens = {needed:,} letters and spaces, not {len(tokens):,}"
-    require(len(tokens) >= needed, "source", name, f"a text {size}")
+    told = mark("a text of at least max_tokens + held_out_tokens = {needed:,} letters and spaces, not {found:,}")
+    require(len(tokens) >= needed, "source", name, say(told, needed=needed, found=len(tokens)))
     vocab = d2l.Vocab(list(tokens))
     ids = torch.tensor(vocab[list(tokens[: sum(parts)])])
     train, held_out, test = ids.tensor_split([parts[0], needed])
@@ -89,12 +90,14 @@ def _as_ids(ids, vocab_size=None):
     try:
         ids = torch.as_tensor(ids)
     except (TypeError, ValueError, RuntimeError):
-        require(False, "ids", f"{ids!r:.40}", "the indices of tokens, whole numbers, as in corpus.train")
+        require(False, "ids", f"{ids!r:.40}", say("the indices of tokens, whole numbers, as in corpus.train"))
+    said = say("{dtype} of shape {shape}", dtype=ids.dtype, shape=tuple(ids.shape))
     whole = ids.dim() == 1 and not (ids.is_floating_point() or ids.is_complex() or ids.dtype is torch.bool)
-    require(whole, "ids", f"{ids.dtype} of shape {tuple(ids.shape)}", "whole numbers, the indices of tokens")
+    require(whole, "ids", said, say("whole numbers, the indices of tokens"))
     if vocab_size is not None and len(ids):
         low, high = int(ids.min()), int(ids.max())
-        require(0 <= low and high < vocab_size, "ids", f"{low} to {high}", f"between 0 and {vocab_size - 1}")
+        found = say("{low} to {high}", low=low, high=high)
+        require(0 <= low and high < vocab_size, "ids", found, say("between 0 and {most}", most=vocab_size - 1))
     return ids
 
 
@@ -107,11 +110,12 @@ class Batches:
     """
 
     def __init__(self, ids, batch_size=32, num_steps=35, seed=0):
-        require(is_whole(batch_size), "batch_size", batch_size, "a whole number of at least 1")
-        require(is_whole(num_steps), "num_steps", num_steps, "a whole number of at least 1")
+        require(is_whole(batch_size), "batch_size", batch_size, say("a whole number of at least 1"))
+        require(is_whole(num_steps), "num_steps", num_steps, say("a whole number of at least 1"))
         batch_size, num_steps = int(batch_size), int(num_steps)
         ids, needed = _as_ids(ids), batch_size * num_steps + num_steps + 1
-        require(len(ids) >= needed, "ids", len(ids), f"at least {needed:,} tokens for {batch_size} x {num_steps}")
+        longer = say("at least {needed:,} tokens for {n} x {T}", needed=needed, n=batch_size, T=num_steps)
+        require(len(ids) >= needed, "ids", len(ids), longer)
         self.ids, self.batch_size, self.num_steps, self.random = ids, batch_size, num_steps, random.Random(int(seed))
 
     def __len__(self):
@@ -139,7 +143,10 @@ class Recipe(NamedTuple):
     enlarge: bool
 
 
-RECIPES = {"fast": Recipe("fast (Adam)", "adam", 0.005, True), "D2L": Recipe("D2L (SGD)", "sgd", 2.0, False)}
+RECIPES = {
+    "fast": Recipe(mark("fast (Adam)"), "adam", 0.005, True),
+    "D2L": Recipe(mark("D2L (SGD)"), "sgd", 2.0, False),
+}
 
 
 def enlarge_weights(model):
@@ -184,19 +191,18 @@ def fit(
     Raises ValueError for a bad argument and FloatingPointError at the first loss that is not finite.
     Source: D2L's training loop of its chapter on RNNs (d2l.train_ch8), with which it agrees number by number.
     """
-    require(is_number(lr) and 0 < lr < math.inf, "lr", lr, "a positive number")
-    require(is_whole(num_epochs), "num_epochs", num_epochs, "a whole number of at least 1")
-    require(optimizer in ("sgd", "adam"), "optimizer", optimizer, '"sgd" or "adam"')
-    require(clip is None or (is_number(clip) and clip > 0), "clip", clip, "a positive number or None")
-    require(carry in ("forward", "d2l", "none"), "carry", carry, '"forward", "d2l" or "none"')
-    require(isinstance(model, torch.nn.Module), "model", model, "an nn.Module")
+    require(is_number(lr) and 0 < lr < math.inf, "lr", lr, say("a positive number"))
+    require(is_whole(num_epochs), "num_epochs", num_epochs, say("a whole number of at least 1"))
+    require(optimizer in ("sgd", "adam"), "optimizer", optimizer, say("one of {names}", names="sgd, adam"))
+    require(clip is None or (is_number(clip) and clip > 0), "clip", clip, say("a positive number or None"))
+    require(carry in ("forward", "d2l", "none"), "carry", carry, say("one of {names}", names="forward, d2l, none"))
+    require(isinstance(model, torch.nn.Module), "model", model, say("an nn.Module"))
     weights = list(model.parameters())
-    require(
-        any(p.requires_grad for p in weights), "model", type(model).__name__, "one with weights that may be trained"
-    )
+    trainable = any(p.requires_grad for p in weights)
+    require(trainable, "model", type(model).__name__, say("one with weights that may be trained"))
     device = torch.device(device or weights[0].device)
     there = device.type != "cuda" or torch.cuda.is_available()
-    require(there, "device", str(device), "one that this machine has, such as d2l.try_gpu() returns")
+    require(there, "device", str(device), say("one that this machine has, such as d2l.try_gpu() returns"))
     model.to(device)
     updater = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer](model.parameters(), float(lr))
     return _fit(model, train_iter, epochs(num_epochs), updater, held_out, clip, device, carry, watch)
@@ -215,8 +221,9 @@ def _fit(model, train_iter, num_epochs, updater, held_out, clip, device, carry, 
                 rows, state = len(X), model.begin_state(batch_size=X.shape[0], device=device)
             loss, state = shards.gradients(X.to(device), Y.to(device), state)
             if not math.isfinite(loss):
-                knobs = f"Lower lr (now {lr:g}) or clip (now {clip}), and start anew"
-                raise FloatingPointError(f"the loss became {loss} in epoch {epoch}: the training diverges. {knobs}")
+                knobs = say("Lower lr (now {lr:g}) or clip (now {clip}), and start anew", lr=lr, clip=clip)
+                told = mark("the loss became {loss} in epoch {epoch}: the training diverges. {knobs}")
+                raise FloatingPointError(say(told, loss=loss, epoch=epoch, knobs=knobs))
             if clip is not None:
                 torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
             updater.step()
@@ -225,7 +232,7 @@ def _fit(model, train_iter, num_epochs, updater, held_out, clip, device, carry, 
             if watch is not None:
                 watch(epoch, tokens, total_loss / tokens)
         if not tokens:
-            raise ValueError("train_iter must yield at least one minibatch, got none: the text is too short")
+            require(False, "train_iter", say("no minibatch"), say("at least one minibatch: the text is too short"))
         seconds = time.perf_counter() - started
         score = None if held_out is None else perplexity(model, held_out, X.shape[1])
         yield EpochRecord(epoch, perplexity_of(total_loss / tokens), score, tokens / seconds, seconds)
@@ -241,7 +248,7 @@ def _vocab_size_of(model):
     """
     if isinstance(model, torch.nn.Module) and model in _sizes:
         return _sizes[model]
-    offers = "an nn.Module with d2l's forward(inputs (n, T), state) -> (logits (T * n, q), state) and begin_state"
+    offers = say("an nn.Module with d2l's forward(inputs (n, T), state) -> (logits (T * n, q), state) and begin_state")
     require(isinstance(model, torch.nn.Module), "model", f"{model!r:.60}", offers)
     with evaluating(model) as device:
         try:
@@ -249,8 +256,10 @@ def _vocab_size_of(model):
             shape = tuple(model(torch.zeros(2, 3, dtype=torch.long, device=device), state)[0].shape)
         except Exception as error:
             said, _, _ = str(error).partition("\n")
-            raise ValueError(f"model must be {offers}; given 2 rows of 3 steps, it says: {said}") from error
-    require(len(shape) == 2 and shape[0] == 6, "model", f"logits {shape} for 2 rows of 3 steps", offers)
+            told = mark("model must be {offers}; given 2 rows of 3 steps, it says: {said}")
+            raise ValueError(say(told, offers=offers, said=said)) from error
+    made = say("logits {shape} for 2 rows of 3 steps", shape=shape)
+    require(len(shape) == 2 and shape[0] == 6, "model", made, offers)
     return _sizes.setdefault(model, shape[1])
 
 
@@ -277,9 +286,10 @@ def perplexity_of(loss):
 
 def _window_losses(model, ids, num_steps, prefix_only):
     """Cross-entropy in nats of every position of every window, (windows, num_steps); each window starts afresh."""
-    require(is_whole(num_steps), "num_steps", num_steps, "a whole number of at least 1")
+    require(is_whole(num_steps), "num_steps", num_steps, say("a whole number of at least 1"))
     ids, num_steps = _as_ids(ids, _vocab_size_of(model)), int(num_steps)
-    require(len(ids) > num_steps, "ids", len(ids), f"at least num_steps + 1 = {num_steps + 1} tokens")
+    longer = say("at least num_steps + 1 = {needed} tokens", needed=num_steps + 1)
+    require(len(ids) > num_steps, "ids", len(ids), longer)
     windows = (len(ids) - 1) // num_steps
     X = ids[: windows * num_steps].reshape(windows, num_steps)
     Y = ids[1 : windows * num_steps + 1].reshape(windows, num_steps)
@@ -326,15 +336,17 @@ def generate(model, vocab, prefix, num_preds, *, temperature=0.0, reencode=False
     carrying the state from one to the next; for a unidirectional model both give the same text.
     Raises ValueError for an empty prefix, a character outside the vocabulary, a negative temperature or another model.
     """
-    require(isinstance(prefix, str) and prefix, "prefix", prefix, "a text of at least one character")
-    known = f"made of the vocabulary's characters ({''.join(sorted(vocab.idx_to_token[1:]))[:40]!r})"
+    require(isinstance(prefix, str) and prefix, "prefix", prefix, say("a text of at least one character"))
+    known = "".join(sorted(vocab.idx_to_token[1:]))[:40]
+    known = say("made of the vocabulary's characters ({characters!r})", characters=known)
     require(set(prefix) <= vocab.token_to_idx.keys(), "prefix", prefix, known)
-    require(is_whole(num_preds, least=0), "num_preds", num_preds, "a whole number of at least 0")
+    require(is_whole(num_preds, least=0), "num_preds", num_preds, say("a whole number of at least 0"))
     warm = is_number(temperature) and 0 <= temperature < math.inf
-    require(warm, "temperature", temperature, "a number of at least 0")
+    require(warm, "temperature", temperature, say("a number of at least 0"))
     ids = [vocab[c] for c in prefix]
     size = _vocab_size_of(model)
-    require(size == len(vocab), "vocab", f"{len(vocab)} tokens", f"the model's, which has {size}")
+    tokens, others = say("{count} tokens", count=len(vocab)), say("the model's, which has {size}", size=size)
+    require(size == len(vocab), "vocab", tokens, others)
     with evaluating(model) as device:
 
         def read(tokens, state):
@@ -368,7 +380,7 @@ def recording(name, held_out):
     Source: d2l.train_ch8 calls d2l.train_epoch_ch8 and d2l.predict_ch8 by name, so wrapping those two is enough.
     """
     train_epoch, predict = d2l.train_epoch_ch8, d2l.predict_ch8
-    run, scoring = Run([], [], {"origin": "this run", "seed": torch.initial_seed()}), 0.0
+    run, scoring = Run([], [], {"origin": say("this run"), "seed": torch.initial_seed()}), 0.0
 
     def train_epoch_and_keep(net, *args):
         nonlocal scoring
@@ -409,16 +421,19 @@ def check_machine():
     try:
         corpus = load_corpus()
     except Exception as error:  # a diagnosis ends with a sentence, whatever is wrong
-        problems.append(f"the text cannot be read: {error}")
+        problems.append(say("the text cannot be read: {error}", error=error))
     else:
         size = " + ".join(f"{len(part):,}" for part in corpus[:3])
-        rows.append(("text", f"{size} characters", "to train on, to choose by, to test; its checksum is right"))
-    print("\n".join(["Not ready:", *problems]) if problems else "Ready: the lessons run on this machine.", flush=True)
+        size = say("{size} characters", size=size)
+        rows.append((say("text"), size, say("to train on, to choose by, to test; its checksum is right")))
+    ready = say("Ready: the lessons run on this machine.")
+    print("\n".join([say("Not ready:"), *problems]) if problems else ready, flush=True)
     if not problems:
         model, fast = d2l.RNNModel(torch.nn.LSTM(len(corpus.vocab), 256, 2), len(corpus.vocab)), RECIPES["fast"]
         (epoch,) = fit(model, Batches(corpus.train), lr=fast.lr, num_epochs=1, optimizer=fast.optimizer)
-        rows.append(("speed", f"{epoch.tokens_per_sec:,.0f} tokens/s", "the more the faster"))
-    return table(["", "here", ""], rows)
+        speed = say("{speed:,.0f} tokens/s", speed=epoch.tokens_per_sec)
+        rows.append((say("speed"), speed, say("the more the faster")))
+    return table(["", say("here"), ""], rows)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ Here is what all of them share: where the course lies, and how a bad argument is
 import numbers
 from pathlib import Path
 
+from book.words import say
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -15,7 +17,7 @@ def require(condition, name, value, allowed):
     The error's attribute `name` is the argument's, so that a widget can show the message beside the control it is for.
     """
     if not condition:
-        error = ValueError(f"{name} must be {allowed}, got {value!r}")
+        error = ValueError(say("{name} must be {allowed}, got {value!r}", name=name, allowed=allowed, value=value))
         error.name = name
         raise error
 

@@ -19,10 +19,11 @@ from torch.overrides import TorchFunctionMode
 from book import is_whole, require
 from book.display import _in_notebook, new_figure, picture, to_png
 from book.environment import torch
+from book.words import mark, say
 
 # Of the logits' spread; rounding stays below it in single precision, with another window's length ten times as large
 TOLERANCE = 1e-5
-BLIND_SPOTS = (
+BLIND_SPOTS = mark(
     "Not found this way: text that stands in the training set and in the test set (overlapping windows, say); a "
     "vocabulary, a scaling or a choice that was made with the test text; targets that are shifted wrongly; what a "
     "model does in training mode only, as batch normalisation; and a leak that no change of these windows sets off."
@@ -70,19 +71,21 @@ class Finding(NamedTuple):
         T = len(self.swapped)
         moves = [t + 1 for t, far in enumerate(self.moved.triu(1).amax(1)) if far > TOLERANCE]
         moves = [t + 1 for t in range(T) if t + 1 in moves or self.swapped[t] > TOLERANCE]
-        said = f"the logits of {len(moves)} of {T - 1} steps move" if moves else "nothing moves"
-        lines = [f"swapped future: {said}"]
+        moving = say("the logits of {count} of {steps} steps move", count=len(moves), steps=T - 1)
+        lines = [say("swapped future: {found}", found=moving if moves else say("nothing moves"))]
         if self.shorter is None:
-            lines.append("prefix only: not tried, for the model reads no shorter windows")
+            lines.append(say("prefix only: not tried, for the model reads no shorter windows"))
         else:
-            whole, prefix = f"{self.perplexity:.2f}", f"{self.prefix_only:.2f}"
-            scores = f"perplexity {whole} with the whole window, {prefix} without the future"
-            lines.append(f"prefix only: {scores}" + ("" if self.depends_on_length else " (the same logits)"))
+            scores = {"whole": self.perplexity, "prefix": self.prefix_only}
+            told = say(
+                "prefix only: perplexity {whole:.2f} with the whole window, {prefix:.2f} without the future", **scores
+            )
+            lines.append(told + ("" if self.depends_on_length else say(" (the same logits)")))
         if self.gradient is None:
-            lines.append("gradient: not tried, for the inputs are neither one-hot vectors nor an embedding")
+            lines.append(say("gradient: not tried, for the inputs are neither one-hot vectors nor an embedding"))
         else:
-            above, below = self.gradient.triu(1).max().item(), self.gradient.max().item()
-            lines.append(f"gradient: largest above the diagonal {above:.2g}, largest of all {below:.2g}")
+            largest = {"above": self.gradient.triu(1).max().item(), "all": self.gradient.max().item()}
+            lines.append(say("gradient: largest above the diagonal {above:.2g}, largest of all {all:.2g}", **largest))
         return "\n".join(lines)
 
 
@@ -104,23 +107,25 @@ class Report(NamedTuple):
 
     def __str__(self):
         if self.reach:
-            verdict = f"LEAK: the logits of a step depend on tokens up to {self.reach} steps after it, or more."
+            verdict = say(
+                "LEAK: the logits of a step depend on tokens up to {reach} steps after it, or more.", reach=self.reach
+            )
             if not self.plain.reach:
-                verdict += " Only on windows with padding."
+                verdict += say(" Only on windows with padding.")
         elif self.leaks:
-            verdict = "LEAK: no later token is read, but the logits depend on how many follow."
+            verdict = say("LEAK: no later token is read, but the logits depend on how many follow.")
         else:
-            verdict = "No leak found: no logit depends on what comes after its step."
+            verdict = say("No leak found: no logit depends on what comes after its step.")
         parts = [verdict, str(self.plain)]
         if self.padded:
-            parts += ["With padding:", str(self.padded)]
-        return "\n".join([*parts, BLIND_SPOTS])
+            parts += [say("With padding:"), str(self.padded)]
+        return "\n".join([*parts, say(BLIND_SPOTS)])
 
     def draw(self):
         """Return a Figure: for each step t (downwards) and each token x_s, how far the logits move, or the gradient."""
-        maps = [("logits moved", self.plain.moved), ("gradient", self.plain.gradient)]
+        maps = [(say("logits moved"), self.plain.moved), (say("gradient"), self.plain.gradient)]
         if self.padded:
-            maps += [("logits moved, with padding", self.padded.moved)]
+            maps += [(say("logits moved, with padding"), self.padded.moved)]
         maps = [(title, values) for title, values in maps if values is not None]
         figure, axes = new_figure(2.9 * len(maps) + 0.4, 3, columns=len(maps))
         for ax, (title, values) in zip([axes] if len(maps) == 1 else axes, maps, strict=True):
@@ -129,7 +134,7 @@ class Report(NamedTuple):
             ends = (0.5, T + 0.5, T + 0.5, 0.5)
             ax.imshow(shown, cmap="cividis", norm=LogNorm(1e-5, 1), extent=ends, aspect="auto")
             ax.plot((0.5, T + 0.5), (0.5, T + 0.5), color="white", linewidth=1)  # the future lies to the right of it
-            ax.set(xlabel="token s", ylabel="step t" if title == maps[0][0] else "")
+            ax.set(xlabel=say("token s"), ylabel=say("step t") if title == maps[0][0] else "")
             ax.set_title(title, fontsize=10)
         return figure
 
@@ -156,24 +161,26 @@ def audit(model, windows, pad=None):
     About 4 T calls of the model with at most 8 windows, in evaluation mode. Raises ValueError for what is no such
     model, and for one whose logits for the same windows differ from call to call.
     """
-    require(isinstance(model, torch.nn.Module), "model", f"{model!r:.60}", "an nn.Module")
+    require(isinstance(model, torch.nn.Module), "model", f"{model!r:.60}", say("an nn.Module"))
     try:
         windows = torch.as_tensor(windows)
     except (TypeError, ValueError, RuntimeError):
-        require(False, "windows", f"{windows!r:.40}", "token indices (n, T)")
+        require(False, "windows", f"{windows!r:.40}", say("token indices (n, T)"))
     whole = not (windows.is_floating_point() or windows.is_complex() or windows.dtype is torch.bool)
-    shape = f"{windows.dtype} of shape {tuple(windows.shape)}"
-    require(whole and windows.dim() == 2, "windows", shape, "token indices, whole numbers of shape (n, T)")
+    shape = say("{dtype} of shape {shape}", dtype=windows.dtype, shape=tuple(windows.shape))
+    require(whole and windows.dim() == 2, "windows", shape, say("token indices, whole numbers of shape (n, T)"))
     n, T = windows.shape
-    require(n >= 1 and T >= 3, "windows", shape, "at least one window of at least 3 tokens")
+    require(n >= 1 and T >= 3, "windows", shape, say("at least one window of at least 3 tokens"))
     windows = windows[:8].long().contiguous()
     windows = windows[: n - 1] if len(windows) == T and n > 1 else windows  # n and T shall not be mistaken
-    require(len(windows.unique()) >= 2, "windows", "one token only", "text with at least two different tokens")
+    require(
+        len(windows.unique()) >= 2, "windows", say("one token only"), say("text with at least two different tokens")
+    )
     with evaluating(model) as device:
         asked = _Model(model, len(windows), device)
         plain, padded = _try(asked, windows, None), None
         if pad is not None:
-            require(is_whole(pad, least=0), "pad", pad, "the index of a token")
+            require(is_whole(pad, least=0), "pad", pad, say("the index of a token"))
             padded = _try(asked, windows, int(pad))
     return Report(plain, padded)
 
@@ -186,14 +193,14 @@ class _Model:
 
     def __call__(self, X):
         logits, (n, T) = self._answer(X), X.shape
-        require(isinstance(logits, torch.Tensor), "logits", type(logits).__name__, "a tensor")
+        require(isinstance(logits, torch.Tensor), "logits", type(logits).__name__, say("a tensor"))
         if logits.dim() == 2 and len(logits) == T * n:
             if self.time_first is None:
                 self.time_first = self._comes_time_first(X, logits)
             return logits.reshape(T, n, -1).transpose(0, 1) if self.time_first else logits.reshape(n, T, -1)
         shape = tuple(logits.shape)
         fits = len(shape) == 3 and shape[:2] in ((n, T), (T, n))
-        require(fits, "logits", shape, f"of shape (n, T, q) = ({n}, {T}, q)")
+        require(fits, "logits", shape, say("of shape (n, T, q) = ({n}, {T}, q)", n=n, T=T))
         if self.time_first is None:  # decided on whole windows, which are not as many as they are long
             self.time_first = shape[:2] != (n, T)
         return logits.transpose(0, 1) if self.time_first else logits
@@ -227,13 +234,13 @@ def _try(asked, windows, pad):
     X = torch.where(kept, windows, 0 if pad is None else pad)
     logits, other = asked(X).float(), _others(windows, pad)
     spread = logits[kept].std().clamp(min=1e-12)
-    require(bool(logits[kept].isfinite().all()), "logits", "inf or nan", "finite")
+    require(bool(logits[kept].isfinite().all()), "logits", "inf, nan", say("finite"))
     same = bool(((asked(X) - logits).abs()[kept] <= TOLERANCE * spread).all())
     require(
         same,
         "model",
-        "one that answers otherwise the second time",
-        "one that gives the same logits for the same windows each time",
+        say("one that answers otherwise the second time"),
+        say("one that gives the same logits for the same windows each time"),
     )
 
     def far(theirs, ours, where):
@@ -273,7 +280,7 @@ def _others(windows, pad):
     """For every token of the windows another one that occurs in them, and is no padding."""
     tokens = windows.unique()
     tokens = tokens[tokens != pad] if pad is not None else tokens
-    require(len(tokens) >= 2, "windows", "one token only", "text with at least two different tokens")
+    require(len(tokens) >= 2, "windows", say("one token only"), say("text with at least two different tokens"))
     place = torch.searchsorted(tokens, windows).clamp(max=len(tokens) - 1)
     step = torch.randint(1, len(tokens), windows.shape, generator=torch.Generator().manual_seed(0))
     other = tokens[(place + step) % len(tokens)]

@@ -15,26 +15,51 @@ from statistics import median
 import ipywidgets as W
 from IPython import get_ipython
 from IPython.display import HTML, display
+from matplotlib import font_manager, rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from PIL import Image
 
 from book import ROOT, require
+from book.words import language, say
 
 # Okabe and Ito's palette, told apart by colour-blind readers too
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK = PALETTE
+
+
+def use_font_of(language):
+    """Let figures show a language whose characters matplotlib's own font lacks: with assets/fonts/LANGUAGE.otf."""
+    path = ROOT / "assets" / "fonts" / f"{language}.otf"
+    if path.is_file():  # first, for in a text with a formula matplotlib takes the first font only
+        font_manager.fontManager.addfont(path)
+        rcParams["font.family"] = [font_manager.FontProperties(fname=path).get_name(), "DejaVu Sans"]
+
+
+use_font_of(language())
 _WIDGETS_JS = (ROOT / "book" / "widgets.js").read_text(encoding="utf-8").replace("{{blue}}", BLUE)
-for _name, _words in json.loads((ROOT / "book" / "words" / "messages.json").read_text(encoding="utf-8")).items():
-    _WIDGETS_JS = _WIDGETS_JS.replace(f"{{{{{_name}}}}}", _words)
+
+
+def widgets_js():
+    """Return what goes to the page with each widget, with its words."""
+    words = {
+        "reopened": say(
+            "What moved here needs a running kernel: run this page from the top. Below is its last picture."
+        ),
+        "restarted": say(
+            "The kernel has been restarted and these controls are dead: run this page again from the top."
+        ),
+        "play": [say("Play or pause"), say("Back to the start"), say("Repeat")],
+    }
+    return _WIDGETS_JS.replace("{{words}}", json.dumps(words, ensure_ascii=False))
 
 
 def show(widget, text):
     """Display a live widget. A stored page cannot show it: follow it up with `keep_picture`. text: it in words."""
     if _in_notebook():
         view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-        display({"application/javascript": _WIDGETS_JS}, raw=True)
+        display({"application/javascript": widgets_js()}, raw=True)
         display({"application/vnd.jupyter.widget-view+json": view, "text/plain": text}, raw=True)
 
 
@@ -97,14 +122,20 @@ def describe(figure):
         legend, named = axes.get_legend(), {line.get_label() for line in axes.lines}
         entries = [text for text in legend.get_texts() if text.get_text() not in named] if legend else []
         texts += [text.get_text() for text in (*entries, *axes.texts) if text.get_gid() != "tick"]
-        words += [axes.get_title(), " over ".join(filter(None, (axes.get_ylabel(), axes.get_xlabel())))]
+        words += [axes.get_title(), over(axes.get_ylabel(), axes.get_xlabel())]
         for line in axes.lines:
             x, y = line.get_data()
             if len(x) and not line.get_label().startswith("_"):
-                ends = f"{y[0]:.3g} at {x[0]:.3g}, {y[-1]:.3g} at {x[-1]:.3g}"
-                words.append(f"{line.get_label()}: {ends if min(y) < max(y) else f'{y[0]:.3g} throughout'}")
+                ends = {"y": y[0], "x": x[0], "last_y": y[-1], "last_x": x[-1]}
+                moves = say("{y:.3g} at {x:.3g}, {last_y:.3g} at {last_x:.3g}", **ends)
+                words.append(f"{line.get_label()}: {moves if min(y) < max(y) else say('{y:.3g} throughout', **ends)}")
     words.append(", ".join(filter(None, texts[:40])))
     return re.sub(r"[$\\{}]", "", ". ".join(filter(None, words))).replace("\n", ", ")
+
+
+def over(y, x):
+    """Return in words which quantity is drawn over which; one of them may have no name."""
+    return say("{y} over {x}", y=y, x=x) if x and y else x or y
 
 
 def new_figure(width, height, *, columns=1, bare=False, place=None):
@@ -154,7 +185,7 @@ def draw_spread(scores, xlabel, xlim=None):
         values = sorted(float(value) for value in values)
         axes.plot(values, [y] * len(values), "o", color=BLUE, alpha=0.6)
         axes.plot([median(values)] * 2, [y - 0.3, y + 0.3], color=VERMILION, linewidth=2.5)
-        words = f"{name}: {values[0]:#.3g} to {values[-1]:#.3g}"
+        words = say("{name}: {low:#.3g} to {high:#.3g}", name=name, low=values[0], high=values[-1])
         axes.text(-0.015, y, words, ha="right", va="center", transform=axes.get_yaxis_transform())
     axes.set(yticks=[], ylim=(len(scores) - 0.4, -0.6), xlabel=xlabel)
     axes.set_xlim(xlim)
@@ -193,7 +224,7 @@ def explore(draw, *, play=None, **controls):
     put a `table` above the figure. play: the name of a slider that gets a Play button. controls: ipywidgets by the
     name of draw's argument. What fails is said below the controls, and the last good figure stays.
     """
-    require(play is None or play in controls, "play", play, f"one of the controls: {', '.join(controls)}")
+    require(play is None or play in controls, "play", play, say("one of {names}", names=", ".join(controls)))
     image, words, message, above = W.Image(format="png"), hidden_words(), W.Label(layout={"height": "28px"}), W.HTML()
     image.add_class("book-figure")
     subject = (draw.__doc__ or "").partition("\n")[0]
@@ -202,11 +233,11 @@ def explore(draw, *, play=None, **controls):
         try:
             drawn = draw(**{name: control.value for name, control in controls.items()})
             figure, text = drawn if isinstance(drawn, tuple) else (drawn, None)
-            require(isinstance(figure, Figure), "what draw returns", figure, "a Figure, or a Figure and a table")
+            require(isinstance(figure, Figure), "draw(...)", figure, say("a Figure, or a Figure and a table"))
             table_text = text.data if text else ""
             png, described = to_png(figure), html.escape(f"{subject} {describe(figure)}")
         except ValueError as error:
-            message.value = str(error)
+            message.value = named(error, {name: control.description for name, control in controls.items()})
         except Exception as error:  # a mistake in draw
             message.value = f"{type(error).__name__}: {error}"
         else:
@@ -234,11 +265,17 @@ def explore(draw, *, play=None, **controls):
     keep_picture(image.value, text)
 
 
+def named(error, labels):
+    """Return what a ValueError says, with the words on the control in place of the argument's name, if it has any."""
+    name = getattr(error, "name", "")
+    return str(error).replace(name, labels[name], 1) if labels.get(name) else str(error)
+
+
 def show_figure(name):
     """Show one of the book's drawings, whose words stand below it. name: a file's in assets/figures."""
     drawn = {path.stem: path for path in (ROOT / "assets" / "figures").glob("*.png")}
-    require(name in drawn, "name", name, f"one of {sorted(drawn)}")
-    data, metadata = picture(drawn[name].read_bytes(), "a drawing; its words stand below it", scale=1 / 2)
+    require(name in drawn, "name", name, say("one of {names}", names=", ".join(sorted(drawn))))
+    data, metadata = picture(drawn[name].read_bytes(), say("a drawing; its words stand below it"), scale=1 / 2)
     display(data, metadata=metadata, raw=True)
 
 

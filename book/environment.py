@@ -19,6 +19,7 @@ import warnings
 from pathlib import Path
 
 from book import ROOT, is_whole, require
+from book.words import mark, say
 
 # What lessons call of d2l; another release of it may lack some, whatever its version says
 D2L_NAMES = "DATA_HUB RNNModel Vocab load_data_time_machine predict_ch8 train_ch8 train_epoch_ch8 try_gpu".split()
@@ -28,7 +29,8 @@ def _require_packages():
     for name in ("torch", "d2l", "word_text_counter", "matplotlib", "ipywidgets"):
         if importlib.util.find_spec(name) is None:
             command = f"{sys.executable} -m pip install -r {ROOT / 'requirements.txt'}"
-            raise ModuleNotFoundError(f"{name} is not installed for this kernel's Python. Run  {command}  and restart")
+            told = mark("{name} is not installed for this kernel's Python. Run  {command}  and restart the kernel")
+            raise ModuleNotFoundError(say(told, name=name, command=command))
 
 
 # ---- threads
@@ -76,8 +78,8 @@ def _import_torch():
     """
     wanted = _threads_wanted()
     if "torch" in sys.modules and wanted > 1:
-        message = "torch was imported before utils: threads may spin; restart and import utils first"
-        warnings.warn(message, stacklevel=2)
+        told = say("torch was imported before utils: threads may spin; restart and import utils first")
+        warnings.warn(told, stacklevel=2)
     before = dict(os.environ)
     os.environ["OMP_NUM_THREADS"] = str(wanted)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -139,14 +141,16 @@ def download(name, cache_dir=ROOT / "data"):
         response = requests.get(url, timeout=30)
         response.raise_for_status()
     except requests.RequestException as error:
-        raise ConnectionError(f"{name}: {error}. Without a network, put the file at {path} yourself") from error
+        by_hand = say("Without a network, put the file at {path} yourself", path=path)
+        raise ConnectionError(f"{name}: {error}. {by_hand}") from error
     found = hashlib.sha1(response.content).hexdigest()
     if found != sha1:
-        raise ValueError(
-            f"{name}: the server sent something else (SHA-1 {found} instead of {sha1}, it begins "
-            f"{response.content[:40]!r}). Nothing was saved. Behind a log-in page? Log in and run this again, "
-            f"or put the file at {path} yourself"
+        told = say(
+            "{name}: the server sent something else (SHA-1 {found} instead of {sha1}, it begins {begins!r}). Nothing "
+            "was saved. Behind a log-in page? Log in and run this again, or put the file at {path} yourself",
+            **{"name": name, "found": found, "sha1": sha1, "begins": response.content[:40], "path": path},
         )
+        raise ValueError(told)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     partial.write_bytes(response.content)
@@ -194,13 +198,13 @@ def packages():
     """Return rows (name, what is here, what to know about it): the book, Python, each package required, hardware."""
     version = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text("utf-8"), re.MULTILINE)[1]
     pins = [line.split("==") for line in (ROOT / "requirements.txt").read_text("utf-8").split()]
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else say("none")
     return [
-        ("this book", version, ""),
-        ("Python", platform.python_version(), "3.10 to 3.14 will do"),
-        *((name, version_of(name), f"tested with {pin}") for name, pin in pins),
-        ("CPU cores allowed", cpus_allowed(), "one is enough"),
-        ("GPU", gpu, "none is needed"),
+        (say("this book"), version, ""),
+        ("Python", platform.python_version(), say("3.10 to 3.14 will do")),
+        *((name, version_of(name), say("tested with {version}", version=pin)) for name, pin in pins),
+        (say("CPU cores allowed"), cpus_allowed(), say("one is enough")),
+        ("GPU", gpu, say("none is needed")),
     ]
 
 
@@ -210,8 +214,9 @@ def problems_of_d2l():
     if not missing:
         return []
     pin = re.search(r"^d2l==.+$", (ROOT / "requirements.txt").read_text("utf-8"), re.MULTILINE)[0]
-    lacks = f"d2l {version_of('d2l')} lacks what the lessons use ({', '.join(missing)})"
-    return [f"{lacks}: run  pip install --no-deps {pin}  and restart the kernel"]
+    lacks = {"version": version_of("d2l"), "names": ", ".join(missing), "command": f"pip install --no-deps {pin}"}
+    told = mark("d2l {version} lacks what the lessons use ({names}): run  {command}  and restart the kernel")
+    return [say(told, **lacks)]
 
 
 def about_this_machine():
@@ -247,7 +252,7 @@ def seconds_each(functions, rounds):
     They take turns, after one round to warm up, so that a machine busy with other work disturbs all of them alike.
     Raises ValueError for rounds that are no whole number of at least 1.
     """
-    require(is_whole(rounds), "rounds", rounds, "a whole number of at least 1")
+    require(is_whole(rounds), "rounds", rounds, say("a whole number of at least 1"))
     seconds = {name: [] for name in functions}
     for turn in range(rounds + 1):
         for name, function in functions.items():

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from book import require
 from book.runs import best
+from book.words import say
 
 
 class Exercise(NamedTuple):
@@ -330,28 +331,31 @@ def check(exercise, answer, *given):
     or an expression ("3/5", "0.9**20"); several numbers as a tuple, list, set, range, tensor or array of any shape.
     given: what the right answer depends on, where it is not the same for everybody. ValueError for an unknown exercise.
     """
-    require(exercise in EXERCISES, "exercise", exercise, f"one of {', '.join(EXERCISES)}")
+    require(exercise in EXERCISES, "exercise", exercise, say("one of {names}", names=", ".join(EXERCISES)))
     expected, because, hints = EXERCISES[exercise]
     expected = expected(*given) if callable(expected) else expected
     if answer is None or answer is ...:
-        print("not yet: put your answer in place of None and run this cell again")
+        print(say("not yet: put your answer in place of None and run this cell again"))
         return
     if isinstance(expected, str):
         found, wanted = str(answer).strip(" \"'.").lower(), expected.lower()
-        right, kind = found == wanted, "a letter"
+        right, kind = found == wanted, say("a letter")
     else:
         found, wanted = plain(answer, max(1, *as_tuple(expected))), as_tuple(expected)
         right = found is not None and _same(found, wanted)
-        kind = "a number" if len(wanted) == 1 else f"{len(wanted)} numbers, such as {tuple(range(len(wanted)))}"
+        example = tuple(range(len(wanted)))
+        several = say("{count} numbers, such as {example}", count=len(wanted), example=example)
+        kind = say("a number") if len(wanted) == 1 else several
     if right:
-        print(f"right, because {because}")
+        print(say("right, because {because}", because=say(because)))
         return
     counted = isinstance(found, str) or (found is not None and len(found) == len(wanted))
     hint = None if found is None else _hint(found, hints)
     if hint or counted:
-        print(f"not yet: {answer!r} is not it; {hint or 'try again'}")
+        hint = say(hint) if hint else say("try again")
+        print(say("not yet: {answer!r} is not it; {hint}", answer=answer, hint=hint))
     else:
-        print(f"not yet: give {kind}, not {answer!r}")
+        print(say("not yet: give {kind}, not {answer!r}", kind=kind, answer=answer))
 
 
 def as_tuple(value):

@@ -15,10 +15,7 @@ from matplotlib.figure import Figure
 from book import is_number, require
 from book.display import BLUE, VERMILION, _in_notebook, describe, hidden_words, new_figure, picture, to_png
 from book.display import show as show_live
-
-FOLD = "the result, folded away: make up your mind first"
-COMPARE, GIVE_UP = "Compare", "Show the result"
-BEFORE, CHOOSE = "Nothing is shown before you have decided.", "Choose one of these first."
+from book.words import say
 
 
 def guess(question, answer, *, between=None, choices=None, at=None, log=False, labels=("", ""), because="", show=None):
@@ -30,15 +27,15 @@ def guess(question, answer, *, between=None, choices=None, at=None, log=False, l
     labels: what x and y are. because: why it is so, said with the result. show: a function without arguments that
     returns a Figure or a table to be shown with the result. Raises ValueError for an answer of another kind.
     """
-    require(isinstance(question, str) and question, "question", question, "a text")
-    require(show is None or callable(show), "show", show, "a function without arguments")
+    require(isinstance(question, str) and question, "question", question, say("a text"))
+    require(show is None or callable(show), "show", show, say("a function without arguments"))
     if choices is not None:
         kind = _Choice(answer, choices)
     else:
         ends = tuple(between) if isinstance(between, tuple | list) else ()
         rising = len(ends) == 2 and all(map(is_number, ends)) and ends[0] < ends[1]
-        require(rising, "between", between, "a pair (low, high) with low < high")
-        require(not log or ends[0] > 0, "between", between, "above 0 where log is True")
+        require(rising, "between", between, say("a pair (low, high) with low < high"))
+        require(not log or ends[0] > 0, "between", between, say("above 0 where log is True"))
         kind = _Number(answer, ends, log, labels) if at is None else _Curve(answer, ends, at, log, labels)
     _Question(question, kind, because, show)
 
@@ -48,8 +45,8 @@ class _Choice:
 
     def __init__(self, answer, choices):
         texts = isinstance(choices, tuple | list) and all(isinstance(choice, str) for choice in choices)
-        require(texts and len(set(choices)) >= 2, "choices", choices, "at least two different texts")
-        require(answer in choices, "answer", answer, f"one of the choices {tuple(choices)}")
+        require(texts and len(set(choices)) >= 2, "choices", choices, say("at least two different texts"))
+        require(answer in choices, "answer", answer, say("one of {names}", names=", ".join(choices)))
         self.answer = answer
         self.control = W.RadioButtons(options=list(choices), value=None, layout={"width": "auto"})
         self.inputs, self.previews = [self.control], []
@@ -59,8 +56,10 @@ class _Choice:
 
     def verdict(self, value):
         if value is None:
-            return f"It is: {self.answer}."
-        return f"Right: {self.answer}." if value == self.answer else f"You said: {value}. It is: {self.answer}."
+            return say("It is: {answer}.", answer=self.answer)
+        if value == self.answer:
+            return say("Right: {answer}.", answer=self.answer)
+        return say("You said: {value}. It is: {answer}.", value=value, answer=self.answer)
 
     def draw(self, value):
         """A choice is told in words."""
@@ -70,10 +69,10 @@ class _Number:
     """A number between two ends."""
 
     def __init__(self, answer, ends, log, labels):
-        require(is_number(answer) and math.isfinite(answer), "answer", answer, "a finite number")
-        require(not log or answer > 0, "answer", answer, "above 0 where log is True")
+        require(is_number(answer) and math.isfinite(answer), "answer", answer, say("a finite number"))
+        require(not log or answer > 0, "answer", answer, say("above 0 where log is True"))
         self.answer, self.ends, self.log, self.labels = float(answer), ends, log, labels
-        self.control = _slider("your guess", ends, log, layout={"width": "420px"})
+        self.control = _slider(say("your guess"), ends, log, layout={"width": "420px"})
         self.inputs, self.previews = [self.control], []
 
     def value(self):
@@ -81,14 +80,17 @@ class _Number:
 
     def verdict(self, value):
         if value is None:
-            return f"It is {_short(self.answer)}."
-        return f"You said {_short(value)}, it is {_short(self.answer)}: {_off(value, self.answer, self.log)}."
+            return say("It is {answer}.", answer=_short(self.answer))
+        told = {"value": _short(value), "answer": _short(self.answer), "off": _off(value, self.answer, self.log)}
+        return say("You said {value}, it is {answer}: {off}.", **told)
 
     def draw(self, value):
         figure, axes = new_figure(6, 1.1, place=(0.03, 0.45, 0.94, 0.1))
         given = [self.answer] if value is None else [self.answer, value]
         low, high = min(*self.ends, *given), max(*self.ends, *given)
-        for x, name, colour, marker in zip(given, ("result", "your guess"), (BLUE, VERMILION), "oD", strict=False):
+        for x, name, colour, marker in zip(
+            given, (say("result"), say("your guess")), (BLUE, VERMILION), "oD", strict=False
+        ):
             axes.plot([x], [0], marker, color=colour, markersize=8, linestyle="none", clip_on=False)
             right = x > (math.sqrt(low * high) if self.log else (low + high) / 2)
             style = {"ha": "right" if right else "left", "color": colour, "textcoords": "offset points"}
@@ -106,10 +108,10 @@ class _Curve:
         xs, ys = answer if isinstance(answer, tuple | list) and len(answer) == 2 else ((), ())
         self.xs, self.ys = [float(x) for x in xs], [float(y) for y in ys]
         good = len(self.xs) == len(self.ys) >= 2 and all(map(math.isfinite, self.ys)) and (not log or min(self.ys) > 0)
-        require(good, "answer", f"{answer!r:.60}", "a pair (xs, ys) of as many finite numbers, above 0 if log")
+        require(good, "answer", f"{answer!r:.60}", say("a pair (xs, ys) of as many finite numbers, above 0 if log"))
         self.at, self.ends, self.log, self.labels = [float(x) for x in at], ends, log, labels
         within = all(min(self.xs) <= x <= max(self.xs) for x in self.at) and self.at == sorted(set(self.at))
-        require(2 <= len(self.at) <= 8 and within, "at", at, "2 to 8 different places on the curve, in order")
+        require(2 <= len(self.at) <= 8 and within, "at", at, say("2 to 8 different places on the curve, in order"))
         middle = math.sqrt(ends[0] * ends[1]) if log else (ends[0] + ends[1]) / 2
         name = labels[0].split()[-1] if labels[0] else "x"
         tall = {"orientation": "vertical", "layout": {"width": "86px", "height": "170px"}}
@@ -126,7 +128,7 @@ class _Curve:
         self.preview.value, self.words.value = to_png(figure), html.escape(describe(figure))
 
     def _guessed(self, value):
-        return self.at, value, "your guess", VERMILION, "D--"
+        return self.at, value, say("your guess"), VERMILION, "D--"
 
     def value(self):
         return [slider.value for slider in self.sliders]
@@ -138,18 +140,20 @@ class _Curve:
         return self.ys[i - 1] + share * (self.ys[i] - self.ys[i - 1])
 
     def verdict(self, value):
-        ends = f"It begins at {_short(self.ys[0])} and ends at {_short(self.ys[-1])}"
-        ends += f", between {_short(min(self.ys))} and {_short(max(self.ys))}."
+        places = {"first": self.ys[0], "last": self.ys[-1], "low": min(self.ys), "high": max(self.ys)}
+        places = {name: _short(y) for name, y in places.items()}
+        ends = say("It begins at {first} and ends at {last}, between {low} and {high}.", **places)
         if value is None:
             return ends
         pairs = list(zip(value, map(self._answer_at, self.at), strict=True))
         if self.log:
             factor = math.exp(mean(abs(math.log(given / right)) for given, right in pairs))
-            return f"{ends} Your guess is off by a factor of {_short(factor)} on average."
-        return f"{ends} Your guess is off by {_short(mean(abs(a - b) for a, b in pairs))} on average."
+            return ends + say(" Your guess is off by a factor of {factor} on average.", factor=_short(factor))
+        distance = mean(abs(given - right) for given, right in pairs)
+        return ends + say(" Your guess is off by {distance} on average.", distance=_short(distance))
 
     def draw(self, value):
-        lines = [(self.xs, self.ys, "result", BLUE, "o-" if len(self.xs) < 50 else "-")]
+        lines = [(self.xs, self.ys, say("result"), BLUE, "o-" if len(self.xs) < 50 else "-")]
         return self._axes(lines if value is None else [*lines, self._guessed(value)])
 
     def _axes(self, lines):
@@ -196,11 +200,14 @@ def _short(x):
 def _off(value, answer, log):
     """How far a guess is from the answer, in words."""
     if _short(value) == _short(answer):
-        return "exactly"
+        return say("exactly")
+    side = say("too high") if value > answer else say("too low")
     if log and value > 0:
-        factor, side = max(value / answer, answer / value), "high" if value > answer else "low"
-        return f"too {side} by a factor of {factor:.1f}" if factor >= 1.05 else "within 5 %"
-    return f"too {'high' if value > answer else 'low'} by {_short(abs(value - answer))}"
+        factor = max(value / answer, answer / value)
+        return (
+            say("{side} by a factor of {factor:.1f}", side=side, factor=factor) if factor >= 1.05 else say("within 5 %")
+        )
+    return say("{side} by {distance}", side=side, distance=_short(abs(value - answer)))
 
 
 class _Question:
@@ -212,7 +219,9 @@ class _Question:
         self.shown = _as_html(show()) if show else ""
         self.message = W.HTML(layout={"min_height": "24px"})
         self.result = W.HTML()
-        compare, give_up = (W.Button(description=name, layout={"width": "140px"}) for name in (COMPARE, GIVE_UP))
+        compare, give_up = (
+            W.Button(description=name, layout={"width": "140px"}) for name in (say("Compare"), say("Show the result"))
+        )
         compare.button_style = "primary"
         compare.on_click(lambda _: self.reveal(committed=True))
         give_up.on_click(lambda _: self.reveal(committed=False))
@@ -223,12 +232,13 @@ class _Question:
         box = W.VBox(rows, layout={"border": f"1px solid {BLUE}", "padding": "6px 10px", "margin": "4px 0"})
         box.add_class("book-live")
         words, shown = self.told(None)
-        self.message.value = f'<span role="status">{BEFORE}</span>'
+        self.message.value = f'<span role="status">{say("Nothing is shown before you have decided.")}</span>'
         if not _in_notebook():
             print(f"{question}: {words}")
             return
         show_live(box, question)
-        folded = f"<summary>{html.escape(question)}: {FOLD}</summary>{shown}"
+        fold = say("the result, folded away: make up your mind first")
+        folded = f"<summary>{html.escape(question)}: {fold}</summary>{shown}"
         page = f'<details class="book-still">{folded}</details>'
         display({"text/html": page, "text/plain": f"{question}: {words}"}, raw=True)
 
@@ -242,7 +252,7 @@ class _Question:
         """Show the result; committed: with the guess, which cannot be changed any more."""
         value = self.kind.value() if committed else None
         if committed and value is None:
-            self.message.value = f'<span role="alert">{CHOOSE}</span>'
+            self.message.value = f'<span role="alert">{say("Choose one of these first.")}</span>'
             return
         for control in (*self.kind.inputs, *self.buttons):
             control.disabled = True

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from book import require
-from book.display import BLACK, PALETTE, compress, keep_picture, shorten, show
+from book.display import BLACK, PALETTE, compress, keep_picture, over, shorten, show
+from book.words import say
 
 # Texts are measured in pixels, curves in shares of the area: so the plot fits any width, and no text shrinks. Colours
 # of texts and lines are those of JupyterLab's theme, or of the page.
@@ -33,7 +34,7 @@ _STYLE = """<style>
 .book-plot .area > .y { right: 100%; transform: translateY(50%); padding-right: 5px }
 .book-plot .area > .end { transform: translateY(50%); padding-left: 14px; font-weight: bold }
 .book-plot .area > .xlabel { top: 100%; left: 50%; transform: translateX(-50%); padding-top: 18px }
-.book-plot .area > .ylabel { right: 100%; top: 50%; writing-mode: vertical-rl;
+.book-plot .area > .ylabel { right: 100%; top: 50%; writing-mode: vertical-rl; text-orientation: sideways;
   transform: translateY(-50%) rotate(180deg); margin-right: 36px }
 .book-plot .at { position: absolute; top: 0; bottom: 0 }
 .book-plot .at > span { display: none; top: 0; left: var(--x); z-index: 9; padding: 2px 6px; border: 1px solid;
@@ -58,7 +59,7 @@ class TimeLeft:
         if self.first is None:
             self.first = now, share
         seconds, done = now - self.first[0], share - self.first[1]
-        return f", {seconds * (1 - share) / done:.0f} s left" if seconds >= 1 and done > 0 else ""
+        return say(", {seconds:.0f} s left", seconds=seconds * (1 - share) / done) if seconds >= 1 and done > 0 else ""
 
 
 @dataclass
@@ -86,9 +87,10 @@ class LivePlot:
     """Perplexity over epochs on a log scale, drawn anew for every record: solid for training, dashed for held-out.
 
     num_epochs: the right end of the axis, which may be set later. title: above the plot. xlabel, ylabel, lines: the
-    words to use when other things than these are plotted; a record is any tuple that begins with x, y of the solid
-    line, y of the dashed line (or None). ylim: what the vertical axis shows at least; it follows the data. log: whether
-    it is logarithmic. floors: y of dashed horizontal lines, in the colours of the curves.
+    words to use when other things are plotted than epochs, perplexity, and those of training and held-out text; a
+    record is any tuple that begins with x, y of the solid line, y of the dashed line (or None). ylim: what the vertical
+    axis shows at least; it follows the data. log: whether it is logarithmic. floors: y of dashed horizontal lines, in
+    the colours of the curves.
     The attribute `widget` shows the plot. Curves are told apart by number and line style as well as by colour.
     """
 
@@ -100,9 +102,9 @@ class LivePlot:
         num_epochs,
         title="",
         *,
-        xlabel="epoch",
-        ylabel="perplexity",
-        lines=("training", "held-out"),
+        xlabel=None,
+        ylabel=None,
+        lines=None,
         ylim=(0.93, 33),
         log=True,
         floors=(),
@@ -110,9 +112,11 @@ class LivePlot:
     ):
         low, high = ylim
         drawable = (0 if log else -math.inf) < low < high < math.inf  # so is no NaN
-        require(drawable, "ylim", ylim, "the lower end and a higher one" + ", both above 0" * log)
+        ends = say("the lower end and a higher one, both above 0") if log else say("the lower end and a higher one")
+        require(drawable, "ylim", ylim, ends)
         self.num_epochs, self.title, self.note, self.height = num_epochs, title, title, height
-        self.xlabel, self.ylabel, self.lines = xlabel, ylabel, lines
+        self.xlabel, self.ylabel = xlabel or say("epoch"), ylabel or say("perplexity")
+        self.lines = lines or (say("training"), say("held-out"))
         self.ylim, self.log, self.floors = ylim, log, [float(y) for y in floors]
         self.most = 1000 if log else math.inf  # the axis never reaches further: what runs away leaves the frame
         self.curves, self.due, self.frame = [], 0.0, (None, "")
@@ -290,12 +294,13 @@ class LivePlot:
 
     def describe(self):
         """Return in words what the plot shows: for each curve its newest point."""
-        words = [self.title, f"{self.ylabel} over {self.xlabel}"]
+        words = [self.title, over(self.ylabel, self.xlabel)]
         for number, curve in enumerate(self.curves, start=1):
             if curve.records:
                 last = curve.records[-1]
-                ends = [f"{name} {y:.3g}{' (above the frame)' * (y > self.ylim[1])}" for name, y in self._named(last)]
-                words.append(f"{number} {curve.label}: {', '.join(ends)} at {last[0]:.3g}")
+                above = say(" (above the frame)")
+                ends = ", ".join(f"{name} {y:.3g}{above * (y > self.ylim[1])}" for name, y in self._named(last))
+                words.append(say("{curve}: {ends} at {x:.3g}", curve=f"{number} {curve.label}", ends=ends, x=last[0]))
         return ". ".join(filter(None, words)).replace("\n", ", ")
 
     def picture(self):
@@ -344,7 +349,7 @@ class LivePlot:
         first, left, seen = len(self.curves), TimeLeft(), {label: [] for label in trainings}
         for label, linewidth in itertools.zip_longest(trainings, linewidths, fillvalue=1.5):
             self.start(label, linewidth)
-        self._tell(f"{self.xlabel} 1 of {self.num_epochs}")
+        self._tell(1, "")
         self.draw()
         show(self.widget, self.describe())
         try:
@@ -353,8 +358,7 @@ class LivePlot:
                     if record is not None:  # None: this one has ended before the others
                         seen[label].append(record)
                         self.num_epochs = max(self.num_epochs, record[0])
-                        time_left = left.after(record[0] / self.num_epochs)
-                        self._tell(f"{self.xlabel} {record[0]} of {self.num_epochs}{time_left}")
+                        self._tell(record[0], left.after(record[0] / self.num_epochs))
                         self.add(record, curve)
         finally:
             self.note = self.title
@@ -362,7 +366,8 @@ class LivePlot:
             keep_picture(*self.picture())
         return seen
 
-    def _tell(self, how_far):
+    def _tell(self, x, time_left):
+        how_far = say("{xlabel} {x} of {last}", xlabel=self.xlabel, x=x, last=self.num_epochs) + time_left
         self.note = f"{self.title} · {how_far}" if self.title else how_far
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from book import require
 from book.settings import Settings
+from book.words import say
 from utils import d2l, torch
 
 
@@ -37,7 +38,6 @@ def load_model(file):
         model = settings.build(len(vocab))
         model.load_state_dict(saved["weights"])
     except Exception:  # torch.load has many ways to say that something is no file of its own
-        require(
-            False, "model", file if isinstance(file, str) else "another one", "a file that the playground has saved"
-        )
+        name = file if isinstance(file, str) else say("another one")
+        require(False, "model", name, say("a file that the playground has saved"))
     return model.to(d2l.try_gpu()), settings, vocab

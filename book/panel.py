@@ -9,7 +9,8 @@ import statistics
 import ipywidgets as W
 
 import utils
-from book.settings import CELLS, LABELS, RANGES, Settings
+from book.settings import CELLS, RANGES, Settings, label
+from book.words import say
 from utils import RECIPES
 
 TYPED = ("lr", "epochs", "seed")  # settings that are typed as text, and refused as typed
@@ -26,20 +27,20 @@ class Panel:
 
     def _build_controls(self):
         d, shown = Settings(), {"style": {"description_width": "initial"}}
-        recipes = [(recipe.label, name) for name, recipe in RECIPES.items()]
+        recipes = [(say(recipe.label), name) for name, recipe in RECIPES.items()]
 
         def slider(name, width):
             low, high, step = RANGES[name]
             options = {"min": low, "max": high, "step": step, "layout": {"width": width}}
-            return W.IntSlider(getattr(d, name), description=LABELS[name], **options, **shown)
+            return W.IntSlider(getattr(d, name), description=label(name), **options, **shown)
 
         def typed(name, width):
             options = {"continuous_update": False, "layout": {"width": width}}
-            return W.Text(str(getattr(d, name)), description=LABELS[name], **options, **shown)
+            return W.Text(str(getattr(d, name)), description=label(name), **options, **shown)
 
         def choice(name, options, width):
             layout = {"width": width}
-            return W.Dropdown(options=options, value=getattr(d, name), description=LABELS[name], layout=layout, **shown)
+            return W.Dropdown(options=options, value=getattr(d, name), description=label(name), layout=layout, **shown)
 
         self.controls = {
             "layers": slider("layers", "205px"),
@@ -50,29 +51,29 @@ class Panel:
             "epochs": typed("epochs", "105px"),
             "seed": typed("seed", "85px"),
             "bidirectional": W.Checkbox(
-                d.bidirectional, description=LABELS["bidirectional"], indent=False, layout={"width": "110px"}
+                d.bidirectional, description=label("bidirectional"), indent=False, layout={"width": "110px"}
             ),
         }
         self.defaults = {name: control.value for name, control in self.controls.items()}
         wide = {"continuous_update": False, "layout": {"width": "auto", "flex": "1 1 420px"}}
-        self.settings_text = W.Text(description=LABELS["settings"], **wide, **shown)
-        self.prefix_text = W.Text(description=LABELS["prefix"], layout={"width": "250px"}, **shown)
+        self.settings_text = W.Text(description=label("settings"), **wide, **shown)
+        self.prefix_text = W.Text(description=label("prefix"), layout={"width": "250px"}, **shown)
         width = {"width": "260px"}
         self.temperature = W.FloatSlider(
-            0, min=0, max=2, step=0.1, description=LABELS["temperature"], layout=width, **shown
+            0, min=0, max=2, step=0.1, description=label("temperature"), layout=width, **shown
         )
-        buttons = [W.Button(description=LABELS[n], layout={"width": "84px"}) for n in ("train", "stop", "reset")]
+        buttons = [W.Button(description=label(n), layout={"width": "84px"}) for n in ("train", "stop", "reset")]
         self.train_button, self.stop_button, self.reset_button = buttons
         self.train_button.button_style = "primary"
-        self.generate_button = W.Button(description=LABELS["generate"], layout={"width": "96px"})
-        self.text_file = W.FileUpload(description=LABELS["text_file"], accept=".txt", layout={"width": "150px"})
+        self.generate_button = W.Button(description=label("generate"), layout={"width": "96px"})
+        self.text_file = W.FileUpload(description=label("text_file"), accept=".txt", layout={"width": "150px"})
         self.text_typed = W.Textarea(
-            placeholder=LABELS["text_typed"], continuous_update=False, layout={"width": "auto", "flex": "1 1 300px"}
+            placeholder=label("text_typed"), continuous_update=False, layout={"width": "auto", "flex": "1 1 300px"}
         )
         self.text_typed.layout.height = "56px"
-        self.text_back = W.Button(description=LABELS["text_back"], layout={"width": "150px"})
-        self.save_button = W.Button(description=LABELS["save"], disabled=True, layout={"width": "120px"})
-        self.model_file = W.FileUpload(description=LABELS["model_file"], accept=".pt", layout={"width": "150px"})
+        self.text_back = W.Button(description=label("text_back"), layout={"width": "150px"})
+        self.save_button = W.Button(description=label("save"), disabled=True, layout={"width": "120px"})
+        self.model_file = W.FileUpload(description=label("model_file"), accept=".pt", layout={"width": "150px"})
 
     def _build_outputs(self):
         line = {"min_height": "20px", "margin": "0 2px"}  # a message moves nothing when it appears
@@ -89,7 +90,7 @@ class Panel:
         names = [n for n in self.controls if n != "bidirectional" or self.offers_bidirectional]
         files = row(self.text_back, self.save_button, self.model_file)
         own = W.Accordion([W.VBox([row(self.text_file, self.text_typed), files])])
-        own.set_title(0, LABELS["own"])
+        own.set_title(0, label("own"))
         own.selected_index = None
         rows = [
             row(*(self.controls[name] for name in names)),
@@ -132,7 +133,8 @@ def code(text):
 
 def table_of(trainings):
     """Return the table of runs as HTML, one row per run; the numbers in the first column are those on the curves."""
-    head = ["#", "network", "recipe", "seed", "parameters", "epochs", "training", "held-out", "best held-out (epoch)"]
+    head = ["#", say("network"), say("recipe"), say("seed"), say("parameters"), say("epochs"), say("training")]
+    head += [say("held-out"), say("best held-out (epoch)"), say("tokens/s"), say("status")]
     rows = []
     for number, t in enumerate(trainings, start=1):
         row = [number, t.settings.label, f"{t.settings.recipe} {t.settings.lr:g}", t.settings.seed]
@@ -144,8 +146,8 @@ def table_of(trainings):
             row += [f"{statistics.median(r.tokens_per_sec for r in t.records):,.0f}"]
         else:
             row += ["", "", "", ""]
-        rows.append([*row, t.status])
+        rows.append([*row, say(t.status)])
     narrow = ".book-playground .book-table :is(th, td) { padding: 0 2px; font-size: 11px }"  # it fits a laptop's window
     narrow += ".book-playground .book-table th { white-space: normal; vertical-align: bottom }"
-    runs = f"<style>{narrow}</style>{utils.table([*head, 'tokens/s', 'status'], rows).data}"
-    return f'<div style="overflow-x: auto" tabindex="0" role="region" aria-label="runs">{runs}</div>'
+    runs = f"<style>{narrow}</style>{utils.table(head, rows).data}"
+    return f'<div style="overflow-x: auto" tabindex="0" role="region" aria-label="{say("runs")}">{runs}</div>'

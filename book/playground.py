@@ -17,12 +17,13 @@ from IPython import get_ipython
 
 import utils
 from book import require
-from book.display import keep_picture, show
+from book.display import keep_picture, named, show
 from book.live_plot import TimeLeft
 from book.models import load_model, save_model
 from book.panel import TYPED, Panel, code, note, table_of, taken, warning
-from book.settings import LABELS, Settings, read
-from book.training import Training, require_enough
+from book.settings import LABELS, Settings, label, read
+from book.training import DONE, STOPPED, Training, require_enough
+from book.words import say
 from utils import RECIPES, torch
 
 
@@ -97,7 +98,7 @@ class Playground(Panel):
         return self.plot.picture()[0], self._describe()
 
     def _describe(self):
-        return f"RNN playground: {self.plot.describe()}"
+        return say("RNN playground: {plot}", plot=self.plot.describe())
 
     # ---- what the controls do
 
@@ -115,7 +116,7 @@ class Playground(Panel):
         try:
             action()
         except ValueError as error:
-            self.message.value = warning(error)
+            self.message.value = warning(named(error, {name: label(name) for name in LABELS}))
         except Exception:
             self.traceback.value = warning(traceback.format_exc())
 
@@ -136,20 +137,20 @@ class Playground(Panel):
             before = {name: str(control.value) for name, control in self.controls.items()}
             self._set_controls(asdict(settings))
             changed = [
-                f"{LABELS[name]} {before[name]} → {value}"
+                f"{label(name)} {before[name]} → {value}"
                 for name, value in asdict(settings).items()
                 if str(value) != before[name]
             ]
             self.settings_text.value = str(settings)
             if changed:
-                self.message.value = note(f"set: {', '.join(changed)}")
+                self.message.value = note(say("set: {changes}", changes=", ".join(changed)))
 
         if change["new"] != self._settings_shown():
             self._try(apply)
 
     def _require_switch(self, settings):
         offered = self.offers_bidirectional or not settings.bidirectional
-        require(offered, "settings", str(settings), "without bidirectional=True (lesson 6 has that switch)")
+        require(offered, "settings", str(settings), say("without bidirectional=True (lesson 6 has that switch)"))
 
     def _settings_shown(self):
         """Return the settings string of the controls, "" while one of them is wrong."""
@@ -181,7 +182,7 @@ class Playground(Panel):
             )
             thread.training = training
             self._enable(training=True)
-            self._say("starting")
+            self._tell(say("starting"))
             thread.start()
             self._beat(True)
 
@@ -200,7 +201,7 @@ class Playground(Panel):
     def stop(self):
         """Stop the training within half a second; the model and the curve stay."""
         if self.is_training:
-            self._say("stopping")
+            self._tell(say("stopping"))
             self.current.stop.set()
 
     def wait(self):
@@ -231,23 +232,23 @@ class Playground(Panel):
                 output.value = ""
             self.bar.value = 0
             self._enable(training=False)
-            self._say("ready: press Train")
+            self._tell(say("ready: press {train}", train=label("train")))
 
     def generate(self):
         """Let the model trained last write on from the prefix, at the temperature of the slider, anew at each call."""
-        require(self.model is not None, "model", None, "trained first: press Train")
+        require(self.model is not None, "model", None, say("trained first: press {train}", train=label("train")))
         prefix, notes = self.prefix_text.value, []
-        require(len(prefix) <= 1000, "prefix", f"{len(prefix):,}", "a text of at most 1,000 characters")
+        require(len(prefix) <= 1000, "prefix", f"{len(prefix):,}", say("a text of at most 1,000 characters"))
         if prefix != prefix.lower() and not set(prefix) <= self.vocab.token_to_idx.keys():
             prefix = self.prefix_text.value = prefix.lower()
-            notes.append("prefix in lower case")
+            notes.append(say("prefix in lower case"))
         seed = self.draws
         if self.temperature.value > 0:
             seed += Settings(seed=read("seed", self.controls["seed"].value.strip())).seed
         options = {"temperature": self.temperature.value, "generator": torch.Generator().manual_seed(seed)}
         text = utils.generate(self.model, self.vocab, prefix, 80, **options)
         if self.temperature.value > 0:
-            notes.append(f"drawn with seed {seed}")
+            notes.append(say("drawn with seed {seed}", seed=seed))
             self.draws += 1
         self.generated.value = code(text) + html.escape(f" ({', '.join(notes)})" if notes else "")
 
@@ -265,19 +266,23 @@ class Playground(Panel):
             self.prefix = "".join(corpus.vocab.to_tokens(corpus.held_out[:12].tolist()))
         self.reset()
         self.prefix_text.value = self.prefix
-        name = "The Time Machine" if corpus.source == "embedded" else corpus.source
-        size = f"{len(corpus.train):,} characters to train on, {len(corpus.held_out):,} held out"
-        self.text_name.value = html.escape(f"text: {name}, {size}; vocabulary: {len(corpus.vocab):,}")
+        sizes = {"train": len(corpus.train), "held_out": len(corpus.held_out), "vocab": len(corpus.vocab)}
+        told = say(
+            "text: {name}, {train:,} characters to train on, {held_out:,} held out; vocabulary: {vocab:,}",
+            name=label("text_back") if corpus.source == "embedded" else corpus.source,
+            **sizes,
+        )
+        self.text_name.value = html.escape(told)
 
     def _text_given(self, data, name="typed"):
         def use():
             letters, encoding = utils.letters_of(data)
             train, held_out = min(10_000, 2 * len(letters) // 3), min(5_000, len(letters) // 3)
-            require(train, "text", name, "a text with letters")
+            require(train, "text", name, say("a text with letters"))
             corpus = utils.load_corpus(data, max_tokens=train, held_out_tokens=held_out)
             self.read_text(corpus._replace(source=f"{name} ({encoding})"))
             self.text_typed.value = ""  # so that the same text can be given again
-            self.message.value = note("another text: the runs so far are gone")
+            self.message.value = note(say("another text: the runs so far are gone"))
 
         self._try(use)
 
@@ -289,9 +294,9 @@ class Playground(Panel):
 
         path: where to; None for the notebook's folder and a name that tells the settings.
         """
-        require(self.model is not None, "model", None, "trained first: press Train")
+        require(self.model is not None, "model", None, say("trained first: press {train}", train=label("train")))
         path = save_model(path, self.model, self.model_settings, self.vocab)
-        self.message.value = note(f"saved as {path}")
+        self.message.value = note(say("saved as {path}", path=path))
         return path
 
     def load(self, file):
@@ -299,14 +304,17 @@ class Playground(Panel):
 
         file: a path, or the file's bytes. Raises ValueError for anything else than such a file.
         """
-        require(not self.is_training, "model", "a run that goes on", "loaded when nothing is trained: press Stop first")
+        idle = say("loaded when nothing is trained: press {stop} first", stop=label("stop"))
+        require(not self.is_training, "model", say("a run that goes on"), idle)
         self.model, self.model_settings, self.vocab = load_model(file)
         offered = {
             k: v for k, v in asdict(self.model_settings).items() if self.offers_bidirectional or k != "bidirectional"
         }
         self._set_controls(offered)
         self._enable(training=self.is_training)
-        self.message.value = note(f"loaded {self.model_settings.label}: press {LABELS['generate']}")
+        self.message.value = note(
+            say("loaded {network}: press {generate}", network=self.model_settings.label, generate=label("generate"))
+        )
 
     # ---- the training thread
 
@@ -315,7 +323,7 @@ class Playground(Panel):
             if before is not None:
                 before.ended.wait()
             if training.stop.is_set():  # before it began
-                training.status = "stopped"
+                training.status = STOPPED
             else:
                 self._train(training)
         except BaseException as error:
@@ -332,7 +340,8 @@ class Playground(Panel):
         self.traceback.value = warning(training.problem) if training.problem else ""
         self.table.value = table_of(self.trainings) if self.trainings else ""
         if self.current is training:  # no later Train is waiting for this one to end
-            self._say(f"{training.status} · {_progress(training)}" if training.records else training.status)
+            status = say(training.status)
+            self._tell(f"{status} · {_progress(training)}" if training.records else status)
             self._enable(training=False)
 
     def _train(self, training):
@@ -347,8 +356,7 @@ class Playground(Panel):
             nonlocal due
             if time.monotonic() >= due:
                 self.bar.value = share
-                now = f"epoch {epoch}: training {utils.shorten(utils.perplexity_of(loss))}"
-                self._say(f"{now}{left.after(share)}")
+                self._tell(_now(epoch, utils.perplexity_of(loss)) + left.after(share))
                 due = time.monotonic() + 0.1
 
         def record(each):
@@ -360,9 +368,9 @@ class Playground(Panel):
                 spent += time.monotonic() - began
 
         training.run(self.corpus, progress, record)
-        if training.status in ("done", "stopped") and training.records:
+        if training.status in (DONE, STOPPED) and training.records:
             self.model, self.model_settings, self.vocab = training.model, training.settings, self.corpus.vocab
-        if training.status == "done":
+        if training.status == DONE:
             self.bar.value = 1
             self._write_sample(training.model)
         self.plot.num_epochs = max([1, *(len(t.records) for t in self.trainings)])
@@ -373,9 +381,9 @@ class Playground(Panel):
 
     def _write_sample(self, model):
         """Show what the model writes now."""
-        self.sample.value = "the model writes: " + code(utils.generate(model, self.corpus.vocab, self.prefix, 40))
+        self.sample.value = say("the model writes: ") + code(utils.generate(model, self.corpus.vocab, self.prefix, 40))
 
-    def _say(self, text):
+    def _tell(self, text):
         self.status.value = html.escape(text)
 
 
@@ -384,9 +392,11 @@ def _training_threads():
     return [thread for thread in threading.enumerate() if hasattr(thread, "training")]
 
 
+def _now(epoch, perplexity):
+    return say("epoch {epoch}: training {perplexity}", epoch=epoch, perplexity=utils.shorten(perplexity))
+
+
 def _progress(training):
-    if not training.records:
-        return "epoch 1"
     last, scored = training.records[-1], training.last_scored
-    held_out = f", held-out {utils.shorten(scored.held_out)}" if scored else ""
-    return f"epoch {last.epoch}: training {utils.shorten(last.perplexity)}{held_out}"
+    held_out = say(", held-out {perplexity}", perplexity=utils.shorten(scored.held_out)) if scored else ""
+    return _now(last.epoch, last.perplexity) + held_out

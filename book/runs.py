@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from book import ROOT, require
 from book.environment import RECORD, about_this_machine
+from book.words import mark, say
+
+RECORDED = mark("recorded run")
 
 
 class EpochRecord(NamedTuple):
@@ -23,7 +26,7 @@ class EpochRecord(NamedTuple):
 def best(records):
     """Return the record with the lowest held-out perplexity, the first of them; ValueError without any."""
     scored = [r for r in records if r.held_out is not None]
-    require(scored, "records", records, "at least one record with a held-out perplexity")
+    require(scored, "records", records, say("at least one record with a held-out perplexity"))
     return min(scored, key=lambda r: r.held_out)
 
 
@@ -35,7 +38,7 @@ def ranking(scores, lower_is_better=True):
     (2 / (10 choose 5); this is the permutation test's p-value). Raises ValueError for fewer starts.
     """
     for name, values in scores.items():
-        require(len(values) >= 5, f"scores of {name}", len(values), "at least five, one for each random start")
+        require(len(values) >= 5, name, len(values), say("at least five scores, one for each random start"))
     order = sorted(scores, key=lambda name: median(scores[name]), reverse=not lower_is_better)
     pairs = list(itertools.combinations(order, 2))
 
@@ -43,9 +46,10 @@ def ranking(scores, lower_is_better=True):
         a, b = scores[better], scores[worse]
         return max(a) < min(b) if lower_is_better else min(a) > max(b)
 
-    for heading, wanted, joint in (("told apart:    ", True, "before"), ("not told apart:", False, "and")):
-        named = [f"{a} {joint} {b}" for a, b in pairs if apart(a, b) is wanted]
-        print(heading, "; ".join(named) or "none")
+    told = [say("{better} before {worse}", better=a, worse=b) for a, b in pairs if apart(a, b)]
+    others = [say("{one} and {other}", one=a, other=b) for a, b in pairs if not apart(a, b)]
+    print(say("told apart:    "), "; ".join(told) or say("none"))
+    print(say("not told apart:"), "; ".join(others) or say("none"))
 
 
 class Run(NamedTuple):
@@ -53,33 +57,36 @@ class Run(NamedTuple):
 
     records: list
     generated: list
-    about: dict  # origin ("recorded run" or "this run"), seed, seconds, device, machine, versions
+    about: dict  # origin ("recorded run" or "this run", as a reader reads it), seed, seconds, device, machine, versions
 
     def __str__(self):
         last, about = self.records[-1], self.about
-        where = f"{about['machine']}, {about['versions']}, seed {about['seed']}"
-        speed = f"perplexity {last.perplexity:.1f}, {last.tokens_per_sec:,.0f} tokens/sec on {about['device']}"
-        head = f"{about['origin']}: {last.epoch} epochs in {about['seconds']:.0f} s ({where})"
-        return "\n".join([head, speed, *self.generated])
+        where = f"{about['machine']}, {about['versions']}, " + say("seed {seed}", **about)
+        speed = {"perplexity": last.perplexity, "speed": last.tokens_per_sec, "device": about["device"]}
+        head = say("{origin}: {epoch} epochs in {seconds:.0f} s ({where})", epoch=last.epoch, where=where, **about)
+        tail = say("perplexity {perplexity:.1f}, {speed:,.0f} tokens/sec on {device}", **speed)
+        return "\n".join([head, tail, *self.generated])
 
 
 def keep(name, run):
     """Write a run to assets/runs/<name>.json if FULL=1 was set; a GPU alone overwrites nothing."""
     if RECORD:
-        text = json.dumps(run | {"about": run["about"] | {"origin": "recorded run"}})
+        text = json.dumps(run | {"about": run["about"] | {"origin": RECORDED}})
         (ROOT / "assets" / "runs" / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _read_run(name):
     kept = {path.stem: path for path in (ROOT / "assets" / "runs").glob("*.json")}
-    require(name in kept, "name", name, f"one of {sorted(kept)}")
-    return json.loads(kept[name].read_text(encoding="utf-8"))
+    require(name in kept, "name", name, say("one of {names}", names=", ".join(sorted(kept))))
+    run = json.loads(kept[name].read_text(encoding="utf-8"))
+    run["about"]["origin"] = say(RECORDED)
+    return run
 
 
 def load_run(name):
     """Return the Run kept under assets/runs/<name>.json; ValueError if there is none."""
     run = _read_run(name)
-    require("epoch" in run, "name", name, "a run with epochs; this one has rows: utils.recorded reads it")
+    require("epoch" in run, "name", name, say("a run with epochs; this one has rows: utils.recorded reads it"))
     rows = zip(*(run[key] for key in EpochRecord._fields), strict=True)
     return Run([EpochRecord(int(epoch), *rest) for epoch, *rest in rows], run["generated"], run["about"])
 
@@ -95,6 +102,6 @@ def recorded(name, compute):
         run = _read_run(name)
         return run["rows"], run["about"]
     started, rows = time.perf_counter(), [list(row) for row in compute()]
-    about = {"origin": "this run", "seconds": round(time.perf_counter() - started, 1)} | about_this_machine()
+    about = {"origin": say("this run"), "seconds": round(time.perf_counter() - started, 1)} | about_this_machine()
     keep(name, {"about": about, "rows": rows})
     return rows, about

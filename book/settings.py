@@ -6,12 +6,18 @@ import unicodedata
 from dataclasses import asdict, dataclass
 
 from book import ROOT, is_number, is_whole, require
+from book.words import say
 from utils import RECIPES, d2l, enlarge_weights, torch
 
 CELLS = {"RNN": torch.nn.RNN, "GRU": torch.nn.GRU, "LSTM": torch.nn.LSTM}
 # whole numbers: the lowest, the highest, and the step between them
 RANGES = {"layers": (1, 4, 1), "hidden_units": (16, 512, 16), "epochs": (1, 2000, 1), "seed": (0, 2**32, 1)}
 LABELS = json.loads((ROOT / "book" / "words" / "labels.json").read_text(encoding="utf-8"))
+
+
+def label(name):
+    """Return the words on a control, in the language of the page."""
+    return say(LABELS[name])
 
 
 @dataclass(frozen=True)
@@ -32,15 +38,17 @@ class Settings:
 
     def __post_init__(self):
         for name, (low, high, step) in RANGES.items():
-            value, kind = getattr(self, name), "whole number" if step == 1 else f"multiple of {step}"
+            value = getattr(self, name)
             fits = is_whole(value, least=low) and value <= high and value % step == 0
-            require(fits, name, value, f"a {kind} from {low} to {high}")
+            whole = say("a whole number from {low} to {high}", low=low, high=high)
+            several = say("a multiple of {step} from {low} to {high}", step=step, low=low, high=high)
+            require(fits, name, value, whole if step == 1 else several)
             object.__setattr__(self, name, int(value))  # it may be numpy's
-        require(self.cell in CELLS, "cell", self.cell, f"one of {', '.join(CELLS)}")
-        require(self.recipe in RECIPES, "recipe", self.recipe, f"one of {', '.join(RECIPES)}")
-        require(is_number(self.lr) and 0 < self.lr <= 100, "lr", self.lr, "a number above 0, at most 100")
+        require(self.cell in CELLS, "cell", self.cell, say("one of {names}", names=", ".join(CELLS)))
+        require(self.recipe in RECIPES, "recipe", self.recipe, say("one of {names}", names=", ".join(RECIPES)))
+        require(is_number(self.lr) and 0 < self.lr <= 100, "lr", self.lr, say("a number above 0, at most 100"))
         object.__setattr__(self, "lr", float(self.lr))
-        require(isinstance(self.bidirectional, bool), "bidirectional", self.bidirectional, "True or False")
+        require(isinstance(self.bidirectional, bool), "bidirectional", self.bidirectional, say("True or False"))
 
     def __str__(self):
         return " ".join(f"{name}={value}" for name, value in asdict(self).items() if value is not False)
@@ -56,7 +64,7 @@ class Settings:
         for word in re.sub(r"\s*=\s*", "=", re.sub("[,;、]", " ", text)).split():
             name, equals, value = word.partition("=")
             known = name in defaults and equals
-            require(known, "settings", word, f"name=value pairs, names being {', '.join(defaults)}")
+            require(known, "settings", word, say("name=value pairs, names being {names}", names=", ".join(defaults)))
             values[name] = read(name, value)
         if values.get("recipe") in RECIPES:
             values = {"lr": RECIPES[values["recipe"]].lr} | values

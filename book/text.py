@@ -11,6 +11,7 @@ from pathlib import Path
 
 from book import ROOT, require
 from book.environment import d2l, download
+from book.words import say
 
 # of what embedded_text returns
 _EMBEDDED_SHA256 = "5da5e87c5d20226ac587836ca75114cf45cde20f68cbbaa8be23eb5c4570ef7b"
@@ -31,8 +32,9 @@ def embedded_text():
     text = text.translate(str.maketrans(_SIGNS)).encode("ascii", "replace").decode()
     found = hashlib.sha256(text.encode()).hexdigest()
     if found != _EMBEDDED_SHA256:
-        mend = "install it again with  pip install --force-reinstall --no-deps word-text-counter==0.3.0"
-        raise ValueError(f"the embedded text has SHA-256 {found} instead of {_EMBEDDED_SHA256}: {mend}")
+        mend = "pip install --force-reinstall --no-deps word-text-counter==0.3.0"
+        wrong = say("the embedded text has SHA-256 {found} instead of {right}", found=found, right=_EMBEDDED_SHA256)
+        raise ValueError(wrong + say(": install it again with  {command}", command=mend))
     return text
 
 
@@ -66,7 +68,7 @@ def letters_of(data):
     Raises ValueError for another encoding, and for NUL characters.
     """
     kept, (text, encoding) = [], _decode(data)
-    require("\0" not in text, "source", "NUL characters", "a text (is this UTF-16? Save it as UTF-8)")
+    require("\0" not in text, "source", say("NUL characters"), say("a text (is this UTF-16? Save it as UTF-8)"))
     for line in unicodedata.normalize("NFC", text.lower()).splitlines():
         letters = []
         for c in line:
@@ -83,4 +85,4 @@ def _decode(data):
             chinese = len(re.findall("[\u4e00-\u9fff]", text))
             if name == "UTF-8" or chinese > len(text) / 3:  # Latin-1's accented letters can look like GBK now and then
                 return text, name
-    raise ValueError("source must be text in UTF-8 (or Chinese in GBK), and this is neither: save it as UTF-8")
+    raise ValueError(say("source must be text in UTF-8 (or Chinese in GBK), and this is neither: save it as UTF-8"))

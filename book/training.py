@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 import utils
 from book import require
 from book.settings import Settings
+from book.words import mark, say
 from utils import RECIPES, torch
 
 BATCH_SIZE, NUM_STEPS = 32, 35
+# what a run's status can be
+RUNNING, DONE, STOPPED = mark("running"), mark("done"), mark("stopped")
+DIVERGED, FAILED = mark("diverged"), mark("failed")
 
 
 def is_scored(epoch, num_epochs):
@@ -29,7 +33,8 @@ def require_enough(corpus):
     """Raise ValueError for a text that is too short to train on, or to be scored."""
     for part, needed in (("train", (BATCH_SIZE + 1) * NUM_STEPS + 1), ("held_out", NUM_STEPS + 1)):
         found = len(getattr(corpus, part))
-        require(found >= needed, "text", f"{found:,}", f"longer: its part {part} needs {needed:,} characters")
+        longer = say("longer: its part {part} needs {needed:,} characters", part=part, needed=needed)
+        require(found >= needed, "text", f"{found:,}", longer)
 
 
 @dataclass
@@ -42,7 +47,7 @@ class Training:
 
     settings: Settings
     model: torch.nn.Module
-    status: str = "running"
+    status: str = RUNNING
     problem: str = ""
     error: BaseException | None = None
     records: list = field(default_factory=list)
@@ -64,15 +69,17 @@ class Training:
         started = time.monotonic()
         try:
             self._train(corpus, progress, record)
-            self.status = "done"
+            self.status = DONE
             blind, scored = len(corpus.vocab), self.last_scored  # the first epoch's own perplexity begins untrained
             if self.records[-1].perplexity > blind and scored.held_out > blind:
-                self.status = "diverged"
-                self.problem = f"It ended worse than blind guessing ({blind}): lower the learning rate."
+                self.status = DIVERGED
+                self.problem = say(
+                    "It ended worse than blind guessing ({blind}): lower the learning rate.", blind=blind
+                )
         except _Stopped:
-            self.status = "stopped"
+            self.status = STOPPED
         except FloatingPointError as error:
-            self.status, self.problem = "diverged", str(error)
+            self.status, self.problem = DIVERGED, str(error)
         except BaseException as error:
             self.fail(error)
         self.seconds = time.monotonic() - started
@@ -82,7 +89,7 @@ class Training:
     def fail(self, error):
         """Note what was raised; only the first error counts, the next ones may follow from it."""
         if self.error is None:
-            self.status, self.error = "failed", error
+            self.status, self.error = FAILED, error
             self.problem = "".join(traceback.format_exception(error))
 
     def _train(self, corpus, progress, record):

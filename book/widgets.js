@@ -4,6 +4,7 @@
 // do, instead of "Error displaying widget" or a broken chain on each control; the picture that is stored with it is
 // hidden while the widget lives. Sent with each widget; acts once a page.
 if (!window.nameBookWidgets) {
+  const words = {{words}};
   window.nameBookWidgets = () => {
     for (const handle of document.querySelectorAll(".widget-slider .noUi-handle:not([aria-label])")) {
       const label = handle.closest(".widget-slider").querySelector(".widget-label");
@@ -11,17 +12,17 @@ if (!window.nameBookWidgets) {
     }
     for (const play of document.querySelectorAll(".widget-play"))
       play.querySelectorAll("button").forEach((button, i) =>
-        button.setAttribute("aria-label", ["Play or pause", "Back to the start", "Repeat"][i]));
+        button.setAttribute("aria-label", words.play[i]));
     for (const header of document.querySelectorAll(":is(.jupyter-widget-Collapse-header, .p-Collapse-header)")) {
       const open = header.parentElement.matches(".jupyter-widget-Collapse-open, .p-Collapse-open");
       for (const [name, value] of Object.entries({tabindex: 0, role: "button", "aria-expanded": open}))
         if (header.getAttribute(name) !== String(value)) header.setAttribute(name, value);
     }
-    for (const words of document.querySelectorAll(".book-words"))
-      for (const image of words.parentElement.querySelectorAll("img")) image.alt = words.textContent.trim();
+    for (const text of document.querySelectorAll(".book-words"))
+      for (const image of text.parentElement.querySelectorAll("img")) image.alt = text.textContent.trim();
     for (const still of document.querySelectorAll(".book-still"))
       for (const dead of still.closest(".jp-OutputArea")?.querySelectorAll(".jupyter-widgets:not(:has(*))") ?? [])
-        if (dead.textContent.startsWith("Error displaying widget")) dead.textContent = "{{reopened}}";
+        if (dead.textContent.startsWith("Error displaying widget")) dead.textContent = words.reopened;
   };
   new MutationObserver(window.nameBookWidgets).observe(document.body, {childList: true, subtree: true});
   window.addEventListener("keydown", event => {
@@ -35,7 +36,7 @@ if (!window.nameBookWidgets) {
     ${output}:has(.book-live) .book-still, body:not(:has(.jp-OutputArea)):has(.book-live) .book-still { display: none }
     .jupyter-widgets-disconnected::before { display: none }
     .book-live.jupyter-widgets-disconnected { opacity: 0.8 }
-    .widget-vbox.book-live.jupyter-widgets-disconnected::before { content: "{{restarted}}" !important; display: block;
+    .widget-vbox.book-live.jupyter-widgets-disconnected::before { content: "${words.restarted}" !important; display: block;
       position: static !important; width: auto; color: inherit; font: bold 13px/1.4 sans-serif; padding: 4px 0 }
     </style>`);
 }

@@ -2,6 +2,7 @@
 
     python tools/build_notebooks.py                                  after an edit of the prose
     python tools/build_notebooks.py --execute notebooks/source/03_x.py   after an edit of the code
+    python tools/build_notebooks.py --execute --edition zh notebooks/source/03_x.py       after a translation
     python tools/build_notebooks.py --check                          is everything up to date? (writes nothing)
 
 Without named sources all lessons are built, and the lesson table of README.md too. A build without --execute keeps
@@ -23,7 +24,8 @@ is run as any other, but its code is folded in JupyterLab and on Colab. In prose
     {{speed}}                              the tokens/s that a cell of the same page has measured
 
 Which editions there are, and the builder's own words in each, stands in editions.json beside the sources; the first
-edition is the one that is executed. Where a lesson first uses a term of glossary.csv in its prose, it links to the
+edition is the one that code is written in. The others have its texts from their catalogues (tools/words.py), and every
+edition is executed by itself. Where a lesson first uses a term of glossary.csv in its prose, it links to the
 glossary. README.md's lesson table and its versions of PyTorch are written, too. Needs Python 3.11 or newer.
 """
 
@@ -33,32 +35,20 @@ import json
 import re
 import sys
 import time
-from copy import deepcopy
 from pathlib import Path
 
 import jupytext
 import nbformat
+from code_words import translate
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+from words import book_catalogue, lesson_catalogue, words_of
 
 # On Colab only: fetch the repository (into a folder found again after a restart) and what Colab lacks, without
-# dependencies, so that Colab's own torch and numpy stay. Everywhere: put the course's folder first on the path, and say
-# so where a reader's own utils.py has been imported already.
-SETUP = """\
-import pathlib, sys
-from subprocess import check_call
-here = pathlib.Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "book" / "live_plot.py").exists()), here / "deep-rnn-book")
-if "google.colab" in sys.modules:
-    if not root.exists():
-        check_call(["git", "clone", "--depth", "1", "{{repository}}", root])
-    check_call([sys.executable, "-m", *"pip install -q --no-deps {{pins}}".split()])
-assert (root / "book").exists(), "open this lesson inside the course: no book/live_plot.py here or in a folder above"
-sys.path.insert(0, str(root))
-import utils
-assert utils.__file__ == str(root / "utils.py"), "another utils.py is loaded: restart the kernel, run this cell first"
-"""
+# dependencies, so that Colab's own torch and numpy stay. Everywhere: name the page's language, put the course's folder
+# first on the path, and say so where a reader's own utils.py has been imported already.
+SETUP = Path(__file__).with_name("setup_cell.py").read_text("utf-8").strip()
 
 BADGES = {
     "binder": "https://mybinder.org/badge_logo.svg",
@@ -74,6 +64,7 @@ ADDRESS = re.compile(
     r"|\bgit\W+clone(?:\W+[\w-]+){0,2}\W+(?:https://|git@)github\.com[/:])" + SLUG,
     re.ASCII,
 )
+SPEED = "{speed:,.0f} tokens/s"  # as `check_machine` says it
 STAMP = re.compile(r"{{([\w -]+)}}")
 QUOTE = re.compile("{{(seconds|slow cells|speed)")
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -106,12 +97,13 @@ def read_book(root):
     sources, labels = root / "notebooks" / "source", root / "book" / "words" / "labels.json"
     book = read_address(root) | {"pins": read_pins(root)}
     pins = " ".join(f"{name}=={book['pins'][name]}" for name in ("d2l", "word-text-counter"))
-    book["setup"] = SETUP.replace("{{repository}}", book["repository"]).replace("{{pins}}", pins).strip()
+    book["setup"] = SETUP.replace("{{repository}}", book["repository"]).replace("{{pins}}", pins)
     try:
         book["editions"] = json.loads((sources / "editions.json").read_text("utf-8"))
         book["labels"] = json.loads(labels.read_text("utf-8")) if labels.is_file() else {}
     except (OSError, json.JSONDecodeError) as error:
         raise SourceError(f"need editions.json, and JSON in labels.json: {error!r}") from None
+    book["words"] = {language: read_words(root, language) for language in book["editions"]}
     book["glossary"] = read_glossary(sources / "glossary.csv", book["editions"])
     book["links"] = {language: glossary_links(sources / "glossary.py", language, book) for language in book["editions"]}
     book["stamps"] = {"launch", "next", "repository", "speed", "slow cells"}
@@ -145,6 +137,16 @@ def read_pins(root):
     if missing := {"torch", "d2l", "word-text-counter"} - pins.keys():
         raise SourceError(f"requirements.txt: need a line PACKAGE==VERSION for {', '.join(sorted(missing))}")
     return pins
+
+
+def read_words(root, language):
+    """{name: {text: its translation}} of an edition's catalogues: each lesson's, "setup_cell", and "book"."""
+    names = [source.stem for source in (root / "notebooks" / "source").glob("*.py")]
+    paths = {name: lesson_catalogue(root, language, name) for name in (*names, "setup_cell")}
+    try:
+        return {name: words_of(path) for name, path in (paths | {"book": book_catalogue(root, language)}).items()}
+    except ValueError as error:
+        raise SourceError(str(error)) from None
 
 
 def read_glossary(path, editions):
@@ -188,7 +190,7 @@ def read_lesson(source, book):
         for language in languages:
             if cell_id in editions[language]:
                 raise SourceError(f'{source.name}: id "{cell_id}" is used twice in the {language} edition')
-            editions[language][cell_id] = make_cell(cell, cell_id, language, book)
+            editions[language][cell_id] = make_cell(cell, cell_id, language, source, book)
     check_pairs(editions, source.name)
     return {
         language: new_notebook(
@@ -235,18 +237,24 @@ def check_pairs(editions, filename):
             raise SourceError(f"{filename}: the editions differ in order, the ids {', '.join(ids)} stand together")
 
 
-def make_cell(cell, cell_id, language, book):
+def make_cell(cell, cell_id, language, source, book):
     """The notebook cell for a source cell; the setup cell is the builder's own, and a solution is folded."""
-    is_setup = cell.cell_type == "code" and cell_id == "setup"
     metadata = {"tags": list(cell.metadata["tags"])} if cell.metadata.get("tags") else {}
+    text = cell.source.strip()
+    if cell.cell_type == "code":
+        is_setup = cell_id == "setup"
+        text = book["setup"].replace("{{language}}", language) if is_setup else text
+        try:
+            text = translate(text, book["words"][language]["setup_cell" if is_setup else source.stem])
+        except ValueError as error:
+            raise SourceError(f'{source.name}, cell "{cell_id}" ({language}): {error}') from None
     if cell.cell_type == "code" and "solution" in metadata.get("tags", []):
         title = " ".join([book["editions"][language]["solution"], *re.findall(r"\d+$", cell_id)])
-        folded = FOLDED.format(title=title, code=cell.source.strip())
-        return new_markdown_cell(folded, id=cell_id, metadata=metadata)
+        return new_markdown_cell(FOLDED.format(title=title, code=text), id=cell_id, metadata=metadata)
     if "hide-input" in metadata.get("tags", []):
         metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}  # in JupyterLab, and on Colab
     new_cell = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}[cell.cell_type]
-    return new_cell(book["setup"] if is_setup else cell.source.strip(), id=cell_id, metadata=metadata)
+    return new_cell(text, id=cell_id, metadata=metadata)
 
 
 # ---- stamps
@@ -276,11 +284,13 @@ def stamp(name, notebook, source, book):
     if kind == "repository":
         return book["repository"]
     if kind == "label":
-        return book["labels"][what]
+        return in_language(book["labels"][what], language, book)
     if kind == "glossary":
         return glossary_table(what, language, book)
     if kind == "speed":
-        speed = re.search(r"[\d,]+ tokens/s", str([cell.outputs for cell in code_cells(notebook)]))
+        before, _, after = in_language(SPEED, language, book).partition("{speed:,.0f}")
+        pattern = rf"{re.escape(before)}[\d,]+{re.escape(after)}"
+        speed = re.search(pattern, str([cell.outputs for cell in code_cells(notebook)]))
         return speed[0] if speed else "?"
     if kind == "slow":
         return slow_cells(source.parents[1] / language, book["editions"][language]["slow cells"])
@@ -288,6 +298,11 @@ def stamp(name, notebook, source, book):
         return str(minutes_of(source.with_name(f"{what}.py"), book))
     lesson = source.parents[1] / language / f"{what}.ipynb"
     return str(seconds_of(nbformat.read(lesson, as_version=4)).get("all", "?")) if lesson.is_file() else "?"
+
+
+def in_language(text, language, book):
+    """A text of utils.py or book/ in the language of an edition."""
+    return book["words"][language]["book"].get(text, text)
 
 
 def launch_links(source, language, book):
@@ -410,11 +425,6 @@ def notebook_path(root, language, source):
     return root / "notebooks" / language / f"{source.stem}.ipynb"
 
 
-def first(editions):
-    """The edition that is executed, and whose code is that of all."""
-    return next(iter(editions.values()))
-
-
 def code_cells(notebook):
     """The code cells of a notebook, in order."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -430,39 +440,28 @@ def lesson_code(notebook):
     return [(cell.id, cell.source if cell.id != "setup" else None) for cell in code_cells(notebook)]
 
 
-def keep_outputs(editions, root, source):
-    """Copy the stored outputs into all editions if they are of this code and the stored editions agree on them.
+def keep_outputs(notebook, path):
+    """Copy the outputs stored at path into a notebook if they are of its code.
 
     The builder's own setup cell is no lesson's code: another address or package leaves the outputs as they are.
     """
-    paths = [notebook_path(root, language, source) for language in editions]
     try:
-        notebooks = [nbformat.read(path, as_version=4) for path in paths if path.is_file()]
-        stored = [code_cells(notebook) for notebook in notebooks]
-    except (ValueError, AttributeError):  # not a notebook, as after a merge conflict
+        stored = nbformat.read(path, as_version=4)
+        is_same = lesson_code(stored) == lesson_code(notebook)
+    except (OSError, ValueError, AttributeError):  # none, or not a notebook, as after a merge conflict
         return
-    code = lesson_code(first(editions))
-    codes = [lesson_code(notebook) for notebook in notebooks]
-    outputs = [[(cell.execution_count, cell.outputs) for cell in cells] for cells in stored]
-    if stored and all(other == code for other in codes) and all(other == outputs[0] for other in outputs):
-        store_outputs(editions, outputs[0], seconds_of(notebooks[0]))
+    if is_same:
+        notebook.metadata.book |= {"seconds": dict(seconds_of(stored))} if seconds_of(stored) else {}
+        for cell, old in zip(code_cells(notebook), code_cells(stored), strict=True):
+            cell.execution_count, cell.outputs = old.execution_count, old.outputs
 
 
-def store_outputs(editions, outputs, seconds):
-    """Put the same execution counts, outputs and times into all editions."""
-    for notebook in editions.values():
-        notebook.metadata.book |= {"seconds": dict(seconds)} if seconds else {}
-        for cell, (count, cell_outputs) in zip(code_cells(notebook), outputs, strict=True):
-            cell.execution_count, cell.outputs = count, deepcopy(cell_outputs)
-
-
-def execute(editions, root, source):
-    """Run the first edition in a fresh kernel; store its cleaned outputs, and its times, in all editions.
+def execute(notebook, folder, source):
+    """Run an edition in a fresh kernel in its folder; store its cleaned outputs and its times in it.
 
     Times are in seconds: "all", with the start of the kernel, and each cell that takes one or more, by its id.
     """
-    notebook, running, started = deepcopy(first(editions)), [], [time.monotonic()]
-    seconds = {}
+    running, started, seconds = [], [time.monotonic()], {}
 
     def begin(cell, cell_index):
         running.append(cell.id)
@@ -471,7 +470,6 @@ def execute(editions, root, source):
     def end(cell, cell_index, execute_reply):
         seconds[cell.id] = round(time.monotonic() - started[-1], 1)
 
-    folder = root / "notebooks" / next(iter(editions))
     folder.mkdir(parents=True, exist_ok=True)
     client = NotebookClient(
         notebook,
@@ -494,7 +492,7 @@ def execute(editions, root, source):
         for output in cell.outputs:
             if output.get("name") == "stderr":
                 raise SourceError(f'lesson {source.name}, cell "{cell.id}" writes to stderr: {output.text.strip()}')
-    store_outputs(editions, [(cell.execution_count, cell.outputs) for cell in code_cells(notebook)], seconds)
+    notebook.metadata.book["seconds"] = seconds
 
 
 def clean(outputs):
@@ -561,7 +559,7 @@ def check_lesson(editions, root, source):
         path = notebook_path(root, language, source)
         if not path.is_file() or path.read_text("utf-8") != render(notebook, path):
             problems.append(f"{path.relative_to(root).as_posix()} is not what its source builds")
-    never = [cell.id for cell in code_cells(first(editions)) if cell.execution_count is None]
+    never = {cell.id: 1 for nb in editions.values() for cell in code_cells(nb) if cell.execution_count is None}
     if never:
         problems.append(f"{source.name} has code cells without outputs of this code: {', '.join(never)}")
     if problems:
@@ -598,8 +596,8 @@ def check_book(lessons, root, book):
 # ---- the command
 
 
-def build(root, names, run, check):
-    """Build or check the lessons; returns the list of problems found by a check."""
+def build(root, names, run, check, only=None):
+    """Build or check the lessons; returns the list of problems found by a check. only: the edition that is run."""
     book = read_book(root)
     sources = sorted((root / "notebooks" / "source").glob("*.py"))
     chosen = [source for source in sources if not names or source.name in [Path(name).name for name in names]]
@@ -608,11 +606,12 @@ def build(root, names, run, check):
         raise SourceError(f"not in notebooks/source: {', '.join(sorted(missing))}")
     lessons, problems = {source: read_lesson(source, book) for source in chosen}, []
     for source, editions in lessons.items():
-        if run:
-            execute(editions, root, source)
-        else:
-            keep_outputs(editions, root, source)
-        for notebook in editions.values():
+        for language, notebook in editions.items():
+            path = notebook_path(root, language, source)
+            if run and only in (None, language):
+                execute(notebook, path.parent, source)
+            else:
+                keep_outputs(notebook, path)
             fill_in(notebook, source, book)
         if check:
             problems += check_lesson(editions, root, source)
@@ -621,7 +620,7 @@ def build(root, names, run, check):
         for path, text in texts.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8", newline="\n")
-            size = f"{len(first(editions).cells)} cells, {len(text.encode()) / 1000:.0f} kB"
+            size = f"{len(lessons[source][path.parent.name].cells)} cells, {len(text.encode()) / 1000:.0f} kB"
             print(f"{path.relative_to(root).as_posix()}  {size}", flush=True)
     if names:
         return problems
@@ -639,11 +638,12 @@ def main(arguments=None):
     parser.add_argument("sources", nargs="*", help="notebooks/source/NN_name.py; without any: all, and README.md")
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--execute", action="store_true", help="run the lessons and store their outputs")
+    parser.add_argument("--edition", help="run only this edition, such as zh; the others keep their outputs")
     action.add_argument("--check", action="store_true", help="write nothing, say what is out of date")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[1], help="the repository")
     options = parser.parse_args(arguments)
     try:
-        problems = build(options.root.resolve(), options.sources, options.execute, options.check)
+        problems = build(options.root.resolve(), options.sources, options.execute, options.check, options.edition)
     except SourceError as error:
         sys.exit(str(error))
     if problems:

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from book import ROOT, require
-from book.words import language, say
+from book.words import language, mark, say
 
 # Okabe and Ito's palette, told apart by colour-blind readers too
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -41,17 +41,18 @@ use_font_of(language())
 _WIDGETS_JS = (ROOT / "book" / "widgets.js").read_text(encoding="utf-8").replace("{{blue}}", BLUE)
 
 
-def widgets_js():
-    """Return what goes to the page with each widget, with its words."""
-    words = {
-        "reopened": say(
-            "What moved here needs a running kernel: run this page from the top. Below is its last picture."
-        ),
-        "restarted": say(
-            "The kernel has been restarted and these controls are dead: run this page again from the top."
-        ),
-        "play": [say("Play or pause"), say("Back to the start"), say("Repeat")],
-    }
+WIDGET_WORDS = {
+    "reopened": mark("What moved here needs a running kernel: run this page from the top. Below is its last picture."),
+    "restarted": mark("The kernel has been restarted and these controls are dead: run this page again from the top."),
+    "play": mark("Play or pause"),
+    "back": mark("Back to the start"),
+    "repeat": mark("Repeat"),
+}
+
+
+def _widgets_js():
+    """What goes to the page with each widget, with its words in the language of the page."""
+    words = {name: say(text) for name, text in WIDGET_WORDS.items()}
     return _WIDGETS_JS.replace("{{words}}", json.dumps(words, ensure_ascii=False))
 
 
@@ -59,7 +60,7 @@ def show(widget, text):
     """Display a live widget. A stored page cannot show it: follow it up with `keep_picture`. text: it in words."""
     if _in_notebook():
         view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-        display({"application/javascript": widgets_js()}, raw=True)
+        display({"application/javascript": _widgets_js()}, raw=True)
         display({"application/vnd.jupyter.widget-view+json": view, "text/plain": text}, raw=True)
 
 

@@ -15,7 +15,10 @@ from matplotlib.figure import Figure
 from book import is_number, require
 from book.display import BLUE, VERMILION, _in_notebook, describe, hidden_words, new_figure, picture, to_png
 from book.display import show as show_live
-from book.words import say
+from book.words import mark, say
+
+FOLD = mark("the result, folded away: make up your mind first")
+GIVE_UP = mark("Show the result")
 
 
 def guess(question, answer, *, between=None, choices=None, at=None, log=False, labels=("", ""), because="", show=None):
@@ -220,7 +223,7 @@ class _Question:
         self.message = W.HTML(layout={"min_height": "24px"})
         self.result = W.HTML()
         compare, give_up = (
-            W.Button(description=name, layout={"width": "140px"}) for name in (say("Compare"), say("Show the result"))
+            W.Button(description=name, layout={"width": "140px"}) for name in (say("Compare"), say(GIVE_UP))
         )
         compare.button_style = "primary"
         compare.on_click(lambda _: self.reveal(committed=True))
@@ -237,8 +240,7 @@ class _Question:
             print(f"{question}: {words}")
             return
         show_live(box, question)
-        fold = say("the result, folded away: make up your mind first")
-        folded = f"<summary>{html.escape(question)}: {fold}</summary>{shown}"
+        folded = f"<summary>{html.escape(question)}: {say(FOLD)}</summary>{shown}"
         page = f'<details class="book-still">{folded}</details>'
         display({"text/html": page, "text/plain": f"{question}: {words}"}, raw=True)
 

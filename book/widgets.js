@@ -12,7 +12,7 @@ if (!window.nameBookWidgets) {
     }
     for (const play of document.querySelectorAll(".widget-play"))
       play.querySelectorAll("button").forEach((button, i) =>
-        button.setAttribute("aria-label", words.play[i]));
+        button.setAttribute("aria-label", [words.play, words.back, words.repeat][i]));
     for (const header of document.querySelectorAll(":is(.jupyter-widget-Collapse-header, .p-Collapse-header)")) {
       const open = header.parentElement.matches(".jupyter-widget-Collapse-open, .p-Collapse-open");
       for (const [name, value] of Object.entries({tabindex: 0, role: "button", "aria-expanded": open}))

@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from book.display import to_png
+from book.display import WIDGET_WORDS, to_png
 from book.settings import LABELS
 from tests.support.lab import (
     begin_run_all,
@@ -33,7 +33,6 @@ from utils import RECIPES
 
 alone = pytest.mark.alone  # it measures how long something takes
 ROOT = Path(__file__).resolve().parents[1]
-MESSAGES = json.loads((ROOT / "book" / "words" / "messages.json").read_text(encoding="utf-8"))
 ARTIFACTS = ROOT / "artifacts"  # screenshots, ignored by git
 PICTURE = os.environ.get("PICTURE") == "1"  # train for longer and keep the screenshot that the README shows
 
@@ -606,7 +605,7 @@ def test_a_saved_page_shows_its_pictures_and_a_restarted_one_says_what_to_do(les
     page.get_by_role("button", name="Confirm Kernel Restart").click()
     page.locator(".book-playground.jupyter-widgets-disconnected").wait_for(timeout=30_000)
     said = live.evaluate("box => getComputedStyle(box, '::before').content")
-    assert said == f'"{MESSAGES["restarted"]}"'
+    assert said == f'"{WIDGET_WORDS["restarted"]}"'
     chains = page.locator(".jupyter-widgets-disconnected").evaluate_all(
         "all => all.filter(one => getComputedStyle(one, '::before').display !== 'none').length"
     )
@@ -616,7 +615,7 @@ def test_a_saved_page_shows_its_pictures_and_a_restarted_one_says_what_to_do(les
     end_sessions(lab)
     page.goto("about:blank")
     page.goto(f"{lab.url}/lab/tree/notebooks/en/try_it.ipynb?reset")
-    page.get_by_text(MESSAGES["reopened"]).wait_for(timeout=60_000)
+    page.get_by_text(WIDGET_WORDS["reopened"]).wait_for(timeout=60_000)
     assert still.is_visible() and still.evaluate("image => image.naturalWidth > 0")
     assert "LSTM 1 x 64: training" in still.get_attribute("alt")
     assert page.get_by_text("Error displaying widget").count() == 0

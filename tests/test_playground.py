@@ -147,7 +147,7 @@ def test_what_the_model_writes_is_text_and_never_html(playground):
     playground.generate_button.click()
     for written in (playground.sample.value, playground.generated.value):
         assert "&lt;unk&gt;" in written and "<unk>" not in written
-    playground._say("<b>&</b>")
+    playground._tell("<b>&</b>")
     assert playground.status.value == "&lt;b&gt;&amp;&lt;/b&gt;"
 
 

@@ -150,7 +150,7 @@ uni, bi = language_model(bidirectional=False), language_model(bidirectional=True
 suspects = {"unidirectional": uni, "bidirectional": bi}
 race = utils.LivePlot(14).race({name: training(suspect) for name, suspect in suspects.items()})
 for name, records in race.items():
-    below = next((r.epoch for r in records if r.held_out < 2.5), "none")
+    below = next((r.epoch for r in records if r.held_out < 2.5), "never")
     print(f"{name:<14} held-out {records[-1].held_out:.2f}, first epoch below 2.5: {below}")
 
 # %% [markdown] lang="en" id="positions"
@@ -311,7 +311,7 @@ utils.guess("bidirectional, perplexity prefix-only", scores["bidirectional"][1],
 # This is the test to remember: it needs only the definition.
 
 # %% [markdown] lang="zh" id="prefix-look"
-# **证据（c）。** 对单向网络，两种方式得到的是**同一个数**：它本来就不看未来，拿走也毫无损失。对双向网络，两个数却有天壤之别。而且，双向网络的诚实得分比对手**更差**，尽管它的参数更多。（换一组初始权重、换一段文本，还是这样吗？判决时见分晓。）
+# **证据（c）。** 对单向网络，两种方式得到的是**同一个数**：它本来就不看未来，拿走也毫无损失。对双向网络，两个数却有天壤之别。而且，对双向网络如实评估，困惑度比对手**更高**，尽管它的参数更多。（换一组初始权重、换一段文本，还是这样吗？判决时见分晓。）
 #
 # 请记住这个检验：它只需要定义。
 
@@ -373,6 +373,7 @@ utils.guess("most often the bidirectional network says", "the new one", **option
 # 来看具体的例子。空心柱：书中原来的未来；实心柱：换上的未来。三角形标出两种情况下的 $x_{t+1}$。在第一个例子里（` the time traveller ` 后面接 `hated to have s` 或 `nner for a hot `），单向网络（上方）的两组柱子完全重合，双向网络唯一的高柱则从 `h` 移到了 `n`。
 
 # %% tags=["hide-input"] id="bars"
+from matplotlib import rcParams
 from matplotlib.collections import PolyCollection
 
 def bars(P, floor, width, **style):
@@ -389,7 +390,8 @@ def draw_future(window, t, shift):
     pieces = X[0, :t], X[0, t:], changed[0, t:]
     kept, own, other = ("".join(vocab.to_tokens(ids.tolist())) for ids in pieces)
     fig, ax = utils.new_figure(8.5, 3.4, place=(0.06, 0.15, 0.93, 0.71))
-    ax.set_title(f"book:  {kept}|{own}\nother: {kept}|{other}", family="monospace", fontsize=10)
+    family = ["monospace", *rcParams["font.family"]]
+    ax.set_title(f"book:  {kept}|{own}\nother: {kept}|{other}", family=family, fontsize=10)
     for floor, (name, suspect) in zip((1.4, 0), suspects.items()):
         before, after = (predict(suspect, x)[t - 1, 0, 1:] for x in (X, changed))  # (q - 1,)
         colour, moved = STYLES[name]["color"], (before - after).abs().max()
@@ -540,22 +542,23 @@ INITIAL_STATES = {  # colour, marker, line
     "true": (utils.GREEN, "D", "-."),
 }
 
-def draw_initial_states(**directions):
+def draw_initial_states(forward, backward):
     """Perplexity by position for several initial states, near the end where a direction begins."""
     fig, axes = utils.new_figure(8, 2.8, columns=2)
-    for ax, (direction, curves) in zip(axes, directions.items()):
+    titles = "initial state of the forward direction", "initial state of the backward direction"
+    ends = (0.5, 10.5), (25.5, 35.5)
+    for ax, curves, title, end in zip(axes, (forward, backward), titles, ends):
         for name, perplexities in curves.items():
             colour, marker, line = INITIAL_STATES[name]
             style = {"color": colour, "marker": marker, "markersize": 4, "label": name}
             ax.semilogy(range(1, 36), perplexities, line, **style)
-        ax.set(title=f"initial state of the {direction} direction", xlabel="position t")
-        ax.set(xlim=(0.5, 10.5) if direction == "forward" else (25.5, 35.5), ylim=(0.8, 400))
+        ax.set(title=title, xlabel="position t", xlim=end, ylim=(0.8, 400))
         ax.set_yticks([1, 3, 10, 30, 100, 300], ["1", "3", "10", "30", "100", "300"])
         ax.legend(fontsize=9)
     axes[0].set_ylabel("perplexity")
     return fig
 
-draw_initial_states(forward=forward, backward=backward)
+draw_initial_states(forward, backward)
 
 # %% tags=["hide-input"] id="state-starts"
 # the same with five starts, recorded
@@ -699,9 +702,9 @@ for name, shares in zip(("carried", "read anew"), zip(*stammers)):
 # %% [markdown] lang="zh" id="playground"
 # ## 游乐场
 #
-# 与第 3 课相同，多了一个开关 **{{label bidirectional}}**（双向；训练时 `carry="forward"`）。图中已有一次训练：双向，64 个隐藏单元，两条曲线都降到 1.2 左右。
+# 与第 3 课相同，多了一个开关 **{{label bidirectional}}**（训练时 `carry="forward"`）。图中已有一次训练：双向，64 个隐藏单元，两条曲线都降到 1.2 左右。
 #
-# 请弄清三件事。先**猜一猜**，再把一行设置粘贴到 **{{label settings}}**（设置），按 **{{label train}}**（训练），等它训练完，再粘贴下一行。答案折叠在题目下面，其中的范围取自五个随机起点（随机种子 0 到 4）。
+# 请弄清三件事。先**猜一猜**，再把一行设置粘贴到 **{{label settings}}**，按 **{{label train}}**，等它训练完，再粘贴下一行。答案折叠在题目下面，其中的范围取自五个随机起点（随机种子 0 到 4）。
 #
 # **1. 单向还是双向？** 几个迭代周期之后，两条**虚线**开始分开？实线呢？哪个网络在新文本上和在自己的训练文本上一样好？
 #
@@ -721,7 +724,7 @@ for name, shares in zip(("carried", "read anew"), zip(*stammers)):
 #
 # <details><summary>答案 2</summary>小的那个，而且好得多：40 个迭代周期之后，留出困惑度为 1.2 到 1.4。大的那个，最好时（第六或第七个迭代周期）也只降到 6.4 到 6.6，之后虚线就掉头向上。把一个字符往前传一步，几乎不费什么：别指望网络小，就发现不了泄漏。</details>
 #
-# **3. 从写出的文字看得出来吗？** 把第 1 题的两个网络再训练一遍，每次训练之后按 **{{label generate}}**（生成），先取温度 0，再取 1。从写出的文字，看得出哪个网络的困惑度更低吗？
+# **3. 从写出的文字看得出来吗？** 把第 1 题的两个网络再训练一遍，每次训练之后按 **{{label generate}}**，先取温度 0，再取 1。从写出的文字，看得出哪个网络的困惑度更低吗？
 #
 # <details><summary>答案 3</summary>看上去正好相反。双向网络的留出困惑度为 1.08 到 1.10，写出来却是结结巴巴的 <code>erererer</code>；温度取 1 时，每 10 个字符里仍有 9 个以上与前数第二个字符相同（在书中，100 个里只有 3 个）。单向网络为 6.8 到 7.1，写出的却是 <code>and</code>、<code>the</code>，有几次还写出了 <code>time traveller</code>；温度取 1 时，写的是些似是而非的单词。一个困惑度值多少，要看它是在什么条件下测得的。</details>
 
@@ -747,9 +750,9 @@ playground.wait()
 #
 # 错不在反向，而在于我们拿它早已知道答案的问题去问它。下面是三个真实的场景。
 #
-# **续写文字**，比如手机输入法。光标右边什么也没有。诚实的得分是仅前缀的困惑度，证据（c）里已经有了。
+# **续写文字**，比如手机输入法。光标右边什么也没有。要如实评估，就看仅前缀的困惑度；证据（c）里已经有了。
 #
-# **校正扫描文本。** 机器识别扫描的书页（光学字符识别，OCR）时，会混淆形状相近的字符。开始校正时，整行文字都在。我们照这样损坏书中的文本，再训练网络给每个位置**标注**真正的字符：目标**不是**平移一步的输入；$t + 1$ 处是另一个字符，而且它本身也可能是错的。
+# **校正扫描文本。** 机器识别扫描的书页（光学字符识别，OCR）时，会混淆形状相近的字符。开始校正时，整行文字都在。我们照这样损坏书中的文本，再训练网络给每个位置**标注**真正的字符（这类任务叫**序列标注**，命名实体识别也是）：目标**不是**平移一步的输入；$t + 1$ 处是另一个字符，而且它本身也可能是错的。
 
 # %% id="ocr"
 LOOKALIKE = torch.arange(len(vocab))
@@ -776,7 +779,7 @@ print(f"{damaged:.1%} of all characters are damaged")
 # Both networks are GRUs with one linear layer on top. To be fair they get **about equally many parameters**: 80 hidden units in one direction, or 52 in each of two. They learn from `more_pages` and are shown on `pages`. (`right` and `left, late` are for the verdict.)
 
 # %% [markdown] lang="zh" id="tagger-text"
-# 两个网络都是 GRU 加一个线性层。为公平起见，两者的**参数量大致相同**：单向 80 个隐藏单元，双向每个方向 52 个。训练用 `more_pages`，展示用 `pages`。（`right` 和 `left, late` 留到判决时用。）
+# 两个网络都是 GRU 加一个线性层。为公平起见，两者的**参数量大致相同**：单向 80 个隐藏单元，双向每个方向 52 个。训练用 `more_pages`，展示用 `pages`。（`右边` 和 `左边，晚答` 留到判决时用。）
 
 # %% id="tagger"
 class Tagger(nn.Module):
@@ -855,7 +858,7 @@ versions |= {name: net(X_ocr[:2]).argmax(dim=-1).T for name, net in readers.item
 for name, ids in versions.items():
     marks = "".join("^" if is_wrong else " " for is_wrong in (ids != Y_ocr[:2]).flatten())
     print(f"{name:<15}", "".join(vocab.to_tokens(ids.flatten().tolist())))
-    print(f"{'':<15}", marks)
+    print(f"{'wrong':<15}", marks)
 
 # %% [markdown] lang="en" id="ocr-look"
 # (A `^` marks what is still, or newly, wrong.) The left side alone repairs about a third of the damage, both sides together more than half. It is no leak: the line is there when such a program runs.
@@ -940,9 +943,9 @@ for name, ids in {**guesses, "book": Y_vowels[15]}.items():
 #
 # ## 判决
 #
-# 在写下 `bidirectional=True` 之前，先问两个问题：**做预测的时候，$t$ 右边的文本在不在？它里面有没有答案？** 只有答案分别是“在”和“没有”，才可以用。
+# 在写下 `bidirectional=True` 之前，先问两个问题：**做预测的时候，$t$ 右边有没有文本？那里面有没有答案？** 只有答案分别是“有”和“没有”，才可以用。
 #
-# 然后测量。用来做选择的得分总是偏于乐观，所以判决要用**测试集**，即本课的任何网络、任何选择都没有用过的文本：预测下一个字符用 `corpus.test`，标注任务用 `further.test`（排在它们用过的各页之后）；只测一次，每个网络五个随机起点。标注任务再加两个网络：`right` 只从右边读；`left, late` 像第 5 课那样，晚两个字符才回答。**猜一猜：** 晚回答的那个，更接近 `left` 还是 `both`？
+# 然后测量。用来做选择的得分总是偏于乐观，所以判决要用**测试集**，即本课的任何网络、任何选择都没有用过的文本：预测下一个字符用 `corpus.test`，标注任务用 `further.test`（排在它们用过的各页之后）；只测一次，每个网络五个随机起点。标注任务再加两个网络：`右边` 只从右边读；`左边，晚答` 像第 5 课那样，晚两个字符才回答。**猜一猜：** 晚答的那个，更接近 `左边` 还是 `两边`？
 
 # %% id="test-scores"
 READERS = "left", "left, late", "right", "both"
@@ -998,6 +1001,8 @@ utils.table(head, table)
 #
 # **续写文字：** 用单向，从每个随机起点出发它都领先。**校正 OCR：** 只看一边，无论左右，都能修复三分之一多一点的损坏；晚两个字符才回答的单向网络能修复一半以上；两边都看，又比它略好一点（更长的延迟没有试过）。**恢复元音：** 只看右边，胜过只看左边（元音就在这个字母和下一个字母之间）；两边都看，胜过只看任何一边，但与晚回答的单向网络分不出高下。
 #
+# 教材里说，“双向层的使用在实践中非常少，并且仅仅应用于部分场合”。更准确的说法是：凡是做预测时右边的文本已经在那里、又不含答案的任务，例如序列标注、完形填空、给整个句子编码，双向层都很常用；预测下一个词元时则根本不能用。
+#
 # ## 检查你自己的模型
 #
 # 凡是输入词元下标 $(n, T)$、返回 logit $(n, T, q)$ 的模型，或者按 d2l 的方式调用的模型，都可以用 `utils.audit` 收集证据（c）、（d）、（e）：逐个改动 $x_s$，看哪些 logit 变了；做仅前缀的评估；再看对角线上方有没有梯度。`report.leaks` 是结论，`report.reach` 是模型至少往后看了几步。
@@ -1017,7 +1022,7 @@ report.draw()
 # %% [markdown] lang="zh" id="audit-look"
 # （图中是双向网络。如果小批量里有填充，请用 `pad=` 给出填充词元的下标：有些模型只在那时泄漏。）报告的末尾写着**它发现不了什么**。它只认识一个网络和几个窗口，不知道网络是用什么文本训练、又是用什么文本挑选的：训练窗口与留出窗口重叠、归一化时用了测试集，都只有换一段文本做对照才看得出来。所以要先问一句：这个结果是不是好得不像真的？[工作坊](workshop.ipynb)里有五个模型等你判断，还有六个坏掉的层等你去检查。
 #
-# 如果既想利用两边，**又**想训练语言模型呢？那就在输入中把答案遮住，第 5 课的填空是这样，BERT 的训练也是这样（**掩码语言模型**）；或者像 ELMo 那样，两个方向各训练一个语言模型，训练之后才把隐状态拼接起来。Transformer 的每个位置都直接读取所有位置，预测下一个词元时要加上**因果掩码**，热图因此成了三角形。它和我们的网络一样，训练时读的是真实的字符，而不是自己猜出来的：这叫**强制教学**（teacher forcing）。
+# 如果既想利用两边，**又**想训练语言模型呢？那就在输入中把答案遮住，第 5 课的填空（完形填空）是这样，预训练语言模型 BERT 也是这样训练的（**掩码语言模型**，masked language model）；或者像更早的 ELMo 那样，两个方向各训练一个语言模型，训练之后才把隐状态拼接起来。Transformer 的每个位置都直接读取所有位置，预测下一个词元时要加上**因果掩码**（causal mask），热图因此成了三角形。它和我们的网络一样，训练时读的是真实的字符，而不是自己猜出来的：这叫**强制教学**（teacher forcing）。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -1098,7 +1103,7 @@ moved = {name: not torch.equal(net(X)[:5], net(changed)[:5]) for name, net in li
 # **4.** Honesty has a price. How many times as many characters must a network read for prefix-only scoring of a window of 35, compared with reading the window once?
 
 # %% [markdown] lang="zh" id="exercise-4-text"
-# **4.** 诚实是有代价的。对一个长度为 35 的窗口做仅前缀评估，网络要读的字符数是把窗口读一遍的多少倍？
+# **4.** 如实评估是有代价的。对一个长度为 35 的窗口做仅前缀评估，网络要读的字符数是把窗口读一遍的多少倍？
 
 # %% id="exercise-4"
 answer_4 = None
@@ -1164,7 +1169,7 @@ solution_5 = (0, 2, 4)
 #
 # **5.** 什么时候用 <code>bidirectional=True</code> 是对的？写出要问的两个问题，并举一例。BERT、ELMo 和预测下一个词元的 Transformer 各用什么办法避免泄漏？
 #
-# <details><summary>答案</summary>做预测时右边的文本在不在？它里面有没有答案？回答“在”和“没有”才行：校正扫描文本、标注、填空；续写文字则不行。BERT 在输入中把答案遮住（掩码语言模型）；ELMo 训练两个单向模型，事后才拼接隐状态；Transformer 用因果掩码，使位置 $t$ 只能读 $s \le t$。</details>
+# <details><summary>答案</summary>做预测时右边有没有文本？那里面有没有答案？回答“有”和“没有”才行：校正扫描文本、标注、填空；续写文字则不行。BERT 在输入中把答案遮住（掩码语言模型）；ELMo 训练两个单向模型，事后才拼接隐状态；Transformer 用因果掩码，使位置 $t$ 只能读 $s \le t$。</details>
 
 # %% [markdown] lang="en" id="sources"
 # ## Sources

@@ -126,7 +126,7 @@ def judge(name):
     reads, believed, hidden = CHOICES
     answer = reads if report.leaks else hidden if name == "5" else believed
     *found, _ = str(report).splitlines()  # the last line says what an audit cannot find
-    because = ". ".join(line.rstrip(".") for line in found)
+    because = "; ".join(line.rstrip(".。") for line in found)
     options = {"choices": CHOICES, "because": because, "show": report.draw}
     utils.guess(f"exhibit {name}: may its score be believed?", answer, **options)
 
@@ -494,7 +494,7 @@ hunt(my_check)
 # <details><summary>检查 1</summary>
 #
 # ```python
-# def check(layer):  # the backward state at T has read x_T only: x_1 cannot move it
+# def check(layer):  # T 处的反向状态只读过 x_T：改 x_1 动不了它
 #     X = torch.randn(7, 2, 5)
 #     changed = torch.cat([X[:1] + 1, X[1:]])
 #     return torch.equal(layer(X)[0][-1, :, 4:], layer(changed)[0][-1, :, 4:])
@@ -509,7 +509,7 @@ hunt(my_check)
 # <details><summary>检查 2</summary>
 #
 # ```python
-# def check(layer):  # but it has read x_1 in the end, so x_1 must move the summary's backward half
+# def check(layer):  # 但它最后读到了 x_1，改 x_1 必定会动摘要的反向部分
 #     X = torch.randn(7, 2, 5)
 #     changed = torch.cat([X[:1] + 1, X[1:]])
 #     return not torch.allclose(layer(X)[1][:, 4:], layer(changed)[1][:, 4:])
@@ -524,7 +524,7 @@ hunt(my_check)
 # <details><summary>检查 3</summary>
 #
 # ```python
-# def check(layer):  # with the state of other text, the backward half stays as it is without
+# def check(layer):  # 接着别的文本的状态读，反向部分应与不给状态时一样
 #     X = torch.randn(7, 2, 5)
 #     _, _, state = layer(torch.randn(7, 2, 5))
 #     return torch.allclose(layer(X, state=state)[0][:, :, 4:], layer(X)[0][:, :, 4:])
@@ -539,7 +539,7 @@ hunt(my_check)
 # <details><summary>检查 4</summary>
 #
 # ```python
-# def check(layer):  # whatever stands where there is padding, nothing moves
+# def check(layer):  # 填充处无论换成什么，结果都不变
 #     X, lengths = torch.randn(7, 2, 5), torch.tensor([4, 7])
 #     noisy = X.clone()
 #     noisy[4:, 0] = 100
@@ -556,7 +556,7 @@ hunt(my_check)
 # <details><summary>检查 5</summary>
 #
 # ```python
-# def check(layer):  # a row has the same summary alone and among others
+# def check(layer):  # 一行单独读，与和其他行一起读，摘要相同
 #     X = torch.randn(7, 3, 5)
 #     return torch.allclose(layer(X)[1][:1], layer(X[:, :1])[1], atol=1e-6)
 # ```
@@ -570,7 +570,7 @@ hunt(my_check)
 # <details><summary>检查 6</summary>
 #
 # ```python
-# def check(layer):  # with torch's parameters, torch's states
+# def check(layer):  # 用 torch 的参数，就得到 torch 的状态
 #     gru, X = nn.GRU(5, 4, bidirectional=True), torch.randn(7, 2, 5)
 #     layer.load_state_dict(gru.state_dict())
 #     return torch.allclose(layer(X)[0], gru(X)[0], atol=1e-6)
@@ -587,7 +587,7 @@ hunt(my_check)
 #     layer.load_state_dict(gru.state_dict())
 #     packed = nn.utils.rnn.pack_padded_sequence(X, lengths, enforce_sorted=False)
 #     state = None
-#     for _ in range(2):  # the second time from the first's state; only [0] is carried
+#     for _ in range(2):  # 第二遍从第一遍的状态开始；只传 [0]
 #         theirs = None if state is None else torch.stack([state[0], torch.zeros(3, 4)])
 #         H, h_n = gru(packed, theirs)
 #         ours, summary, state = layer(X, lengths, state)
@@ -606,7 +606,7 @@ hunt(my_check)
 # | **B** | 忘了第二次翻转 | 检查 1 | 把输入倒过来读，却没有把状态翻回来的程序 |
 # | **C** | 没有拼接两个方向，而是写成 `h_n.reshape(n, 2h)`：各行混在了一起 | 检查 5 | 凡是用 $n > 1$ 训练、又用 $n = 1$ 试运行的网络 |
 # | **D** | 反向先读了填充 | 检查 4 | `deeplearning4j` 议题 1030，2016 年，次年改正 |
-# | **E** | 拿 `output[-1]` 当摘要：它的反向一半只读过一个输入 | 检查 2 | `pytorch-tutorial` 议题 149（`out[:, -1, :]`） |
+# | **E** | 拿 `output[-1]` 当摘要：它的反向部分只读过一个输入 | 检查 2 | `pytorch-tutorial` 议题 149（`out[:, -1, :]`） |
 # | **F** | 重置门与更新门换了位置 | 检查 6 | Keras 按 $z, r, h$ 的顺序存放 GRU 的参数，torch 按 $r, z, n$：参数从一边搬到另一边，就会错位 |
 #
 # 按性质来检查（1 到 5），不需要一个正确的层，网络多大都能用。与孪生层对照，几乎什么都能捉住，但孪生层得有人先写好，而且要喂给它能看出差别的数据：有填充、不止一行、还要有第二个小批量。</details>

@@ -626,7 +626,7 @@ earlier = []  # settings whose curves stay, the newest first
 
 def name_of(cell, layers, bias, *switches):
     words = [f"{layers} × {cell}"] + [f"bias +{bias}"] * (bias > 0)
-    words += [word for word, on in zip(("orthogonal", "residual", "norm"), switches) if on]
+    words += [word for word, on in zip(("orthogonal", "residual", "layer norm"), switches) if on]
     return ", ".join(words)
 
 def draw_map(ax, norms, bottom, top):
@@ -672,7 +672,7 @@ def draw_fade(cell, layers, bias, orthogonal, residual, norm, keep):
 # Move one thing at a time; earlier curves stay until `keep` is off. **How far does each switch lift its curve, and does any lift both?** The table below answers, over five starts.
 
 # %% [markdown] lang="zh" id="explore-fade-text"
-# 每次只改一样；之前的曲线会留着，取消 `keep` 才清除。**每个开关把曲线抬高多少？有没有哪个把两条都抬高？** 下表给出五个随机起点的答案。
+# 每次只改一样；之前的曲线会留着，取消勾选“保留曲线”才清除。**每个开关把曲线抬高多少？有没有哪个把两条都抬高？** 下表给出五个随机起点的答案。
 
 # %% tags=["hide-input"] id="explore-fade"
 # the controls
@@ -934,7 +934,7 @@ rows = []
 for lr, steps_back, theta in settings:
     losses_of = [r[4] for r in recorded_rows if r[:3] == [lr, steps_back, theta]]
     lost = sum(not loss < math.log(vocab_size) for loss in losses_of)
-    rows.append([lr, steps_back, theta or "none", f"{lost} of {len(losses_of)}"])
+    rows.append([lr, steps_back, theta or "no clipping", f"{lost} of {len(losses_of)}"])
 lost_head = ["learning rate", "steps the gradient goes back", "clipped to"]
 lost_head.append("worse than blind guessing")
 bins = ("0 to 4", "5 to 8", "9 to 12", "13 to 16")
@@ -1014,7 +1014,7 @@ utils.table([*head, "characters per second"], rows)
 
 # %% id="write"
 for name, trained in (("from scratch", ours), ("nn.LSTM", theirs)):
-    print(f"{name:<13}", utils.generate(trained, corpus.vocab, "time traveller", 60))
+    print(utils.generate(trained, corpus.vocab, "time traveller", 60), f"({name})")
 
 # %% [markdown] lang="en" id="trace-text"
 # ## Inside the trained network
@@ -1106,18 +1106,26 @@ def draw_bars_of(ax, pairs, title):
 
 # %% tags=["hide-input"] id="readable"
 # what may be typed
-def readable(text):
-    """In small letters; ValueError for what the network cannot read."""
-    text, known = text.lower(), corpus.vocab.token_to_idx
-    fits = 0 < len(text) <= 40 and set(text) <= known.keys()
-    utils.require(fits, "line", text, "1 to 40 letters a to z and spaces")
+import re
+import unicodedata
+
+def readable(argument, typed):
+    """As the book's text was cleaned: small letters, one space for all that stands between them.
+
+    Raises ValueError for letters and digits that the network does not know.
+    """
+    plain = unicodedata.normalize("NFKC", typed).lower()  # also letters of full width
+    text = re.sub("[^a-z]+", " ", plain).strip()
+    unknown = [c for c in plain if c.isalnum() and not "a" <= c <= "z"]
+    fits = not unknown and 0 < len(text) <= 40
+    utils.require(fits, argument, typed, "1 to 40 letters a to z and spaces")
     return text
 
 # %% tags=["hide-input"] id="draw-cell-figure"
 # the figure and its table
-def draw_cell(line, edited, step, layer, unit):
+def draw_cell(first_line, edited_line, step, layer, unit):
     """One unit of the trained LSTM at one step, and all units of its layer at all steps."""
-    texts = readable(line), readable(edited)
+    texts = readable("first_line", first_line), readable("edited_line", edited_line)
     T = max(map(len, texts))
     ids = torch.tensor([corpus.vocab[list(text.ljust(T))] for text in texts])  # (2, T)
     step, marks = min(step, len(texts[1])) - 1, [t for t in range(T) if ids[0, t] != ids[1, t]]
@@ -1143,7 +1151,7 @@ def draw_cell(line, edited, step, layer, unit):
 # Walk through the line with `step`; the table does the arithmetic. Left: $\mathbf{H}$ of all units of the layer (red: above 0), and what the edit has moved in it; grey bars are the unedited line's. Edit another letter.
 
 # %% [markdown] lang="zh" id="explore-cell-text"
-# 用 `step` 沿着这行文字走，表里列出算式。左图：这一层所有单元的 $\mathbf{H}$（红色为正），以及改动在其中引起的变化；灰色的条属于未改动的那一行。再改一个字母试试。
+# 拖动“时间步”，沿着这行文字走，表里列出算式。左图：这一层所有隐藏单元的 $\mathbf{H}$（红色为正），以及改动在其中引起的变化；灰色的条属于原句。再改一个字母试试。
 
 # %% tags=["hide-input"] id="explore-cell"
 # the controls; the unit to begin with is the one whose forget gate changes most
@@ -1152,8 +1160,8 @@ text_box = {"layout": {"width": "360px"}}
 utils.explore(
     draw_cell,
     play="step",
-    line=widgets.Text("the time traveller smiled", description="line", **text_box),
-    edited=widgets.Text("the tame traveller smiled", description="edited", **text_box),
+    first_line=widgets.Text("the time traveller smiled", description="line", **text_box),
+    edited_line=widgets.Text("the tame traveller smiled", description="edited", **text_box),
     step=widgets.IntSlider(6, min=1, max=40, description="step"),
     layer=widgets.IntSlider(2, min=1, max=2, description="layer"),
     unit=widgets.IntSlider(widest, min=1, max=64, description="unit"),
@@ -1167,7 +1175,7 @@ utils.explore(
 # %% [markdown] lang="zh" id="watch-fade-text"
 # ### 边训练边看这张图
 #
-# 三层的普通 RNN 和 GRU 各自学习，每个迭代周期之后再问一次（损失改为留出文本最后一步的交叉熵）：往回一步还剩多少（实线），往下一层还剩多少（虚线）？
+# 三层的普通 RNN 和 GRU 各自学习，每个迭代周期之后再问一次：往回一步还剩多少（实线），往下一层还剩多少（虚线）？损失改为留出文本（即验证集）最后一步的交叉熵。
 
 # %% id="watch-fade"
 def watch_fade(cell, num_epochs=8, seed=0):

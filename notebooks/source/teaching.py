@@ -1,14 +1,14 @@
 # %% [markdown] lang="en" id="title"
 # # For teachers
 #
-# How to show this book to a class: the playground on a projector, the lessons as slides, what fits into 5, 20 and 50 minutes, and which cells take how long. The students need matrix products, a plain neural network and a little probability. Once installed, everything here works without a network. You may copy, change and hand out all of it: text and figures under CC BY 4.0, code under the MIT licence.
+# How to show this book to a class: the playground on a projector, the lessons as slides, what fits into 5, 20, 45 and twice 45 minutes, and which cells take how long. The students need matrix products, a plain neural network and a little probability. Once installed, everything here works without a network. You may copy, change and hand out all of it: text and figures under CC BY 4.0, code under the MIT licence.
 #
 # {{launch}}
 
 # %% [markdown] lang="zh" id="title"
 # # 教师指南
 #
-# 怎样在课堂上使用这本书：把游乐场投到大屏幕上，把课程做成幻灯片，5 分钟、20 分钟、50 分钟各讲什么，哪些单元格要运行多久。学生需要懂得矩阵乘法、普通的神经网络和一点概率论。安装完成之后，这里的一切都不需要网络。全部内容都可以复制、修改和分发：文字和图采用 CC BY 4.0，代码采用 MIT 许可证。
+# 怎样在课堂上使用这本书：把游乐场投到大屏幕上，把课程做成幻灯片，5 分钟、20 分钟、一节课（45 分钟）、两节课（2 × 45 分钟）各讲什么，哪些单元格要运行多久。学生要学过矩阵乘法、多层感知机和一点概率论。安装完成之后，这里的一切都不需要网络。全部内容都可以复制、修改和分发：文字和图采用 CC BY 4.0，代码采用 MIT 许可证。
 #
 # {{launch}}
 
@@ -25,10 +25,10 @@
 # %% [markdown] lang="zh" id="before"
 # ## 课前一晚
 #
-# 1. 在上课要用的机器上，按照 [README](../../README.md#start) 安装本书，运行[开始页](00_start_here.ipynb)，它必须显示 **Ready**。
+# 1. 在上课要用的机器上，按照[中文 README](../../README.zh.md#运行) 安装本书，运行[开始页](00_start_here.ipynb)，它必须显示 **准备就绪**。
 # 2. 把要演示的课从头到尾运行一遍。此时和以后都不会下载任何东西，不妨断网试一次。如果机器有 GPU，第 3 课和第 6 课的长训练会真的运行：先看看要多久。
 # 3. 做好幻灯片（见下文）作为后备：即使机器训练得太慢，所有的图和数字也都在上面。
-# 4. 每课最重要的几次“猜一猜”都是带滑块或选项的框：请全班表决，按多数人的意见填好，按 **Compare**（比较），结果就和猜测画在一起。想再问一次，就重新运行那个单元格。其余结果就在问题下面，请慢慢往下滚动。
+# 4. 每课最重要的几次“猜一猜”都是带滑块或选项的框：请全班表决，按多数人的意见填好，按 **比较**，结果就和猜测画在一起。想再问一次，就重新运行那个单元格。其余结果就在问题下面，请慢慢往下滚动。
 #
 # 四十名学生共用一台服务器？每个内核训练时占一个 CPU 核心（网络较大时最多四个，但只用空闲的），不训练时不占，内存远低于 1 GB：同一时刻有几个人在训练，就按几个核心来算。
 
@@ -38,10 +38,11 @@
 # [Voilà](https://voila.readthedocs.io) shows a notebook without its code, over the full width of the window, and its controls stay alive. In the folder of the book:
 #
 # ```sh
-# .venv/bin/pip install voila==0.5.13 && .venv/bin/voila notebooks --no-browser
+# .venv/bin/pip install voila==0.5.13
+# .venv/bin/voila notebooks --no-browser
 # ```
 #
-# After a few seconds open <http://localhost:8866/voila/render/en/try_it.ipynb> (or click your way there from <http://localhost:8866>; links from the page to lessons work as well). The plot grows with the window; enlarge the page with `Ctrl` and `+` until the back row can read it. On Windows write `.venv\Scripts\` for `.venv/bin/`.
+# After a few seconds open <http://localhost:8866/voila/render/en/try_it.ipynb> (or click your way there from <http://localhost:8866>; links from the page to lessons work as well). The plot grows with the window; enlarge the page with `Ctrl` and `+` until the back row can read it. On Windows write `.venv\Scripts\` for `.venv/bin/`, here and below.
 #
 # The line **{{label settings}}** below the plot holds the whole experiment, seed included. Send it to the class: whoever pastes it into the same line of their own playground and presses **{{label train}}** gets the same curve (to the digit on the same kind of machine, if the same number of its cores is free; elsewhere it may differ a little).
 
@@ -51,10 +52,11 @@
 # [Voilà](https://voila.readthedocs.io) 只显示笔记本的内容而不显示代码，占满整个窗口，控件照常可用。在本书的文件夹里运行：
 #
 # ```sh
-# .venv/bin/pip install voila==0.5.13 && .venv/bin/voila notebooks --no-browser
+# .venv/bin/pip install voila==0.5.13
+# .venv/bin/voila notebooks --no-browser
 # ```
 #
-# 几秒钟后，在浏览器中打开 <http://localhost:8866/voila/render/zh/try_it.ipynb>（也可以从 <http://localhost:8866> 一步步点进去；页面上指向各课的链接同样可用）。图会随窗口变大；还可以用 `Ctrl` 和 `+` 放大，直到最后一排也看得清。在 Windows 上，把 `.venv/bin/` 写成 `.venv\Scripts\`。
+# 几秒钟后，在浏览器中打开 <http://localhost:8866/voila/render/zh/try_it.ipynb>（也可以从 <http://localhost:8866> 一步步点进去；页面上指向各课的链接同样可用）。图会随窗口变大；还可以用 `Ctrl` 和 `+` 放大，直到最后一排也看得清。在 Windows 的 PowerShell 里，把 `.venv/bin/` 写成 `.venv\Scripts\`，一行一行地运行；下面各处也一样。
 #
 # 图下方的 **{{label settings}}** 一行就是整个实验，包括随机种子。把它发给全班：粘贴到自己游乐场的同一行，按 **{{label train}}**，就会得到同一条曲线（同类机器，空闲的核数也相同，就逐位相同；否则可能略有出入）。
 
@@ -62,21 +64,23 @@
 # ## The lessons as slides
 #
 # ```sh
-# .venv/bin/pip install sphinx-revealjs==3.2.1 && .venv/bin/python tools/make_slides.py
+# .venv/bin/pip install sphinx-revealjs==3.2.1
+# .venv/bin/python tools/make_slides.py
 # ```
 #
-# This writes a file for each lesson and language into `slides/`, about 3 MB each. A file holds everything (figures, formulas, scripts), so it opens in any browser without a network, from a USB stick as well. Slides show the code and the stored outputs; nothing runs. Code that only draws or makes a table is left out; its figure or table is there. Text, code and figures grow with the screen.
+# The second line writes a file for each lesson and language into `slides/`, about 3 MB each; with the path of a notebook behind it, such as `notebooks/en/03_concise_lstm.ipynb`, that one only. A file holds everything (figures, formulas, scripts), so it opens in any browser without a network, from a USB stick as well. Slides show the code and the stored outputs; nothing runs. Code that only draws or makes a table is left out; its figure or table is there. Text, code and figures grow with the screen.
 # The arrow keys, the space bar and most remote controls turn the pages. The result of a **Predict** always stands on a later slide; solutions and the checks of the exercises are left out. `Esc` shows an overview, `F` fills the screen; what is longer than the screen scrolls first.
 
 # %% [markdown] lang="zh" id="slides"
 # ## 把课程做成幻灯片
 #
 # ```sh
-# .venv/bin/pip install sphinx-revealjs==3.2.1 && .venv/bin/python tools/make_slides.py
+# .venv/bin/pip install sphinx-revealjs==3.2.1
+# .venv/bin/python tools/make_slides.py
 # ```
 #
-# 这条命令为每一课、每种语言在 `slides/` 里各写一个文件，每个约 3 MB。一个文件包含全部内容（图、公式、脚本），不联网也能在任何浏览器中打开，拷在 U 盘里也行。幻灯片显示代码和保存的输出，不会运行。只用来画图或制表的代码不显示，图和表都在。文字、代码和图随屏幕一起放大。
-# 用方向键、空格键或一般的翻页笔翻页。**猜一猜**的答案总在后面的幻灯片上；练习的解答和检查都不显示。按 `Esc` 看总览，按 `F` 全屏；比屏幕长的内容会先滚动。
+# 第二条命令为每一课、每种语言在 `slides/` 里各写一个文件，每个约 3 MB，中文的在 `slides/zh/`；只要一课的，就在后面加上笔记本的路径，如 `.venv/bin/python tools/make_slides.py notebooks/zh/03_concise_lstm.ipynb`。一个文件包含全部内容（图、公式、脚本），不联网也能在任何浏览器中打开，拷在 U 盘里也行。幻灯片显示代码和保存的输出，不会运行。只用来画图或制表的代码不显示，图和表都在。文字、代码和图随屏幕一起放大。
+# 翻页用方向键、空格键或普通的翻页笔。**猜一猜**的答案总在后面的幻灯片上；练习的解答和检查都不显示。按 `Esc` 看总览，按 `F` 全屏；比屏幕长的内容会先滚动。
 
 # %% [markdown] lang="en" id="five"
 # ## Five minutes: a number that is too good
@@ -93,12 +97,12 @@
 # %% [markdown] lang="zh" id="five"
 # ## 五分钟：好得不像真的
 #
-# 在[游乐场](try_it.ipynb)里演示那个著名的错误：可以放在双向网络一讲的最后五分钟，也可以作为“模型评估”一讲的开头。
+# 在[游乐场](try_it.ipynb)里演示双向网络最有名的误用。可以放在讲双向网络那节课的最后五分钟，也可以作为“模型评估”一讲的开头。
 #
 # 1. “这个网络预测一本书的下一个字符。”把 `layers=1 hidden_units=128 epochs=20` 粘贴到 **{{label settings}}**，按 **{{label train}}**。实线是它读过的文本，虚线是没读过的。
 # 2. “现在让它从两边读。”粘贴 `layers=1 hidden_units=128 epochs=20 bidirectional=True`。按 **{{label train}}** **之前**，先请全班表决：会变差、好一点，还是好得多？
 # 3. “几乎完美，而且是在从未见过的文本上。可以发表了吗？”按 **{{label generate}}**。请大家两人一组，用一分钟解释看到的现象。
-# 4. 要带走的一句话：“下一个字符是什么”的答案就在输入里，只晚一步，而反向已经读过它了。第 6 课会证明这一点。
+# 4. 请学生记住一句话：“下一个字符是什么”的答案就在输入里，只晚一步，而反向层已经读过它了。第 6 课会证明这一点。
 #
 # 下面的单元格用同样的两行设置预演一遍，每次训练只需几秒。第一次：虚线停在 6 以上，写出的文字有几分像英语。第二次：两条曲线都降到接近 1，写出的却是 `erererer`。
 
@@ -144,7 +148,7 @@ utils.HTML(playground.table.value)
 # %% [markdown] lang="zh" id="twenty"
 # ## 二十分钟：背下来不等于学会
 #
-# 用[第 3 课](03_concise_lstm.ipynb)，事先运行一遍，再在游乐场里按 **{{label reset}}**（重置），让全班从空白的图看起：
+# 用[第 3 课](03_concise_lstm.ipynb)，事先运行一遍，再在游乐场里按 **{{label reset}}**，让全班从空白的图看起：
 #
 # | 分钟 | 小节 | 问什么 |
 # | --- | --- | --- |
@@ -156,41 +160,101 @@ utils.HTML(playground.table.value)
 #
 # <details><summary>答案</summary>每个位置的目标就是下一个输入，所以 <code>Y</code> 是 <code>X</code> 平移一步的结果。除了单个字母，最先出现的单词是 <code>the</code>、<code>and</code> 或 <code>an</code>。第 2 层有 4 · 256 · (256 + 256 + 2) = 526,336 个权重（含偏置）。留出曲线最后远高于盲猜（28）：网络把原文背了下来。游乐场：在训练文本上，两层更快降到 2，要 16 到 18 个迭代周期，单层要 25 到 27 个；可是一样大的单层还要更快，只要 14 或 15 个，可见靠的是大。在新文本上不分胜负，最好时三者都是 6.4 到 6.8（各取七个随机起点）。温度：改错字取接近 0 的，因为要的是概率最大的字符；写故事取高一些，只要单词还能保持完整。</details>
 
-# %% [markdown] lang="en" id="fifty"
-# ## Fifty minutes: from the graph to the leak
+# %% [markdown] lang="en" id="one-period"
+# ## One period of 45 minutes: from the equation to the leak
 #
-# Run lessons 1, 3, 5 and 6 before the class comes in. Then look, move the sliders, and run a cell again only where its curve should grow before their eyes. Each question is answered in the section beside it.
+# Run lessons 1, 3, 5 and 6 before the class comes in. Then look, move the sliders, and run a cell again only where its curve should grow before their eyes. Each question is answered in the section beside it. **Vote** means the box to guess in: raise hands, enter the majority's guess, compare.
 #
 # | Minutes | Show | What to ask |
 # | --- | --- | --- |
-# | 10 | [Lesson 1](01_deep_rnn.ipynb): *Shapes and parameters, with sliders*, *In which order?* with its Play button | in which order can the states be computed, and how many at once? |
-# | 5 | [Lesson 1](01_deep_rnn.ipynb): *Depth or width?* | which of the three networks of the same size will do best? And is it their depth, or how they start? |
-# | 10 | [Lesson 3](03_concise_lstm.ipynb): *Memory or language?* and the playground | the same as in the twenty minutes |
-# | 5 | [Lesson 5](05_bidirectional_rnn.ipynb): *Use 1: fill in the blank* | type a sentence of the class with a `_` into the box |
-# | 15 | [Lesson 6](06_bidirectional_misuse.ipynb): *Where is it so good?* to *What does a prediction listen to?* | a prediction before each figure; for the heat map: where will it be bright? |
-# | 5 | [Lesson 6](06_bidirectional_misuse.ipynb): *The verdict* | which of these three tasks may look into the future? |
-#
-# With a second session: [lesson 4](04_hmm_forward_backward.ipynb) before lesson 5. Its lattice, stepped with Play, is where dynamic programming becomes visible, and its last section shows two networks coming down almost to the exact optima.
-#
-# Afterwards the students work alone: the exercises at the end of each lesson check themselves. (The solutions are folded away below them: they are for practice, not for marks.)
+# | 6 | [Lesson 1](01_deep_rnn.ipynb): *Network structure*, *Functional dependencies* | which two states does a state read? Why has layer 1 another $\mathbf{W}_{xh}$ than layer 2? |
+# | 6 | [Lesson 3](03_concise_lstm.ipynb): *The text*, *Training and prediction* (the formula, the recorded curve) | what does the formula give for blind guessing among 28 characters, and what for being sure and right every time? |
+# | 8 | [Lesson 3](03_concise_lstm.ipynb): *Memory or language?* | **vote:** where does the held-out curve go? Then give it its name, overfitting |
+# | 7 | [Lesson 5](05_bidirectional_rnn.ipynb): the figure of *From two recursions to two layers*, *Definition* | which index is new, compared with lesson 1? How wide is $\mathbf{H}_t$? |
+# | 4 | [Lesson 5](05_bidirectional_rnn.ipynb): *Use 1: fill in the blank* | a sentence of the class with one `_` in the box: who is right, and why? |
+# | 8 | [Lesson 6](06_bidirectional_misuse.ipynb): *Two suspects, live*, *Where is it so good?*, *The path of the leak* | **vote:** at which positions is the bidirectional network good? Then on paper: which path leads from $x_{t+1}$ to $\mathbf{O}_t$? |
+# | 3 | [Lesson 6](06_bidirectional_misuse.ipynb): *The verdict* | is the text on the right there when it counts, and is the answer in it? Which of the three tasks may read both sides? |
+# | 3 | slack | what took longer; questions |
 
-# %% [markdown] lang="zh" id="fifty"
-# ## 五十分钟：从计算图到泄漏
+# %% [markdown] lang="zh" id="one-period"
+# ## 一节课（45 分钟）：从公式到泄漏
 #
-# 上课之前，先把第 1、3、5、6 课运行好。课上只看图、拖滑块；想让大家看着曲线一点点画出来时，才重新运行那个单元格。每个问题的答案都在左边那一节里。
+# 上课之前，先把第 1、3、5、6 课运行好。课上只看图、拖滑块；想让大家看着曲线一点点画出来时，才重新运行那个单元格。每个问题的答案都在左边那一节里。**表决**用的是“猜一猜”的框：请大家举手，按多数人的意见填好，再比较。
 #
 # | 分钟 | 演示什么 | 问什么 |
 # | --- | --- | --- |
-# | 10 | [第 1 课](01_deep_rnn.ipynb)：“用滑块看形状与参数量”“按什么顺序计算？”（带播放按钮） | 这些隐状态可以按什么顺序计算？同时能算几个？ |
-# | 5 | [第 1 课](01_deep_rnn.ipynb)：“深一点，还是宽一点？” | 三个同样大小的网络，哪个最好？是因为深度，还是因为起点？ |
-# | 10 | [第 3 课](03_concise_lstm.ipynb)：“记住了原文，还是学会了语言？”和游乐场 | 与二十分钟的安排相同 |
-# | 5 | [第 5 课](05_bidirectional_rnn.ipynb)：“用途一：填空” | 请学生出一个带 `_` 的句子，输入文本框 |
-# | 15 | [第 6 课](06_bidirectional_misuse.ipynb)：从“它究竟好在哪里？”到“预测在听谁的？” | 每张图之前先猜；热图上哪里会亮？ |
-# | 5 | [第 6 课](06_bidirectional_misuse.ipynb)：“判决” | 这三项任务中，哪些可以看未来？ |
+# | 6 | [第 1 课](01_deep_rnn.ipynb)：“网络结构”“函数依赖关系” | 一个隐状态要读取哪两个隐状态？第 1 层的 $\mathbf{W}_{xh}$ 为什么和第 2 层的形状不同？ |
+# | 6 | [第 3 课](03_concise_lstm.ipynb)：“文本数据”“训练与预测”（公式和记录下来的曲线） | 在 28 个字符里盲猜，公式给出多少？每次都确信而且猜对，又是多少？ |
+# | 8 | [第 3 课](03_concise_lstm.ipynb)：“记住了原文，还是学会了语言？” | **表决：** 留出文本的曲线会怎么走？看过之后点明：这就是过拟合 |
+# | 7 | [第 5 课](05_bidirectional_rnn.ipynb)：“从两个递推到两个循环层”的图，“定义” | 与第 1 课的公式相比，哪个下标是新的？$\mathbf{H}_t$ 有多宽？ |
+# | 4 | [第 5 课](05_bidirectional_rnn.ipynb)：“用途一：填空” | 请学生出一个带 `_` 的英文句子，输入文本框：谁填得对？为什么？ |
+# | 8 | [第 6 课](06_bidirectional_misuse.ipynb)：“两名嫌疑人，当场对质”“它究竟好在哪里？”“泄漏的路径” | **表决：** 双向网络在哪些位置上预测得好？然后动笔：从 $x_{t+1}$ 到 $\mathbf{O}_t$ 有哪条路？ |
+# | 3 | [第 6 课](06_bidirectional_misuse.ipynb)：“判决” | 真正要用的时候，右边的文本在不在？答案在不在里面？三项任务中，哪些可以两边都读？ |
+# | 3 | 机动 | 补上超时的部分，回答提问 |
+
+# %% [markdown] lang="en" id="two-periods"
+# ## Two periods of 45 minutes
 #
-# 如果还有一次课：在第 5 课之前讲[第 4 课](04_hmm_forward_backward.ipynb)。用播放按钮逐步走过网格图，动态规划就看得见了；最后一节里，两个网络会几乎降到精确的最优值。
+# **First period: depth.** Lessons 1 and 3.
 #
-# 课后学生可以自学：每课末尾的练习会自动判断对错。（解答就折叠在题目下面，所以适合练习，不适合评分。）
+# | Minutes | Show | What to ask |
+# | --- | --- | --- |
+# | 8 | [Lesson 1](01_deep_rnn.ipynb): *Network structure*, *Functional dependencies* | as in one period |
+# | 8 | [Lesson 1](01_deep_rnn.ipynb): *Shapes and parameters, with sliders*, *In which order?* with its Play button | **vote:** which sliders leave the parameters of layer 2 unchanged? How many states can be computed at once? |
+# | 10 | [Lesson 3](03_concise_lstm.ipynb): *The text*, *The model*, *Training and prediction* | why is `Y` the same text as `X`? How many parameters has layer 2? *"Perplexity 1: has it learnt English?"* Leave it open |
+# | 9 | [Lesson 3](03_concise_lstm.ipynb): *Memory or language?* | **vote:** where does the held-out curve go? Overfitting; the held-out text is a validation set |
+# | 6 | [Lesson 3](03_concise_lstm.ipynb): *The playground* | `layers=1 hidden_units=128 epochs=40`, then the same with `layers=2`: who wins, on which text? (Answers: *Twenty minutes*) |
+# | 4 | slack | what took longer; questions |
+#
+# **Second period: both directions.** Lessons 5 and 6.
+#
+# | Minutes | Show | What to ask |
+# | --- | --- | --- |
+# | 9 | on the board `I am ___.`, `I am ___ hungry.`, `I am ___ hungry, and I can eat half a pig.`; then [lesson 5](05_bidirectional_rnn.ipynb): the figure of *From two recursions to two layers*, *Definition* | what fits into the blanks, and what decides it? Which index of the equations is new? How wide is $\mathbf{H}_t$? |
+# | 8 | [Lesson 5](05_bidirectional_rnn.ipynb): *Use 1: fill in the blank* | **vote:** how many of 100 characters are right when both sides are read? Then a sentence of the class |
+# | 8 | [Lesson 6](06_bidirectional_misuse.ipynb): *Two suspects, live*, *Where is it so good?* | from which epoch on would you be suspicious? **vote:** at which positions is it good? |
+# | 5 | [Lesson 6](06_bidirectional_misuse.ipynb): *The path of the leak* | on paper: which path leads from $x_{t+1}$ to $\mathbf{O}_t$? |
+# | 7 | [Lesson 6](06_bidirectional_misuse.ipynb): *Take the future away*, *What does a prediction listen to?* | **vote:** what becomes of its perplexity when it reads prefixes only? For the heat map: where is there colour? (White is zero.) |
+# | 4 | [Lesson 6](06_bidirectional_misuse.ipynb): *The verdict* | which of these three tasks may look into the future? |
+# | 4 | slack | what took longer; questions |
+#
+# With a third period: [lesson 4](04_hmm_forward_backward.ipynb) before lesson 5. Its lattice, stepped with Play, is where dynamic programming becomes visible, and its last section shows two networks coming down almost to the exact optima.
+#
+# **A sentence of the class.** The boxes of lesson 5 read English letters and spaces, with one `_` for the missing character. A full-width `＿` counts as `_`, apostrophes and other punctuation are dropped. Other letters, such as Chinese ones, are refused with a sentence that says why: translate the sentence together, and the network answers.
+#
+# Afterwards the students work alone: the exercises at the end of each lesson check themselves. (The solutions are folded away below them: they are for practice, not for marks.) *What to write in the exam*, above the sources, has questions with folded answers.
+
+# %% [markdown] lang="zh" id="two-periods"
+# ## 两节课（2 × 45 分钟）
+#
+# **第一节：深度。** 用第 1 课和第 3 课：结构、公式、简洁实现、过拟合。
+#
+# | 分钟 | 演示什么 | 问什么 |
+# | --- | --- | --- |
+# | 8 | [第 1 课](01_deep_rnn.ipynb)：“网络结构”“函数依赖关系” | 与一节课的安排相同 |
+# | 8 | [第 1 课](01_deep_rnn.ipynb)：“用滑块看形状与参数量”“按什么顺序计算？”（带播放按钮） | **表决：** 哪些滑块不会改变第 2 层的参数量？隐状态同时能算几个？ |
+# | 10 | [第 3 课](03_concise_lstm.ipynb)：“文本数据”“模型”“训练与预测” | 为什么 `Y` 和 `X` 是同一段文本？第 2 层有多少个参数？“困惑度是 1：它学会英语了吗？”先不回答 |
+# | 9 | [第 3 课](03_concise_lstm.ipynb)：“记住了原文，还是学会了语言？” | **表决：** 留出文本的曲线会怎么走？过拟合；留出文本就是验证集 |
+# | 6 | [第 3 课](03_concise_lstm.ipynb)：“游乐场” | 先用 `layers=1 hidden_units=128 epochs=40`，再改成 `layers=2`：谁赢了？是在哪段文本上？（答案见“二十分钟”） |
+# | 4 | 机动 | 补上超时的部分，回答提问 |
+#
+# **第二节：双向。** 用第 5 课和第 6 课：双向的定义、填空、错误应用、判决。
+#
+# | 分钟 | 演示什么 | 问什么 |
+# | --- | --- | --- |
+# | 9 | 先在黑板上写三句话：`我___。` `我___饿了。` `我___饿了，我可以吃半头猪。` 再看[第 5 课](05_bidirectional_rnn.ipynb)：“从两个递推到两个循环层”的图，“定义” | 三个空各能填什么？由什么决定？公式里哪个下标是新的？$\mathbf{H}_t$ 有多宽？ |
+# | 8 | [第 5 课](05_bidirectional_rnn.ipynb)：“用途一：填空” | **表决：** 两边都读，100 个字符能猜对几个？然后请学生出一个句子 |
+# | 8 | [第 6 课](06_bidirectional_misuse.ipynb)：“两名嫌疑人，当场对质”“它究竟好在哪里？” | 到第几个迭代周期，你会起疑心？**表决：** 它在哪些位置上预测得好？ |
+# | 5 | [第 6 课](06_bidirectional_misuse.ipynb)：“泄漏的路径” | 请动笔：从 $x_{t+1}$ 到 $\mathbf{O}_t$ 有哪条路？ |
+# | 7 | [第 6 课](06_bidirectional_misuse.ipynb)：“拿走未来”“预测在听谁的？” | **表决：** 只读前缀时，它的困惑度会变成多少？热图上哪里有颜色？（白色表示零。） |
+# | 4 | [第 6 课](06_bidirectional_misuse.ipynb)：“判决” | 这三项任务中，哪些可以看未来？ |
+# | 4 | 机动 | 补上超时的部分，回答提问 |
+#
+# 如果还有第三节课：在第 5 课之前讲[第 4 课](04_hmm_forward_backward.ipynb)。用播放按钮逐步走过网格图，动态规划就看得见了；最后一节里，两个网络会几乎降到精确的最优值。
+#
+# **学生出的句子。** 第 5 课的文本框只认识英文字母和空格，缺的那个字符写成 `_`，只能有一个。全角的 `＿` 会当作 `_`，撇号和其他标点会自动去掉。句子里如果有汉字，框下会用中文说明为什么不能读：请全班一起把它译成英文，网络就能作答了。
+#
+# 课后学生可以自学：每课末尾的练习会自动判断对错。（解答就折叠在题目下面，所以适合练习，不适合评分。）“考试怎么写”一节还有考试题，答案也是折叠的。
 
 # %% [markdown] lang="en" id="slow"
 # ## Which cells take how long
@@ -205,7 +269,7 @@ utils.HTML(playground.table.value)
 # %% [markdown] lang="zh" id="slow"
 # ## 哪些单元格要运行多久
 #
-# 其余的都不到两秒。方括号里的数字，是在新内核里“全部运行”时单元格得到的编号；时间是在开始页那张表所描述的机器上测得的。
+# 其余的都不到两秒。方括号里的数字，是重启内核并运行所有单元格之后各单元格的编号；时间是在开始页那张表所描述的机器上测得的。
 #
 # {{slow cells}}
 #
@@ -227,7 +291,7 @@ utils.HTML(playground.table.value)
 #
 # | 现象 | 办法 |
 # | --- | --- |
-# | 困惑度降不下去，或者显示 *diverged*（发散） | 正好讲一讲：是哪个设置造成的？然后按 **{{label reset}}** |
+# | 困惑度降不下去，或者状态显示 *发散* | 正好讲一讲：是哪个设置造成的？然后按 **{{label reset}}** |
 # | 运行了不该运行的单元格 | 按停止（■）再继续：全部运行过一遍之后，每个单元格都可以按任意顺序重新运行 |
-# | 毫无反应 | *Kernel → Restart Kernel and Run All Cells*（重启内核并全部运行）；其间用幻灯片上的图继续讲 |
+# | 毫无反应 | *内核 → 重启内核并运行所有单元格*（英文界面：*Kernel → Restart Kernel and Run All Cells*）；其间用幻灯片上的图继续讲 |
 # | 机器实在不行 | 用幻灯片 |

@@ -52,11 +52,11 @@ def test_the_widgets_shapes_and_counts_are_torchs(lesson, cell, L, h, d, n):
     one_bias = [sum(p.numel() for p in weights[:3]) for weights in network.all_weights] + counted[-1:]
     assert [number(x) for x in table["parameters"]] == [*one_bias, sum(one_bias)]
     for l, (W_ih, W_hh, b_ih, _) in enumerate(network.all_weights):
-        assert table["input"][l] == f"{n} × {W_ih.shape[1]}"
+        assert table["its input"][l] == f"{n} × {W_ih.shape[1]}"
         assert table["W_xh"][l] == "{} × {}".format(*W_ih.T.shape)
         assert table["W_hh"][l] == "{} × {}".format(*W_hh.T.shape)
         assert table["b_h"][l] == f"1 × {len(b_ih)}"
-    assert table["input"][L] == f"{n} × {h}", "the output layer reads the last layer"
+    assert table["its input"][L] == f"{n} × {h}", "the output layer reads the last layer"
     assert table["W_xh"][L] == "W_hq: {} × {}".format(*output.weight.T.shape)
     assert table["b_h"][L] == f"b_q: 1 × {len(output.bias)}"
     top, _ = network(torch.zeros(1, n, d))
@@ -217,12 +217,12 @@ def words_of(cell_id):
 
 def test_the_lesson_ranks_only_what_the_ranking_tells_apart():
     told = stored(NAME, "depth-result")
-    small, large = told.partition("enlarged (")[::2]
+    small, large = told.partition("enlarged weights (")[::2]
     assert "told apart:     L = 2 before L = 1; L = 4 before L = 1\n" in small
     assert "not told apart: L = 2 and L = 4\n" in small
     assert "told apart:     L = 1 before L = 4; L = 2 before L = 4\n" in large
     assert "not told apart: L = 1 and L = 2\n" in large
-    assert "told apart:     enlarged before torch's weights\n" in large
+    assert "told apart:     enlarged weights before torch's weights\n" in large
     assert "recorded run: 30 trainings" in stored(NAME, "depth-run")
 
 

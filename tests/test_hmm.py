@@ -366,11 +366,11 @@ def test_linear_output_comes_close_and_the_small_network_closer():
     rows = {name: rest for name, *rest in rows_of(shown)}
     ends = {name: [float(x) for x in re.findall(r"[\d.]+", row[2])] for name, row in rows.items()}
     assert ends["small network"][1] < 0.15, "several times closer"
-    for name in ("linear", "linear, wider"):
+    for name in ("linear layer", "linear layer, wider"):
         low, high = ends[name]
         assert 3 * ends["small network"][1] < low <= high < 0.45, "about a third of one percent"
     sizes = {name: int(row[1].replace(",", "")) for name, row in rows.items()}
-    assert sizes["linear, wider"] == pytest.approx(sizes["small network"], rel=0.01)
+    assert sizes["linear layer, wider"] == pytest.approx(sizes["small network"], rel=0.01)
 
 
 def test_control_differs_in_its_output_only(lesson, monkeypatch):

@@ -22,7 +22,7 @@ TOKEN = re.compile(r"""([rRfFuU]*)(\"\"\"|'''|"|')((?:\\.|(?!\2).)*)\2""", re.DO
 CODE_ARGUMENTS = set(
     "align aspect axis carry cmap color edgecolor edgecolors facecolor family fontweight gid ha hatch "
     "interpolation layout linestyle loc ls marker mode optimizer orientation origin recipe rotation_mode textcoords "
-    "transform va which width xycoords".split()
+    "play transform va which width xycoords".split()
 )
 WIDTH = 100  # columns of a line of code; a Chinese character takes two
 

@@ -13,7 +13,7 @@
 #
 # **本课的问题。** 循环层一步一步地读取序列，并把隐状态（对已读内容的记忆）从一个时间步传到下一个时间步。把这样的层堆叠起来，谁依赖谁？每个张量（多维数组）是什么形状？一共有多少参数？深度的代价又是什么？
 #
-# **预备知识：** 矩阵乘法；训练过普通的神经网络。**阅读时间：** 约 {{minutes 01_deep_rnn}} 分钟。**运行时间：** 在没有 GPU 的笔记本电脑上不到一分钟。
+# **预备知识：** 矩阵乘法；训练过多层感知机。**阅读时间：** 约 {{minutes 01_deep_rnn}} 分钟。**运行时间：** 在没有 GPU 的笔记本电脑上不到一分钟。
 #
 # {{launch}}
 
@@ -68,11 +68,15 @@ print("H_T", tuple(H_t.shape))
 #
 # Now stack $L$ such layers; $L$ is the **depth** of the network. Every hidden state is passed on along **two** arrows: to the next time step of its own layer (dashed), and to the same time step of the next
 # layer (solid). The first layer reads the input, the output layer reads the last layer.
+#
+# What for? Each further layer passes the input through one more $\phi$: more hidden layers, more **nonlinearity**. Whether that pays is measured below.
 
 # %% [markdown] lang="zh" id="structure"
 # ## 网络结构
 #
 # 现在把 $L$ 个这样的层堆叠起来，$L$ 就是网络的**深度**。每个隐状态都沿**两条**箭头传递：一条通往本层的下一个时间步（虚线），一条通往下一层的同一时间步（实线）。第一层读取输入，输出层读取最后一层。
+#
+# 为什么要堆叠？每多一层，输入就多经过一次激活函数 $\phi$：增加隐藏层，可以实现更多的**非线性**。这样做是否值得，后面用实验来回答。
 
 # %% tags=["hide-input"] id="figure-deep-rnn"
 utils.show_figure("deep_rnn")
@@ -303,7 +307,7 @@ def shape_table(cell, L, h, d, n=32):
     groups = (*layers.all_weights, output.parameters())
     counted = [sum(p.numel() for p in weights) for weights in groups]
     rows = [
-        ["input", *(f"{n} × {inputs[l]}" for l in inputs), f"{n} × {h}", ""],
+        ["its input", *(f"{n} × {inputs[l]}" for l in inputs), f"{n} × {h}", ""],
         ["W_xh", *(f"{inputs[l]} × {k * h}" for l in inputs), f"W_hq: {h} × {q}", ""],
         ["W_hh", *(f"{h} × {k * h}" for l in inputs), "", ""],
         ["b_h", *(f"1 × {k * h}" for l in inputs), f"b_q: 1 × {q}", ""],
@@ -311,7 +315,7 @@ def shape_table(cell, L, h, d, n=32):
         ["parameters", *(f"{p:,}" for p in (*by_formula, h * q + q, sum(by_formula) + h * q + q))],
         [f"in nn.{cell}, nn.Linear", *(f"{p:,}" for p in (*counted, sum(counted)))],
     ]
-    return utils.table(["", *(f"layer {l}" for l in inputs), "output", "all"], rows)
+    return utils.table(["", *(f"layer {l}" for l in inputs), "output layer", "all"], rows)
 
 shape_table("RNN", L=2, h=64, d=28)
 
@@ -392,7 +396,7 @@ print(f"{L * T} states, the same in all three orders")
 # The next cell draws the fourth round of the wavefront, three states on a diagonal. Orange with a thick rim is what is being computed, the bold arrows come from the two states that it needs, and grey is already known. Below it, press play or move `step`; then switch `order` to the wavefront.
 
 # %% [markdown] lang="zh" id="walk-text"
-# 下一个单元格画出波前的第四轮，即一条对角线上的三个状态。带粗边的橙色状态正在计算，粗箭头来自它所需的两个状态，灰色的已经算出或给定。再往下，按播放键，或拖动 `step`；然后把 `order` 切换为 wavefront（波前）。
+# 下一个单元格画出波前的第四轮，即一条对角线上的三个状态。带粗边的橙色状态正在计算，粗箭头来自它所需的两个状态，灰色的已经算出或给定。再往下，按播放键，或拖动“步”；然后把“顺序”切换为“波前”。
 
 # %% tags=["hide-input"] id="draw-walk"
 def draw_walk(order, step, L=3, T=6):
@@ -536,7 +540,7 @@ print({f"L = {num_layers}": f"h = {width}" for num_layers, width in widths.items
 
 # %% [markdown] lang="zh" id="race-text"
 # 三个网络读同样的 10,000 个字符，选自威尔斯（H. G. Wells）的小说《时间机器》，学习预测下一个字符。字符共有 28 种：26 个字母、空格和一个代表未知字符的符号。把这段文本读完一遍，称为一个**迭代周期**（epoch）。
-# **困惑度**表示网络的水平相当于在多少个字符中盲猜：28 是毫无头绪，1 是完美（公式见[第 3 课](03_concise_lstm.ipynb)）。
+# **困惑度**为 $k$，相当于每一步都在 $k$ 个等可能的字符里盲猜：28 是毫无头绪，1 是完美（公式见[第 3 课](03_concise_lstm.ipynb)）。
 # 实线对应训练用的文本；虚线对应书中紧接着的 5,000 个字符，任何网络都不用它训练，即**留出**（held-out）文本，通常叫作**验证集**（validation set），选择网络时以它为准。请**盯住**虚线。
 #
 # （`d2l` 是《动手学深度学习》一书的程序库，其中的 `RNNModel` 在循环层之上加了输出层。三个网络都用 Adam 训练，它是梯度下降的一种。）
@@ -564,8 +568,8 @@ records = utils.LivePlot(24, title="20,000 parameters each, one random start").r
 # `utils.enlarge_weights`, which draws $\mathbf{W}_{xh}^{(1)}$ and $\mathbf{W}_{hq}$ larger ([lesson 3](03_concise_lstm.ipynb) shows why). `ranking` tells two apart if the worst training of one is better than the best of the other; between equals this happens in 1 of 126 cases. **Predict:** with larger first weights, which depth comes last?
 
 # %% [markdown] lang="zh" id="race-look"
-# 两层胜过一层，而四层很难训练？每条曲线只是**一次**训练，而且都从 PyTorch 那样较小的**初始权重**出发。来看对照实验（事先保存的记录，设置 `FULL=1` 可亲自运行）：每种深度各取五个随机起点，训练到留出困惑度连续十个迭代周期没有下降为止；
-# 一组仍用这样的初始权重，另一组用 `utils.enlarge_weights`，它把 $\mathbf{W}_{xh}^{(1)}$ 和 $\mathbf{W}_{hq}$ 初始化得更大（原因见[第 3 课](03_concise_lstm.ipynb)）。一方最差的一次也好过另一方最好的一次，`ranking` 才判定两者分得出高下；两者其实一样好时，碰巧如此的概率是 1/126。**猜一猜：** 初始权重大一些时，哪种深度垫底？
+# 两层胜过一层，而四层很难训练？每条曲线只是**一次**训练，而且都从 PyTorch 那样较小的**初始权重**出发。来看对照实验（事先记录的运行，设置 `FULL=1` 可亲自重做）：每种深度各取五个随机起点，训练到留出困惑度连续十个迭代周期没有下降为止；
+# 一组仍用这样的初始权重，另一组用 `utils.enlarge_weights`，它放大 $\mathbf{W}_{xh}^{(1)}$ 和 $\mathbf{W}_{hq}$ 的初始值（原因见[第 3 课](03_concise_lstm.ipynb)）。一方最差的一次也好过另一方最好的一次，`ranking` 才判定两者分得出高下；两者其实一样好时，碰巧如此的概率是 1/126。**猜一猜：** 初始权重大一些时，哪种深度垫底？
 
 # %% id="depth-run"
 def depth_point(enlarge, num_layers, seed):
@@ -589,7 +593,7 @@ print(f"on {about['machine']}, {about['versions']}")
 
 # %% tags=["hide-input"] id="guess-depth"
 # the guess; a dot is a training, a bar the median
-STARTS = ("torch's weights", "enlarged")
+STARTS = ("torch's weights", "enlarged weights")
 scores = {start: {} for start in STARTS}  # {start: {depth: lowest held-out perplexities}}
 for i, l, _, _, score, *_ in depth_rows:
     scores[STARTS[i]].setdefault(f"L = {l}", []).append(score)

@@ -59,9 +59,9 @@ utils.show_figure("hmm")
 #
 # | | | shape |
 # |---|---|---|
-# | `p` | $P(h_1)$ | $k$ |
-# | `A` | $P(h_{t+1} \mid h_t)$, row: from, column: to | $k \times k$ |
-# | `B` | $P(x_t \mid h_t)$, row: state, column: letter | $k \times m$ |
+# | `p` | initial probabilities $P(h_1)$ | $k$ |
+# | `A` | transition probabilities $P(h_{t+1} \mid h_t)$, row: from, column: to | $k \times k$ |
+# | `B` | emission probabilities $P(x_t \mid h_t)$, row: state, column: letter | $k \times m$ |
 
 # %% [markdown] lang="zh" id="model-after"
 # <details><summary>图的文字说明</summary>一排隐状态 h_1、h_2 直到 h_T，由向右的箭头相连，第一个箭头标有 P(h_2 | h_1)；每个隐状态有一个箭头向下指向符号 x_t，第一个标有 P(x_1 | h_1)。缺失的符号 x_j 画成点线空框。上方一行，虚线箭头自左向右从 pi_1 到 pi_j，点线箭头自右向左从 rho_T 到 rho_j；pi_j 与 rho_j 各有一个箭头向下指向 h_j。下方的括线标出各自见过的符号：pi_j 见过 x_1 到 x_{j-1}，rho_j 见过 x_{j+1} 到 x_T。</details>
@@ -72,9 +72,9 @@ utils.show_figure("hmm")
 #
 # | | | 形状 |
 # |---|---|---|
-# | `p` | $P(h_1)$ | $k$ |
-# | `A` | $P(h_{t+1} \mid h_t)$，行：从哪个状态，列：到哪个状态 | $k \times k$ |
-# | `B` | $P(x_t \mid h_t)$，行：状态，列：字母 | $k \times m$ |
+# | `p` | 初始概率 $P(h_1)$ | $k$ |
+# | `A` | 状态转移矩阵：转移概率 $P(h_{t+1} \mid h_t)$，行：从哪个状态，列：到哪个状态 | $k \times k$ |
+# | `B` | 发射（观测）矩阵：发射概率 $P(x_t \mid h_t)$，行：状态，列：字母 | $k \times m$ |
 
 # %% id="tables"
 from typing import NamedTuple
@@ -236,7 +236,9 @@ print(forward(hmm, word))
 #
 # $$\rho_T(h_T) = 1, \qquad \rho_{t-1}(h_{t-1}) = \sum_{h_t} P(h_t \mid h_{t-1})\, P(x_t \mid h_t)\, \rho_t(h_t), \qquad \boldsymbol\rho_{t-1} = \mathbf{A}\,(\mathbf{b}_t \odot \boldsymbol\rho_t).$$
 #
-# (Here $\mathbf{b}_t$ and $\boldsymbol\rho_t$ are columns, $k \times 1$.) The two recursions meet at *any* time step: $\sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, \rho_t(h_t) = P(x_1, \ldots, x_T)$ for every $t$.
+# (Here $\mathbf{b}_t$ and $\boldsymbol\rho_t$ are columns, $k \times 1$.) The two recursions meet at *any* time step: $\sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, \rho_t(h_t) = P(x_1, \ldots, x_T)$ for every $t$. Together they are the **forward-backward algorithm**.
+#
+# <details><summary>In other books</summary>Most books write &alpha;<sub>t</sub>(i) = P(x<sub>1</sub>, &hellip;, x<sub>t</sub>, h<sub>t</sub> = i), with x<sub>t</sub> in it: &alpha;<sub>t</sub> = &pi;<sub>t</sub> &#8857; b<sub>t</sub>. Their &beta;<sub>t</sub> is our &rho;<sub>t</sub>, and their &pi; often stands for the initial probabilities, our p.</details>
 
 # %% [markdown] lang="zh" id="backward-text"
 # ## 反向递推
@@ -245,7 +247,9 @@ print(forward(hmm, word))
 #
 # $$\rho_T(h_T) = 1, \qquad \rho_{t-1}(h_{t-1}) = \sum_{h_t} P(h_t \mid h_{t-1})\, P(x_t \mid h_t)\, \rho_t(h_t), \qquad \boldsymbol\rho_{t-1} = \mathbf{A}\,(\mathbf{b}_t \odot \boldsymbol\rho_t).$$
 #
-# （这里 $\mathbf{b}_t$ 和 $\boldsymbol\rho_t$ 是 $k \times 1$ 的列向量。）两个递推可以在**任意**时间步会合：对每个 $t$，都有 $\sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, \rho_t(h_t) = P(x_1, \ldots, x_T)$。
+# （这里 $\mathbf{b}_t$ 和 $\boldsymbol\rho_t$ 是 $k \times 1$ 的列向量。）两个递推可以在**任意**时间步会合：对每个 $t$，都有 $\sum_{h_t} \pi_t(h_t)\, P(x_t \mid h_t)\, \rho_t(h_t) = P(x_1, \ldots, x_T)$。两个递推合起来，就是**前向-后向算法**。
+#
+# <details><summary>与其他教材对照</summary>《动手学深度学习》把它们叫作前向递归、后向递归，记号与本课相同。李航《统计学习方法》的前向概率 &alpha;<sub>t</sub>(i) = P(x<sub>1</sub>, &hellip;, x<sub>t</sub>, h<sub>t</sub> = i) 包含 x<sub>t</sub>，本课的 &pi;<sub>t</sub> 不包含：&alpha;<sub>t</sub> = &pi;<sub>t</sub> &#8857; b<sub>t</sub>；后向概率 &beta;<sub>t</sub> 就是这里的 &rho;<sub>t</sub>。那本书里的 &pi; 则是初始概率，即这里的 p。</details>
 
 # %% id="backward"
 def backward(hmm, x):
@@ -579,7 +583,7 @@ def show_path():
     rows = [["letters", *spell(different[0])]]
     paths = {"likeliest path": viterbi, "one by one": one_by_one}
     rows += [[name, *(h + 1 for h in of(hmm, different[0]))] for name, of in paths.items()]
-    return utils.table(["place", *range(1, 21)], rows)
+    return utils.table(["place t", *range(1, 21)], rows)
 
 utils.guess(
     "words of 100 whose likeliest path is another", len(different) / 5, between=(0, 100),
@@ -591,7 +595,7 @@ utils.guess(
 # <details><summary>On to taggers: BiLSTM-CRF</summary>Replace ln P(x<sub>t</sub> | h<sub>t</sub>) by scores that a bidirectional LSTM gives each tag at t, and ln A by a learnt table of scores for neighbouring tags: that is a conditional random field on top of a network. The forward recursion, in logarithms, adds up all k<sup>T</sup> taggings for its loss; Viterbi finds the best one. So a tag such as “inside a name” never follows “outside”, which the tags picked one by one do not ensure.</details>
 
 # %% [markdown] lang="zh" id="crf"
-# <details><summary>由此到序列标注：BiLSTM-CRF</summary>把 ln P(x<sub>t</sub> | h<sub>t</sub>) 换成双向 LSTM 在 t 处给每个标签打的分数，把 ln A 换成学到的相邻标签分数表，就是网络之上的条件随机场。计算损失时，取对数的前向递推对全部 k<sup>T</sup> 种标注求和；预测时，维特比算法找出最好的一种。这样，“人名内部”之类的标签就不会直接跟在“人名之外”后面，而逐个挑选标签保证不了这一点。</details>
+# <details><summary>由此到序列标注：BiLSTM-CRF</summary>把 ln P(x<sub>t</sub> | h<sub>t</sub>) 换成双向 LSTM 在 t 处给每个标签打的分数，把 ln A 换成学到的相邻标签分数表，就是网络之上的条件随机场。计算损失时，取对数的前向递推对全部 k<sup>T</sup> 种标注求和；预测时，维特比算法找出最好的一种。这样，命名实体识别里“人名内部”之类的标签就不会直接跟在“人名之外”后面，而逐个挑选标签保证不了这一点。</details>
 
 # %% [markdown] lang="en" id="underflow-text"
 # ## A thousand letters
@@ -679,7 +683,7 @@ draw_underflow()
 # Plain products (broad band) stop at the last value that is not yet zero: in 32 bits within the first hundred letters (square), in 64 bits about the middle (triangle). Scaled ones (thin line), even in 32 bits, reach the end.
 
 # %% [markdown] lang="zh" id="underflow-look"
-# 直接连乘（宽带）到最后一个非零值就停住了：32 位在前一百个字母之内（方块），64 位在大约一半处（三角）。缩放之后（细线），即使只用 32 位，也能走到最后。
+# 直接连乘（粗线）到最后一个非零值就停住了：32 位在前一百个字母之内（方块），64 位在大约一半处（三角）。缩放之后（细线），即使只用 32 位，也能走到最后。
 
 # %% [markdown] lang="en" id="linear"
 # ## All steps at once
@@ -923,11 +927,12 @@ utils.table(["network", "nats", "exact optimum", "gap ± sampling error", "gap"]
 # And a single linear output layer? Five random starts each, recorded; the wider GRUs give the linear design as many parameters:
 
 # %% [markdown] lang="zh" id="output-text"
-# 如果输出层只是一个线性层呢？各取五个随机起点（记录）；加宽 GRU，是为了让线性方案的参数量与小网络的相当：
+# 如果输出层只是一个线性层呢？各取五个随机起点（事先记录的运行）；加宽 GRU，是为了让线性方案的参数量与小网络的相当：
 
 # %% tags=["hide-input"] id="output-control"
 # the control: another output layer, five random starts each, recorded
-designs = {"small network": (32, False), "linear": (32, True), "linear, wider": (36, True)}
+wider = "linear layer, wider"
+designs = {"small network": (32, False), "linear layer": (32, True), wider: (36, True)}
 
 def gap_of(num_hiddens, linear, seed, num_steps=650):
     """Parameters of a network that sees both sides; after training, its gap in % and the error."""
@@ -953,7 +958,7 @@ for name, design in designs.items():
     rows.append([name, design[0], f"{sizes[0]:,}", spread, f"± {max(errors):.2f} %"])
 print(about["origin"])
 utils.ranking(gaps)
-utils.table(["output", "h", "parameters", "gap, five starts", "sampling error"], rows)
+utils.table(["output layer", "h", "parameters", "gap, five starts", "sampling error"], rows)
 
 # %% [markdown] lang="en" id="output-look"
 # Even the linear output comes within about a third of one percent. The small network comes several times closer, and not by its parameters: wider states do not make up for it.
@@ -992,7 +997,7 @@ utils.guess(
 # The networks follow the exact optima place by place: all markers lie on the dashed lines. From the left only (circles), every place after the first few is about equally hard; from both sides (squares) nearly every place is easier. At the first there is no left side, at the last no right side (exercises 4 and 5). Keep this picture in mind: in lesson 6 a place without a right side gives a culprit away.
 
 # %% [markdown] lang="zh" id="positions-look"
-# 网络在每个位置上都紧跟精确最优值：所有的点都落在虚线上。只看左边时（圆点），除了开头几个位置，其余位置难度差不多；两边都看时（方块），几乎每个位置都更容易。第一个位置没有左边，最后一个位置没有右边（见练习 4 和练习 5）。请记住这幅图：到第 6 课，一个没有右边的位置会让“作弊者”露出马脚。
+# 网络在每个位置上都紧跟精确最优值：所有的标记都落在虚线上。只看左边时（圆点），除了开头几个位置，其余位置难度差不多；两边都看时（方块），几乎每个位置都更容易。第一个位置没有左边，最后一个位置没有右边（见练习 4 和练习 5）。请记住这幅图：到第 6 课，一个没有右边的位置会让“作弊者”露出马脚。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises

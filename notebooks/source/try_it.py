@@ -9,8 +9,8 @@
 # %% [markdown] lang="zh" id="title"
 # # 游乐场
 #
-# 一个循环神经网络逐个字符地阅读《时间机器》，并预测下一个字符。选好层数和隐藏单元数，按下 **{{label train}}**，观察它在读过的文本（实线）和没读过的文本（虚线）上的困惑度（预测和在多少个字符中盲猜一样差）。图中已有一次训练。
-# 各个控件的用法见[开始页](00_start_here.ipynb)，网络见[第 3 课](03_concise_lstm.ipynb)，**{{label bidirectional}}** 开关见[第 6 课](06_bidirectional_misuse.ipynb)。
+# 一个循环神经网络逐个字符地阅读《时间机器》，并预测下一个字符。选好层数和隐藏单元数，按下 **{{label train}}**，观察它在读过的文本（实线）和没读过的文本（虚线）上的困惑度（困惑度为 $k$，相当于每一步都在 $k$ 个等可能的字符里盲猜）。图中已有一次训练。
+# 各个控件的用法见[开始页](00_start_here.ipynb)，网络见[第 3 课](03_concise_lstm.ipynb)，“{{label bidirectional}}”开关见[第 6 课](06_bidirectional_misuse.ipynb)。
 #
 # {{launch}}
 

@@ -495,7 +495,7 @@ except RuntimeError as error:
 # The remedy is **truncated backpropagation through time** (truncated BPTT): hand over the state's *value*, and cut the gradient, with `detach()`.
 
 # %% [markdown] lang="zh" id="truncated-text"
-# `backward()` 一用完小批量的计算图（即计算过程的记录），PyTorch 就把它释放；第二次 `backward()` 走到那里便出错。
+# 报错的意思是：试图第二次沿同一张计算图反向传播。`backward()` 一用完小批量的计算图（即计算过程的记录），PyTorch 就把它释放；第二次 `backward()` 走到那里便出错。
 # 解决办法是**截断的通过时间反向传播**（truncated backpropagation through time，truncated BPTT）：只传状态的**值**，用 `detach()` 切断梯度。
 
 # %% tags=["hide-input"] id="figure-truncated-bptt"
@@ -659,7 +659,8 @@ def draw_fade(cell, layers, bias, orthogonal, residual, norm, keep):
     rows = draw_map(ax, maps[setting], 1.8, 5.5)
     draw_lines(ax, powers, at_l)
     ax.set(xlim=(0, 45), ylim=(-6, 5.5), xticks=[], yticks=[])
-    ax.set_xlabel(f"t, in the top layer{76 * ' '}l, at t = 30", labelpad=18)
+    for x, words in ((15.5, "t, in the top layer"), (39.5, "l, at t = 30")):
+        ax.text(x, -6.85, words, ha="center", va="top")
     for x, name in zip((1, 10, 20, 30, *at_l), (1, 10, 20, 30, 1, 2, 3, 4)):
         ax.text(x, -6.2, name, ha="center", va="top", gid="tick")  # ticks are slower
     layer_names = [f"layer {l}" for l in range(1, layers + 1)]
@@ -1014,7 +1015,7 @@ utils.table([*head, "characters per second"], rows)
 
 # %% id="write"
 for name, trained in (("from scratch", ours), ("nn.LSTM", theirs)):
-    print(utils.generate(trained, corpus.vocab, "time traveller", 60), f"({name})")
+    print(utils.generate(trained, corpus.vocab, "time traveller", 60), "|", name)
 
 # %% [markdown] lang="en" id="trace-text"
 # ## Inside the trained network

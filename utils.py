@@ -232,7 +232,7 @@ def _fit(model, train_iter, num_epochs, updater, held_out, clip, device, carry, 
             if watch is not None:
                 watch(epoch, tokens, total_loss / tokens)
         if not tokens:
-            require(False, "train_iter", say("no minibatch"), say("at least one minibatch: the text is too short"))
+            raise ValueError(say("train_iter must yield at least one minibatch, got none: the text is too short"))
         seconds = time.perf_counter() - started
         score = None if held_out is None else perplexity(model, held_out, X.shape[1])
         yield EpochRecord(epoch, perplexity_of(total_loss / tokens), score, tokens / seconds, seconds)

@@ -234,7 +234,9 @@ def explore(draw, *, play=None, **controls):
         try:
             drawn = draw(**{name: control.value for name, control in controls.items()})
             figure, text = drawn if isinstance(drawn, tuple) else (drawn, None)
-            require(isinstance(figure, Figure), "draw(...)", figure, say("a Figure, or a Figure and a table"))
+            require(
+                isinstance(figure, Figure), say("what draw returns"), figure, say("a Figure, or a Figure and a table")
+            )
             table_text = text.data if text else ""
             png, described = to_png(figure), html.escape(f"{subject} {describe(figure)}")
         except ValueError as error:

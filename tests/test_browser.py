@@ -237,18 +237,18 @@ def test_lesson_2_as_a_reader_tries_it(lesson):
     page = lesson("02_stacked_from_scratch", "zh")
     fade = output_of(page, "draw_fade,")
     figure = fade.locator("img")
-    check_redraws(page, [fade.get_by_role("slider", name="layers")], at_most=5)
+    check_redraws(page, [fade.get_by_role("slider", name="层数")], at_most=5)
     before = figure.get_attribute("src")
-    fade.get_by_role("checkbox", name="residual").check()
+    fade.get_by_role("checkbox", name="残差连接").check()
     wait_for(lambda: figure.get_attribute("src") != before, 5)
     fade.screenshot(path=ARTIFACTS / "fade.png")
 
     cell = output_of(page, "draw_cell,")
-    check_redraws(page, [cell.get_by_role("slider", name=name) for name in ("step", "unit")], at_most=5)
+    check_redraws(page, [cell.get_by_role("slider", name=name) for name in ("时间步", "隐藏单元")], at_most=5)
     type_into(cell, "the time traveller laughed")
-    cell.get_by_role("textbox").last.fill("été")
+    cell.get_by_role("textbox", name="改后").fill("我饿了")
     page.keyboard.press("Tab")
-    cell.get_by_text("line must be 1 to 40 letters a to z and spaces").wait_for(timeout=5000)
+    cell.get_by_text("改后：应为英文字母（a 到 z）和空格，共 1 到 40 个；得到的是 '我饿了'").wait_for(timeout=5000)
     cell.screenshot(path=ARTIFACTS / "cell.png")
 
 
@@ -382,7 +382,7 @@ def test_lesson_3_as_a_reader_tries_it(lesson, lab):
     playground.layers.focus()
     place = playground.plot.bounding_box()
     playground.fill("lr", "-1")
-    playground.box.get_by_text("lr must be a number above 0").wait_for()
+    playground.box.get_by_text("Learning rate must be a number above 0").wait_for()
     assert playground.plot.bounding_box() == place, "a message moves the plot"
     playground.fill("lr", str(RECIPES["fast"].lr))
 

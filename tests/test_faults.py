@@ -188,7 +188,7 @@ def test_names_of_files_lead_nowhere_else(name):
 def test_names_that_are_something_else_are_explained():
     with pytest.raises(ValueError, match="name must be a run with epochs; this one has rows"):
         utils.load_run("sweep")
-    with pytest.raises(ValueError, match="play must be one of the controls: step, got 'stp'"):
+    with pytest.raises(ValueError, match="play must be one of step, got 'stp'"):
         utils.explore(lambda step: None, play="stp", step=utils.HTML())
     with pytest.raises(ValueError, match="rounds must be a whole number of at least 1"):
         utils.seconds_each({"nothing": lambda: None}, rounds=0)
@@ -209,7 +209,7 @@ def test_a_ranking_needs_five_starts_and_says_only_what_is_apart(capsys):
     assert capsys.readouterr().out == "told apart:     b before a\nnot told apart: b and c; c and a\n"
     utils.ranking({"a": [1] * 5, "b": [1] * 5})
     assert capsys.readouterr().out == "told apart:     none\nnot told apart: a and b\n"
-    with pytest.raises(ValueError, match="scores of b must be at least five, one for each random start, got 4"):
+    with pytest.raises(ValueError, match="b must be at least five scores, one for each random start, got 4"):
         utils.ranking(scores | {"b": [1, 2, 3, 4]})
 
 

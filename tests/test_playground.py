@@ -19,7 +19,7 @@ from jupyter_client.manager import start_new_kernel
 
 import utils
 from book.playground import Playground, _training_threads
-from book.settings import Settings, read
+from book.settings import LABELS, Settings, read
 from utils import torch
 
 
@@ -184,7 +184,7 @@ def test_messages_of_the_training_belong_where_the_click_did(playground):
     """ipykernel 7.0 looks that up in a context variable, and a thread begins without the variables of its starter."""
     parent, seen = contextvars.ContextVar("parent"), []
     parent.set("the cell")
-    playground._say = lambda text: seen.append(parent.get(None))
+    playground._tell = lambda text: seen.append(parent.get(None))
     playground.start(hidden_units=16, epochs=2)
     playground.wait()
     assert len(seen) >= 2 and set(seen) == {"the cell"}
@@ -195,7 +195,7 @@ def test_wait_ends_and_says_why_when_no_widget_can_be_written_to(playground):
         if threading.current_thread().name == "train:test":
             raise LookupError("shell_parent")
 
-    playground._say = fail
+    playground._tell = fail
     playground.start(hidden_units=16, epochs=2)
     with pytest.raises(LookupError, match="shell_parent"):
         playground.wait()
@@ -440,7 +440,7 @@ def test_a_bad_value_is_refused_as_typed(playground, name, typed, allowed):
     """At once, and again when Train is pressed; what was typed stands, and nothing else is trained instead."""
     playground.controls[name].value = typed
     for _ in range(2):
-        assert f"{name} must be {allowed}" in playground.message.value
+        assert f"{LABELS[name]} must be {allowed}" in playground.message.value
         assert html.escape(f"got {'nan' if typed == 'nan' else repr(read(name, typed))}") in playground.message.value
         playground.train_button.click()
     assert playground.trainings == [] and not threads() and playground.controls[name].value == typed
@@ -470,14 +470,14 @@ def test_a_settings_string_takes_commas_and_says_what_it_changed(playground):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("layers=9", "layers must be a whole number from 1 to 4, got 9"),
-        ("layers=two", "layers must be a whole number from 1 to 4, got 'two'"),
-        ("hidden_units=100", "hidden_units must be a multiple of 16 from 16 to 512, got 100"),
-        ("epochs=2.9", "epochs must be a whole number from 1 to 2000, got '2.9'"),
-        ("depth=2", "settings must be name=value pairs"),
-        ("lr=nan", "lr must be a number above 0, at most 100, got nan"),
-        ("cell=<b>", "cell must be one of RNN, GRU, LSTM, got '<b>'"),
-        ("bidirectional=yes", "bidirectional must be True or False, got 'yes'"),
+        ("layers=9", "Layers must be a whole number from 1 to 4, got 9"),
+        ("layers=two", "Layers must be a whole number from 1 to 4, got 'two'"),
+        ("hidden_units=100", "Hidden units must be a multiple of 16 from 16 to 512, got 100"),
+        ("epochs=2.9", "Epochs must be a whole number from 1 to 2000, got '2.9'"),
+        ("depth=2", "Settings must be name=value pairs"),
+        ("lr=nan", "Learning rate must be a number above 0, at most 100, got nan"),
+        ("cell=<b>", "Cell must be one of RNN, GRU, LSTM, got '<b>'"),
+        ("bidirectional=yes", "Bidirectional must be True or False, got 'yes'"),
     ],
 )
 def test_bad_settings_string(playground, text, message):
@@ -516,7 +516,7 @@ def test_what_a_reader_types_is_text_and_never_html(playground):
     assert "&lt;img" in playground.message.value and "<img" not in playground.message.value
     playground.prefix_text.value = ""
     playground.generate_button.click()
-    assert "prefix must be a text of at least one character" in playground.message.value
+    assert "Prefix must be a text of at least one character" in playground.message.value
 
 
 def test_own_text_without_the_usual_prefix(tmp_path):

@@ -201,9 +201,9 @@ def test_numbers_of_numpy_are_numbers(small_model, corpus, lr):
         ("lr", True, "a positive number"),
         ("num_epochs", 0, "a whole number of at least 1"),
         ("num_epochs", 2.5, "a whole number of at least 1"),
-        ("optimizer", "sdg", '"sgd" or "adam"'),
+        ("optimizer", "sdg", "one of sgd, adam"),
         ("clip", 0, "a positive number or None"),
-        ("carry", "backward", '"forward", "d2l" or "none"'),
+        ("carry", "backward", "one of forward, d2l, none"),
     ],
 )
 def test_bad_arguments_are_named_at_once(small_model, corpus, argument, value, allowed):

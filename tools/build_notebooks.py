@@ -31,7 +31,9 @@ glossary. README.md's lesson table and its versions of PyTorch are written, too.
 
 import argparse
 import csv
+import hashlib
 import json
+import os
 import re
 import sys
 import time
@@ -441,19 +443,25 @@ def lesson_code(notebook):
 
 
 def keep_outputs(notebook, path):
-    """Copy the outputs stored at path into a notebook if they are of its code.
+    """Copy the outputs stored at path into a notebook if they are of its code, and as they were when it was run.
 
     The builder's own setup cell is no lesson's code: another address or package leaves the outputs as they are.
     """
     try:
         stored = nbformat.read(path, as_version=4)
-        is_same = lesson_code(stored) == lesson_code(notebook)
+        is_same = lesson_code(stored) == lesson_code(notebook) and digest(stored) == stored.metadata.book.outputs
     except (OSError, ValueError, AttributeError):  # none, or not a notebook, as after a merge conflict
         return
     if is_same:
-        notebook.metadata.book |= {"seconds": dict(seconds_of(stored))} if seconds_of(stored) else {}
+        notebook.metadata.book |= {key: stored.metadata.book[key] for key in ("outputs", "seconds")}
         for cell, old in zip(code_cells(notebook), code_cells(stored), strict=True):
             cell.execution_count, cell.outputs = old.execution_count, old.outputs
+
+
+def digest(notebook):
+    """A number that tells whether somebody has changed what a notebook's code put out."""
+    outputs = [(cell.execution_count, cell.outputs) for cell in code_cells(notebook)]
+    return hashlib.sha256(json.dumps(outputs, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def execute(notebook, folder, source):
@@ -461,7 +469,7 @@ def execute(notebook, folder, source):
 
     Times are in seconds: "all", with the start of the kernel, and each cell that takes one or more, by its id.
     """
-    running, started, seconds = [], [time.monotonic()], {}
+    language_info, running, started, seconds = notebook.metadata.language_info, [], [time.monotonic()], {}
 
     def begin(cell, cell_index):
         running.append(cell.id)
@@ -482,7 +490,7 @@ def execute(notebook, folder, source):
         on_cell_executed=end,
     )
     try:
-        client.execute()
+        client.execute(env={name: value for name, value in os.environ.items() if name != "BOOK_LANGUAGE"})
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         trace = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
         raise SourceError(f'{source.name}: cell "{running[-1]}" failed\n{trace}') from None
@@ -492,7 +500,8 @@ def execute(notebook, folder, source):
         for output in cell.outputs:
             if output.get("name") == "stderr":
                 raise SourceError(f'lesson {source.name}, cell "{cell.id}" writes to stderr: {output.text.strip()}')
-    notebook.metadata.book["seconds"] = seconds
+    notebook.metadata.book |= {"outputs": digest(notebook), "seconds": seconds}
+    notebook.metadata.language_info = language_info  # the client has put the kernel's own there
 
 
 def clean(outputs):

@@ -5,7 +5,7 @@ root = next((p for p in (here, *here.parents) if (p / "book" / "live_plot.py").e
 if "google.colab" in sys.modules:
     if not root.exists():
         subprocess.check_call(["git", "clone", "--depth", "1", "{{repository}}", root])
-    subprocess.check_call([sys.executable, "-m", *"pip install -q --no-deps {{pins}}".split()])
+    subprocess.check_call([sys.executable, *"-m pip install -q --no-deps {{pins}}".split()])
 assert (root / "book").exists(), "open this lesson inside the course: no book/live_plot.py here or in a folder above"
 sys.path.insert(0, str(root))
 import utils

@@ -53,7 +53,8 @@ WIDGET_WORDS = {
 def _widgets_js():
     """What goes to the page with each widget, with its words in the language of the page."""
     words = {name: say(text) for name, text in WIDGET_WORDS.items()}
-    return _WIDGETS_JS.replace("{{words}}", json.dumps(words, ensure_ascii=False))
+    script = _WIDGETS_JS.replace("{{words}}", json.dumps(words, ensure_ascii=False))
+    return script.replace("{{language}}", language())
 
 
 def show(widget, text):

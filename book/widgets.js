@@ -3,6 +3,11 @@
 // Enter and Space away from a widget for its own shortcuts, unless told not to. A widget without its kernel says what to
 // do, instead of "Error displaying widget" or a broken chain on each control; the picture that is stored with it is
 // hidden while the widget lives. Sent with each widget; acts once a page.
+// The page's language is told to screen readers: JupyterLab's own is English, and so says Voila of every page.
+for (const page of [
+  typeof element === "undefined" ? null : element.closest(".jp-Notebook"),
+  document.querySelector(".lm-MenuBar") ? null : document.documentElement,
+]) if (page) page.lang = "{{language}}";
 if (!window.nameBookWidgets) {
   const words = {{words}};
   window.nameBookWidgets = () => {

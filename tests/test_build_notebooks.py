@@ -209,8 +209,9 @@ def test_launch_links_and_repository(tree):
     colab = "https://colab.research.google.com/github/someone/deep-rnn-book/blob/main/notebooks"
     assert f"[Open in Binder]({binder}/en/{NAME}.ipynb)" in english
     assert f"[Open in Colab]({colab}/en/{NAME}.ipynb) · [中文版](../zh/{NAME}.ipynb)" in english
-    assert f"[在 Binder 中打开]({binder}/zh/{NAME}.ipynb)" in chinese
-    assert f"[在 Colab 中打开]({colab}/zh/{NAME}.ipynb) · [English edition](../en/{NAME}.ipynb)" in chinese
+    assert f"[在 Binder 中打开（国内较慢）]({binder}/zh/{NAME}.ipynb)" in chinese
+    assert f"[在 Colab 中打开（国内一般打不开）]({colab}/zh/{NAME}.ipynb) · " in chinese
+    assert f"({ADDRESS}/blob/main/README.zh.md) · [English edition](../en/{NAME}.ipynb)" in chinese
     assert f"Source: {ADDRESS}. Press **Train**." in english and chinese.endswith(" Train")
     assert "{{" not in english + chinese + cells(tree)["setup"].source
 

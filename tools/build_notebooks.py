@@ -166,13 +166,11 @@ def read_glossary(path, editions):
     return glossary
 
 
-def launch_urls(slug, language, name):
-    """The addresses that open one notebook on Binder and on Colab."""
-    path = f"notebooks/{language}/{name}.ipynb"
-    return {
-        "binder": f"https://mybinder.org/v2/gh/{slug}/main?urlpath=lab/tree/{path}",
-        "colab": f"https://colab.research.google.com/github/{slug}/blob/main/{path}",
-    }
+def launches(language, name, book):
+    """{place: (words, address)}: where an edition's readers can open a notebook, as editions.json has it."""
+    places = {"slug": book["slug"], "repository": book["repository"], "path": f"notebooks/{language}/{name}.ipynb"}
+    launch = book["editions"][language]["launch"]
+    return {place: (words, address.format(**places)) for place, (words, address) in launch.items()}
 
 
 # ---- from a source to its notebooks
@@ -308,9 +306,9 @@ def in_language(text, language, book):
 
 
 def launch_links(source, language, book):
-    """A line of links that open this edition on Binder and on Colab, and the other editions."""
-    words, urls = book["editions"], launch_urls(book["slug"], language, source.stem)
-    links = [f"[{words[language][place]}]({url})" for place, url in urls.items()]
+    """A line of links that open this edition elsewhere, such as on Binder, and the other editions."""
+    words = book["editions"]
+    links = [f"[{there}]({address})" for there, address in launches(language, source.stem, book).values()]
     others = [other for other in words if other != language]
     return " · ".join([*links, *(f"[{words[o]['edition']}](../{o}/{source.stem}.ipynb)" for o in others)])
 
@@ -546,7 +544,8 @@ def render_readme(readme, lessons, book):
                 raise SourceError(f"{source.name}: the {language} edition has no '# ' heading")
             title = heading[1].strip().replace("|", "\\|")
             badges = []
-            for place, url in launch_urls(book["slug"], language, source.stem).items():
+            places = launches(language, source.stem, book)
+            for place, url in ((place, places[place][1]) for place in BADGES if place in places):
                 label = f"{source.stem.partition('_')[0] if cells[0] else source.stem}-{language}-{place}"
                 badges.append(f"[![{place.title()}][{place}]][{label}]")
                 addresses.append(f"[{label}]: {url}")

@@ -779,7 +779,7 @@ print(f"{damaged:.1%} of all characters are damaged")
 # Both networks are GRUs with one linear layer on top. To be fair they get **about equally many parameters**: 80 hidden units in one direction, or 52 in each of two. They learn from `more_pages` and are shown on `pages`. (`right` and `left, late` are for the verdict.)
 
 # %% [markdown] lang="zh" id="tagger-text"
-# 两个网络都是 GRU 加一个线性层。为公平起见，两者的**参数量大致相同**：单向 80 个隐藏单元，双向每个方向 52 个。训练用 `more_pages`，展示用 `pages`。（`右边` 和 `左边，晚答` 留到判决时用。）
+# 两个网络都是 GRU 加一个线性层。为公平起见，两者的**参数量大致相同**：单向 80 个隐藏单元，双向每个方向 52 个。训练用 `more_pages`，展示用 `pages`。（`右边` 和 `左边（晚答）` 留到判决时用。）
 
 # %% id="tagger"
 class Tagger(nn.Module):
@@ -945,7 +945,7 @@ for name, ids in {**guesses, "book": Y_vowels[15]}.items():
 #
 # 在写下 `bidirectional=True` 之前，先问两个问题：**做预测的时候，$t$ 右边有没有文本？那里面有没有答案？** 只有答案分别是“有”和“没有”，才可以用。
 #
-# 然后测量。用来做选择的得分总是偏于乐观，所以判决要用**测试集**，即本课的任何网络、任何选择都没有用过的文本：预测下一个字符用 `corpus.test`，标注任务用 `further.test`（排在它们用过的各页之后）；只测一次，每个网络五个随机起点。标注任务再加两个网络：`右边` 只从右边读；`左边，晚答` 像第 5 课那样，晚两个字符才回答。**猜一猜：** 晚答的那个，更接近 `左边` 还是 `两边`？
+# 然后测量。用来做选择的得分总是偏于乐观，所以判决要用**测试集**，即本课的任何网络、任何选择都没有用过的文本：预测下一个字符用 `corpus.test`，标注任务用 `further.test`（排在它们用过的各页之后）；只测一次，每个网络五个随机起点。标注任务再加两个网络：`右边` 只从右边读；`左边（晚答）` 像第 5 课那样，晚两个字符才回答。**猜一猜：** 晚答的那个，更接近 `左边` 还是 `两边`？
 
 # %% id="test-scores"
 READERS = "left", "left, late", "right", "both"

@@ -349,7 +349,7 @@ def draw_lattice(recursion, step):
     for c, i in enumerate(word):
         style = {"color": utils.VERMILION, "weight": "bold"} if terms and c == terms[0][0] else {}
         letter = f"x{SUBSCRIPTS[c]} = {letters[i]}"
-        ax.text(c, k - 0.3, letter, ha="center", fontsize=11, **style)
+        ax.text(c, k - 0.3, letter, ha="center", fontsize=11, family="DejaVu Sans", **style)
     name, paths = ("π", k**t) if recursion == "pi" else ("ρ", k ** (T_word - 1 - t))
     title = f"{k} products stand for {paths} paths" if terms else "the recursion begins"
     ax.set_title(f"{name} at t = {t + 1}, state {h + 1}: {title}", y=0.9)
@@ -430,7 +430,8 @@ def draw_cost(k):
     ax.plot(Ts, steps, "-", color=utils.BLUE, label=f"(T − 1)(k² + k) + k, k = {k}")
     ax.plot(*zip(*recursion.items()), "o", color=utils.BLUE, label="recursion: counted")
     ax.plot(Ts, [k * T for T in Ts], ":", color="0.4", label="k T: too few")
-    ax.set_yticks([1, 1e5, 1e10, 1e15, 1e20], ["1", "10⁵", "10¹⁰", "10¹⁵", "10²⁰"])
+    exponents = range(0, 21, 5)
+    ax.set_yticks([10.0**x for x in exponents], [f"$10^{{{x}}}$" for x in exponents])
     ax.set_yticks([], minor=True)
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return fig

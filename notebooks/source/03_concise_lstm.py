@@ -76,9 +76,9 @@ assert torch.equal(X[:, 1:], Y[:, :-1])  # Y is X, one step later
 # %% [markdown] lang="zh" id="try-first"
 # ## 先玩一玩
 #
-# 这里就有一个做这项任务的网络，先不讲它的原理。按下 **{{label train}}**（训练），它就一遍又一遍地读那 10,000 个字符；图的下方是它此刻从 `time traveller` 接着写出的文字。先**猜一猜**，再按：除了单个字母，它最先写出的英语单词会是哪一个？
+# 这里就有一个做这项任务的网络，先不讲它的原理。按下 **{{label train}}**，它就一遍又一遍地读那 10,000 个字符；图的下方是它此刻从 `time traveller` 接着写出的文字。先**猜一猜**，再按：除了单个字母，它最先写出的英语单词会是哪一个？
 #
-# 图上画的是困惑度，表示它的预测和在多少个字符中盲猜一样差：实线是它读的文本，虚线是另外 5,000 个字符，从不用来训练它。两条线为什么会分开，正是本课要讲的故事。等你弄懂了每个控件的作用，后面的“游乐场”一节还会用到它们。
+# 图上画的是困惑度，困惑度为 $k$，相当于每一步都在 $k$ 个等可能的字符里盲猜：实线是它读的文本，虚线是另外 5,000 个字符，从不用来训练它。两条线为什么会分开，正是本课要讲的故事。等你弄懂了每个控件的作用，后面的“游乐场”一节还会用到它们。
 #
 # <details><summary>哪个单词？</summary><code>the</code>、<code>and</code> 或 <code>an</code>：七个随机起点，每次都是读一到三遍之后就出现 <code>the</code> 或 <code>and</code>；读九到十二遍之后，又写出了 <code>time traveller</code>。在这段文本里，没有哪个单词比 <code>the</code> 更常见，比 <code>and</code> 更常见的也没几个。</details>
 
@@ -181,7 +181,7 @@ assert O.shape == (num_steps * batch_size, q) and H.shape == C.shape == (num_lay
 #
 # $$\exp\!\Big(-\frac{1}{T}\sum_{t=1}^{T} \ln P(x_{t+1} \mid x_1, \ldots, x_t)\Big),$$
 #
-# 大致可以理解为：模型的预测，和在多少个字符中盲猜一样差。在全部 28 个词元中盲猜，困惑度为 28；每次都确信无疑而且猜对，困惑度为 1。确信却猜错，困惑度没有上限。
+# 困惑度为 $k$，相当于每一步都在 $k$ 个等可能的字符里盲猜。在全部 28 个词元中盲猜，困惑度为 28；每次都确信无疑而且猜对，困惑度为 1。确信却猜错，困惑度没有上限。
 #
 # D2L 用随机梯度下降（SGD）训练 500 个迭代周期（每个周期把文本读完一遍），学习率为 2。这在笔记本电脑上要花几分钟，所以只有在有 GPU，或启动 Jupyter 时设置了 `FULL=1` 的情况下，下面的单元格才会真正训练；否则就载入事先用同一段代码训练并**保存**下来的记录。
 
@@ -213,10 +213,13 @@ plot.follow([r._replace(held_out=None) for r in run.records], f"LSTM 2 x 256\nSG
 # 那么它写了些什么？图的上方打印的两行文字就是它写的：分别从 `time traveller` 和 `traveller` 接着写下去，每次都取概率最大的字符。我们在训练文本里找一找。
 
 # %% id="copied"
-book = "".join(vocab.to_tokens(corpus.train.tolist()))
-for line in run.generated:
+def longest_copy(line, book):
+    """The longest piece of a line that stands in a book."""
     pieces = [line[i:j] for i in range(len(line)) for j in range(i, len(line) + 1)]
-    longest = max((piece for piece in pieces if piece in book), key=len)
+    return max((piece for piece in pieces if piece in book), key=len)
+
+for line in run.generated:
+    longest = longest_copy(line, "".join(vocab.to_tokens(corpus.train.tolist())))
     share = f"{len(longest)} of {len(line)} characters"
     print(f"{share} stand in the book in one piece: {longest!r}")
 
@@ -255,7 +258,7 @@ utils.guess(
 )
 
 # %% [markdown] lang="en" id="memory"
-# The dashed curve falls while the network learns what English has in general, such as common letters and short words. From its lowest point on it rises, in the end above blind guessing: what the network goes on learning is *these* 10,000 characters, and more than 800,000 parameters can hold them by heart.
+# The dashed curve falls while the network learns what English has in general, such as common letters and short words. From its lowest point on it rises, in the end above blind guessing: what the network goes on learning is *these* 10,000 characters, and more than 800,000 parameters can hold them by heart: **overfitting**.
 # Has it unlearnt its English? Or become too sure of itself, since being sure and wrong has no upper limit? *Temperature*, below, finds out.
 #
 # From here on **a training perplexity counts only together with the held-out one**.
@@ -263,7 +266,7 @@ utils.guess(
 # <details><summary>They are measured a little differently</summary>The training perplexity while the network trains, with the state carried along; the held-out one after each epoch, in windows of 35 characters that each start from a zero state.</details>
 
 # %% [markdown] lang="zh" id="memory"
-# 虚线先下降：这时网络学到的是英语的一般规律，比如常见字母和短单词。过了最低点，虚线掉头向上，最后比盲猜还高：网络继续学到的，只是**这** 10,000 个字符；80 多万个参数，背下原文绰绰有余。
+# 虚线先下降：这时网络学到的是英语的一般规律，比如常见字母和短单词。过了最低点，虚线掉头向上，最后比盲猜还高：网络继续学到的，只是**这** 10,000 个字符；80 多万个参数，背下原文绰绰有余。这就是**过拟合**（overfitting）。
 # 它把英语忘了吗？还是变得过于自信（确信却猜错，困惑度没有上限）？后面的“温度”一节会弄清楚。
 #
 # 从这里起，**只看训练困惑度不算数，要与留出困惑度一起看**。
@@ -287,7 +290,7 @@ utils.guess(
 #
 # 网络、文本、小批量都不变：D2L 的训练为什么那么久？嫌疑有两个。
 #
-# **字符的声音太轻。** PyTorch 从均匀分布 $U(-1/\sqrt{h}, 1/\sqrt{h})$ 中抽取所有权重，这里就是在 $-1/16$ 和 $1/16$ 之间等可能地取值。这样，$h$ 项之和约为 $1/\sqrt{3} \approx 0.6$；而独热输入只从 $\mathbf{W}_{xh}^{(1)}$ 里挑出**一个**数，约为 $1/\sqrt{3h} \approx 0.04$。所以训练之前，读到哪个字符几乎没有差别。
+# **输入信号太弱。** PyTorch 从均匀分布 $U(-1/\sqrt{h}, 1/\sqrt{h})$ 中抽取所有权重，这里就是在 $-1/16$ 和 $1/16$ 之间等可能地取值。这样，$h$ 项之和约为 $1/\sqrt{3} \approx 0.6$；而独热输入只从 $\mathbf{W}_{xh}^{(1)}$ 里挑出**一个**数，约为 $1/\sqrt{3h} \approx 0.04$。所以训练之前，读到哪个字符几乎没有差别。
 # `utils.enlarge_weights` 重新抽取两个矩阵：$\mathbf{W}_{xh}^{(1)}$ 取自 $U(-2, 2)$，$\mathbf{W}_{hq}$ 取自 $U(-1/2, 1/2)$。
 #
 # **步子太小。** 许多权重的梯度很小，而 SGD 的步长与梯度成正比。**Adam** 为每个参数分别调整步长。
@@ -356,7 +359,7 @@ utils.table(["recipe", "training 1.1 at epoch", "held-out, best", "at epoch"], r
 # But each curve is one random start, and two matrices were changed at once. The control, recorded: either matrix, both or neither enlarged, five random starts each. **Predict:** which of the two does more?
 
 # %% [markdown] lang="zh" id="fast-lesson"
-# 还是同样的 SGD，平台期却消失了：它与语言无关，只是字符的声音没有被听见。剩下的就交给 Adam（放大权重的 SGD 还在路上，表中记作短横）。故事还是那个故事，只是讲得更快；三行中，一个迭代周期的用时相同。（运行 `python -m benchmarks recipes` 可以实测秒数。）
+# 还是同样的 SGD，平台期却消失了：它与语言无关，只是输入信号太弱，网络“听不清”读到的是哪个字符。剩下的就交给 Adam（放大权重的 SGD 还在路上，表中记作短横）。结局没有变，只是来得更快；三行中，一个迭代周期的用时相同。（运行 `python -m benchmarks recipes` 可以实测秒数。）
 #
 # 不过，每条曲线只是一个随机起点，而且一次改了两个矩阵。来看对照实验的记录：两个矩阵各自放大、同时放大或都不放大，各取五个随机起点。**猜一猜：** 哪个矩阵的作用更大？
 
@@ -375,7 +378,7 @@ def from_start(recipe, W_xh, W_hq, seed):
     ends = rs[-1].perplexity, utils.best(rs).held_out
     return recipe, W_xh, W_hq, seed, *(round(perplexity, 4) for perplexity in ends)
 
-changes = {"neither": (0, 0), "W_hq": (0, 1), "W_xh": (1, 0), "both": (1, 1)}
+changes = {"neither": (0, 0), "W_hq": (0, 1), "W_xh": (1, 0), "W_xh, W_hq": (1, 1)}
 points = [(r, *c, seed) for r in ("D2L", "fast") for c in changes.values() for seed in range(5)]
 start_rows, about = utils.recorded("starts", lambda: [from_start(*point) for point in points])
 
@@ -642,10 +645,10 @@ for name in measured:
 # the text coloured: by a unit of each layer, and by what a prediction listened to
 LONGEST = 56  # letters that fit in a row
 
-def draw_listening(text, unit_1, unit_2, position):
+def draw_listening(sentence, unit_1, unit_2, position):
     """The text coloured by a unit of each layer; what the next prediction listened to."""
-    text = "".join(c for c in text.lower() if c in vocab.token_to_idx)[:LONGEST]
-    utils.require(text, "text", text, "at least one letter of the vocabulary")
+    text = "".join(c for c in sentence.lower() if c in vocab.token_to_idx)[:LONGEST]
+    utils.require(text, "sentence", text, "at least one letter of the vocabulary")
     X, t = torch.tensor([vocab[list(text)]], device=device), min(position, len(text))  # (1, T)
     H = states_of(fast, X)[:, :, 0].cpu()  # (2, T, h)
     norms = listened(fast, X[:, :t])[:, 0].cpu()  # (t,)
@@ -668,7 +671,7 @@ def draw_listening(text, unit_1, unit_2, position):
 unit_1, unit_2 = best_units["letters since the space"][0][0], best_units["next is a vowel"][1][0]
 utils.explore(
     draw_listening,
-    text=widgets.Text("time traveller for so it will be", description="text"),
+    sentence=widgets.Text("time traveller for so it will be", description="text"),
     unit_1=widgets.IntSlider(unit_1, min=0, max=num_hiddens - 1, description="layer 1"),
     unit_2=widgets.IntSlider(unit_2, min=0, max=num_hiddens - 1, description="layer 2"),
     position=widgets.IntSlider(20, min=1, max=LONGEST, description="position"),
@@ -713,9 +716,9 @@ utils.explore(
 # %% [markdown] lang="zh" id="playground"
 # ## 游乐场
 #
-# 这里再次列出“先玩一玩”里的控件。训练在后台进行；**{{label stop}}**（停止）会保留当前模型，**{{label reset}}**（重置）则全部清空。每次训练的曲线都会留在图上（实线为训练，虚线为留出；曲线末端的数字就是表中的行号）。训练方案 *fast* 就是上面用的 Adam 加放大的权重。
+# 这里再次列出“先玩一玩”里的控件。训练在后台进行；**{{label stop}}**会保留当前模型，**{{label reset}}**则全部清空。每次训练的曲线都会留在图上（实线为训练，虚线为留出；曲线末端的数字就是表中的行号）。训练方案“快速（Adam）”在设置里写作 `fast`，就是上面用的 Adam 加放大的权重。
 #
-# 先**猜一猜**，再把一行设置粘贴到 **{{label settings}}**，按 **{{label train}}**（训练），等它训练完，再粘贴下一行。答案中的范围取自七个随机起点（随机种子 0 到 6）：在一行末尾加上 `seed=7`，看看你的结果是否也在范围之内。
+# 先**猜一猜**，再把一行设置粘贴到 **{{label settings}}**，按 **{{label train}}**，等它训练完，再粘贴下一行。答案中的范围取自七个随机起点（随机种子 0 到 6）：在一行末尾加上 `seed=7`，看看你的结果是否也在范围之内。
 #
 # **1. 是因为深，还是只因为大？** 第三个网络是很宽的单层，参数不比第二个多。要把训练困惑度降到 2，哪个网络用的迭代周期最少（从图上读出）？哪个用的秒数最少（表中有 40 个迭代周期的总秒数）？哪个的留出困惑度最好？
 #
@@ -760,6 +763,98 @@ if not playground.trainings:
     playground.start(layers=1, hidden_units=64, epochs=20)
     playground.wait()
 
+# %% [markdown] lang="en" id="chinese-text"
+# ## A text of your own, also in Chinese
+#
+# Any text file will do. `assets/texts/lunyu.txt` holds the first eight books of the *Analects* (论语), sayings of Confucius. The code stays as it is, the numbers do not: blind guessing is among the *whole vocabulary*, and both matrices that touch it grow.
+# A stronger control ignores its input, too, but guesses each character as often as the training text has it (plus once, so that nothing is impossible). **Predict:** how often does a Chinese character stand in 5,000, and how often an English letter in 10,000?
+
+# %% [markdown] lang="zh" id="chinese-text"
+# ## 用自己的文本，中文也行
+#
+# 任何文本文件都可以。`assets/texts/lunyu.txt` 是《论语》的前八篇。代码照旧，变的是数：盲猜要在**整个词表**里猜，与词表相连的两个矩阵也随之变大。
+# 还有一个更强的对照：同样不看输入，但按每个字在训练文本中出现的次数来猜（各多算一次，这样没有哪个字的概率为零）。**猜一猜：** 5,000 个字符里，一个汉字出现几次？10,000 个字符里，一个英文字母呢？
+
+# %% id="chinese-controls"
+file = utils.ROOT / "assets/texts/lunyu.txt"
+lunyu = utils.load_corpus(file, max_tokens=5_000, held_out_tokens=1_000)
+print("".join(lunyu.vocab.to_tokens(lunyu.train[:60].tolist())))
+by_frequency, rows = {}, []
+for name, text in {"The Time Machine": corpus, "Analects": lunyu}.items():
+    counts, size = text.train.bincount(minlength=len(text.vocab)), len(text.vocab)
+    P = (counts + 1.0) / (counts + 1.0).sum()
+    by_frequency[name] = torch.exp(-P[text.held_out].log().mean()).item()
+    at_ends = 4 * 128 * size + 128 * size + size  # what reads one-hot inputs, and the output layer
+    row = [size, f"{at_ends:,}", int(counts[counts > 0].median()), f"{by_frequency[name]:.1f}"]
+    rows.append([name, *row])
+utils.table(["text", "vocabulary", "weights at both ends", "seen (median)", "by frequency"], rows)
+
+# %% [markdown] lang="en" id="chinese-train"
+# Half of the characters that occur are *seen* twice or less. The layer itself, 128 units, has 66,560 parameters: most of the weights belong to single characters.
+# **Predict** with the fast recipe: how low will the held-out perplexity get, compared with the frequencies alone?
+
+# %% [markdown] lang="zh" id="chinese-train"
+# 出现过的字里，有一半至多只见过两次。循环层本身（128 个单元）只有 66,560 个参数：大多数权重只属于某一个字。
+# 用快速方案训练。**猜一猜：** 与只按字频猜相比，留出困惑度能降到多低？
+
+# %% id="chinese-reader"
+def read_lunyu(seed):
+    """A network, and the records of its training, which begins when they are asked for."""
+    utils.seed_everything(seed)
+    model = d2l.RNNModel(nn.LSTM(len(lunyu.vocab), 128), len(lunyu.vocab))
+    model = utils.enlarge_weights(model).to(device)
+    batches = utils.Batches(lunyu.train, batch_size=16, seed=seed)
+    options = {"lr": fast_recipe.lr, "optimizer": fast_recipe.optimizer, "num_epochs": 30}
+    return model, utils.fit(model, batches, held_out=lunyu.held_out, **options)
+
+reader, reading = read_lunyu(seed=0)
+lunyu_records = utils.LivePlot(30, ylim=(0.93, 900)).follow(reading, "LSTM 1 x 128")
+
+# %% tags=["hide-input"] id="chinese-verdict"
+# the network beside both controls; five starts, recorded; what it writes
+def ends_of(records):
+    """Of a training: the epoch of the lowest held-out perplexity, it, and both at the end."""
+    low, last = utils.best(records), records[-1]
+    return low.epoch, *(round(p, 3) for p in (low.held_out, last.perplexity, last.held_out))
+
+starts, about = utils.recorded(
+    "chinese_starts", lambda: [ends_of(list(read_lunyu(seed)[1])) for seed in range(5)]
+)
+first, lowest, trained, at_end = ([f"{p:.3g}" for p in sorted(column)] for column in zip(*starts))
+print(f"{about['origin']}, from the lowest to the highest of five starts:")
+print(f"held-out at best {lowest[0]} to {lowest[-1]}, after epoch {first[0]} to {first[-1]}")
+print(f"at the end: training {trained[0]} to {trained[-1]}, held-out {at_end[0]} to {at_end[-1]}")
+line = utils.generate(reader, lunyu.vocab, "子曰", 40)
+piece = longest_copy(line, "".join(lunyu.vocab.to_tokens(lunyu.train.tolist())))
+print(f"it writes: {line}\nin the book in one piece, {len(piece)} characters: {piece}")
+lows, lasts = zip(*((utils.best(rs), rs[-1]) for rs in (lunyu_records, records)))
+rows = [["blind guessing", "", "", len(lunyu.vocab), len(vocab)], ["by frequency", "", ""]]
+rows[1] += [f"{by_frequency[name]:.1f}" for name in ("Analects", "The Time Machine")]
+for name, pair in {"network, at its best": lows, "network, at the end": lasts}.items():
+    held_out = [f"{r.held_out:.1f}" for r in pair]
+    rows.append([name, pair[0].epoch, f"{pair[0].perplexity:.1f}", *held_out])
+utils.table(["", "epoch", "training", "held-out", "The Time Machine, held-out"], rows)
+
+# %% [markdown] lang="en" id="chinese-look"
+# **Overfitting**, as quick as can be. At its best the network is hardly better than the frequencies, at worst no better; from there on it learns the book by heart, recites whole sayings, and ends far above the frequencies, though below blind guessing. In *The Time Machine*, where each letter is seen hundreds of times, the lowest is less than half of what the frequencies reach: 5,000 characters are too few for a vocabulary of 800.
+#
+# Now yours: a file in UTF-8 or GBK, the longer the better (as it stands here, from 15,000 characters). Controls do the rest; or give them the file under **{{label own}}** in the playground above.
+#
+# ```
+# corpus = utils.load_corpus("西游记.txt")
+# Playground(corpus, name="my text").show()
+# ```
+
+# %% [markdown] lang="zh" id="chinese-look"
+# 这是最快的**过拟合**。网络在最好的时候，也只比按字频猜好一点点，最差的一个起点连这一点也没有；此后它就背书，整句整句地写出原文，最后远远高于按字频猜的水平，只是仍低于盲猜。《时间机器》里每个字母都见过几百次，留出困惑度的最低值还不到按字母频率猜的一半：对约 800 的词表来说，5,000 个字符太少了。
+#
+# 换成你自己的文本：UTF-8 或 GBK 编码的文件，越长越好（照下面的写法，至少 15,000 个字符）。其余的交给控件；也可以直接在上面游乐场的“**{{label own}}**”里选文件。
+#
+# ```
+# corpus = utils.load_corpus("西游记.txt")
+# Playground(corpus, name="我的文本").show()
+# ```
+
 # %% [markdown] lang="en" id="sweep"
 # ## Deeper or wider? A sweep
 #
@@ -768,13 +863,14 @@ if not playground.trainings:
 # <details><summary>On all cores, or on several computers</summary><code>run_sweep</code>, folded below, hands a plain function of numbers to <b>joblib</b>, a library that runs many calls side by side, wherever <code>where</code> says. On a Dask cluster, a group of computers, it needs <code>pip install distributed</code>; the workers need a copy of this course on their <code>PYTHONPATH</code>, and the versions of your packages.</details>
 
 # %% [markdown] lang="zh" id="sweep"
-# ## 加深还是加宽？扫描一遍
+# ## 加深还是加宽？网格搜索
 #
-# 一场比赛说明不了什么。所以把 1 到 4 层、64 到 512 个隐藏单元的网络**全部**训练一遍，各取五个随机起点；留出困惑度连续五个迭代周期没有下降，就停止训练，以其最低值为准。先做一次小规模的扫描：热图的每一格是一个网络，颜色越深越好。
+# 一场比赛说明不了什么。所以来做一次**网格搜索**（grid search）：把 1 到 4 层、64 到 512 个隐藏单元的网络**全部**训练一遍，各取五个随机起点；留出困惑度连续五个迭代周期没有下降，就停止训练，以其最低值为准。先搜索一个小网格：热图的每一格是一个网络，颜色越深越好。
 #
 # <details><summary>用上所有的核，或多台计算机</summary>下面折叠着的 <code>run_sweep</code> 把一个参数全为数字的普通函数交给 <b>joblib</b>（并行调用函数的库），按照 <code>where</code> 的设定来调用。在由多台计算机组成的 Dask 集群上，需要 <code>pip install distributed</code>；各工作进程的 <code>PYTHONPATH</code> 里要有本课程的一份副本，软件包的版本也要与这里一致。</details>
 
-# %% id="sweep-point"
+# %% tags=["hide-input"] id="sweep-point"
+# one training of the sweep, stopped early
 def lowest_held_out(model, seed, start=0, end=10_000, patience=5):
     """Train until the held-out perplexity falls no more; its lowest value, and when."""
     import utils  # not this process's: in another one the function is all there is
@@ -851,7 +947,7 @@ small_sweep = run_sweep([(l, h, 0) for l in (1, 2) for h in (64, 128)])
 # The full sweep, 80 trainings, is a recorded run (`FULL=1` runs it). **Predict:** in which corner is the best network, and where is the worst?
 
 # %% [markdown] lang="zh" id="full-sweep-text"
-# 完整的扫描共 80 次训练，这里载入的是事先保存的记录（设置 `FULL=1` 可亲自运行）。**猜一猜：** 最好的网络在哪个角上？最差的呢？
+# 完整的网格搜索共 80 次训练，这里载入的是事先保存的记录（设置 `FULL=1` 可亲自运行）。**猜一猜：** 最好的网络在哪个角上？最差的呢？
 
 # %% id="full-sweep"
 points = [(l, h, seed) for l in LAYERS for h in WIDTHS for seed in range(5)]
@@ -932,7 +1028,8 @@ class DeepLSTM(nn.Module):
             X = X + H if self.residual and l else H
         return self.linear(X.flatten(0, 1)), state  # (T * n, q)
 
-# %% id="deep-check"
+# %% tags=["hide-input"] id="deep-check"
+# ours against nn.LSTM, with the same weights
 theirs = d2l.RNNModel(nn.LSTM(num_inputs, 16, 3, dropout=0.3), vocab_size)
 ours, outputs = DeepLSTM(3, 16, dropout=0.3), []
 for ours_p, theirs_p in zip(ours.parameters(), theirs.parameters()):
@@ -943,7 +1040,8 @@ for network in (theirs, ours):
     outputs.append(network(X, zeros)[0])  # (T * n, q)
 torch.testing.assert_close(*outputs)  # the same numbers, zeros included
 
-# %% id="depth-pays"
+# %% tags=["hide-input"] id="depth-pays"
+# one training on 60,000 characters
 def deep_point(num_layers, num_hiddens, dropout, residual, seed):
     """Its arguments, the lowest held-out perplexity on 60,000 characters, and its epoch."""
     import utils
@@ -962,7 +1060,7 @@ def deep_point(num_layers, num_hiddens, dropout, residual, seed):
 # the networks: as wide as 2 x 128 has parameters, with and without each remedy
 budget = num_parameters(2, 128)
 widest = {l: max(h for h in range(1, 500) if num_parameters(l, h) <= budget) for l in (1, 2, 3)}
-remedies = {"plain": (0.0, 0), "residual": (0.0, 1), "dropout": (0.3, 0), "both": (0.3, 1)}
+remedies = {"plain": (0.0, 0), "residual": (0.0, 1), "dropout": (0.3, 0), "dropout + residual": (0.3, 1)}
 designs = {
     f"{l} x {h}, {what}": (l, h, *remedy)
     for what, remedy in remedies.items()
@@ -1018,7 +1116,7 @@ for size in (f"{l} x {widest[l]}," for l in widest):
 # %% [markdown] lang="zh" id="depth-look"
 # 暂退法在每种深度上都有帮助，很宽的单层也不例外。它还让加深不再有**代价**：三层窄网络原先落后，用上它就追平了。但也只是追平：起作用的，看来是少背一些原文。残差连接单独使用，和什么都不做分不出高下；与暂退法一起用，反而有害，也许是因为暂退法要藏起来的状态，被它原样带了过去。
 #
-# 帮助最大的是更多的文本：这些训练中**最差**的一次，也远远好过前面 80 次中最好的一次，而留出文本是同一段。以上只针对一种训练方案、一个暂退率和一本书；换成你自己的，就请扫描一遍。
+# 帮助最大的是更多的文本：这些训练中**最差**的一次，也远远好过前面 80 次中最好的一次，而留出文本是同一段。以上只针对一种训练方案、一个暂退率和一本书；换成你自己的，就请再做一次网格搜索。
 
 # %% [markdown] lang="en" id="score-once-text"
 # ## Choose by one text, report another
@@ -1195,9 +1293,9 @@ solution_5 = math.e / (math.e + 1)
 # ## 小结
 #
 # - 深度 LSTM 就是 `nn.LSTM(d, h, L)`：第 1 层读取 $d$ 个输入，其余每层读取下面一层的 $h$ 个隐状态，输出层读取第 $L$ 层。
-# - 困惑度表示预测和在多少个字符中盲猜一样差：全部盲猜为 28，确信而且猜对为 1。
+# - 困惑度为 $k$，相当于每一步都在 $k$ 个等可能的字符里盲猜：毫无头绪为 28，次次确信而且猜对为 1。
 # - 在 10,000 个字符上把训练困惑度降到 1，靠的是**死记硬背**。留出曲线早早掉头向上，主要是因为网络变得过于自信。两条曲线总要一起画。
-# - 初始权重大到字符能被“听清”，再加上 Adam，同一个故事只用少得多的迭代周期就讲完了。
+# - 初始权重大到网络“听得清”读入的字符，再加上 Adam，结局没有变，只是所用的迭代周期少得多。
 # - 比较深度，要在参数量相同的条件下，从几个随机起点出发；用留出文本来选，用测试集来报告，而且只用一次。这里，暂退法在每种深度上都有帮助，加深则没有。
 # - 一个单元有没有意义，要与未训练网络的同一测量对照才知道。
 #

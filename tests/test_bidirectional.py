@@ -3,6 +3,7 @@
 import math
 import re
 
+import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from matplotlib.colors import to_hex
 import utils
 from book.exercises import EXERCISES
 from tests.support.lesson_code import SOURCES, run_cells, spoiled_copies
-from tests.support.stored import rows_of, stored
+from tests.support.stored import NOTEBOOKS, rows_of, stored
 from utils import torch
 
 nn, NAME = torch.nn, "05_bidirectional_rnn"
@@ -32,7 +33,17 @@ def lesson():
     lesson.half, lesson.both_ways = 4, lesson.taggers["bidirectional"]
     lesson.two_way = {"joined": lesson.FillIn(5, True, 2), "apart": lesson.Apart(5, 2)}
     lesson.late_taggers = {k: lesson.LateTagger(4, k) for k in (1, 2, 3)}
-    cells = ("fill-runs", "draw-blank", "two-way-states", "two-way-answers", "draw-two-ways", "wrong-in-windows")
+    cells = (
+        "fill-runs",
+        "draw-blank",
+        "explore-blank",
+        "small-language",
+        "small-answers",
+        "two-way-states",
+        "two-way-answers",
+        "draw-two-ways",
+        "wrong-in-windows",
+    )
     cells += ("train-tagger", "draw-ends", "late-runs", "draw-late", "explore-layout", "draw-stream")
     return run_cells(NAME, *cells, into=lesson)
 
@@ -326,7 +337,7 @@ def test_two_way_picture_lights_what_moves(lesson, network):
     P = model(tokens)[4, 0].softmax(dim=0)
     (both, *_) = rows_of(table.data)
     shown = lesson.characters[P.argmax()].replace(" ", "␣")
-    assert both[:2] == ["both", f"{shown} {P.max():.2f}"]
+    assert both[:2] == ["both sides", f"{shown} {P.max():.2f}"]
     figure, table = lesson.draw_two_ways(network, text, place, 8 + 3)
     assert figure.axes[0].texts[-1].get_text() == "on the way"
     assert [row[1] == "not yet" for row in rows_of(table.data)] == [True, True, False], "from the right it is shorter"
@@ -336,8 +347,11 @@ def test_two_way_picture_at_odd_places_and_texts(lesson):
     for network in lesson.two_way:
         for text, place, steps in (("ab", 1, 0), ("A, b?", 32, 64), (32 * "x", 32, 30), ("the time", 8, 3)):
             lesson.draw_two_ways(network, text, place, steps)
-        for text in ("", "a", "café", 33 * "a", "x2"):
+        for text in ("", "a", 33 * "a", "the_time"):
             with pytest.raises(ValueError, match="text must be 2 to 32 letters"):
+                lesson.draw_two_ways(network, text, 1, 5)
+        for text in ("café", "x2", "我饿了"):
+            with pytest.raises(ValueError, match="the networks have read English alone"):
                 lesson.draw_two_ways(network, text, 1, 5)
 
 
@@ -411,13 +425,42 @@ def test_two_sides_guess_better_than_one_with_no_more_parameters(lesson):
         ("the time", "exactly one blank"),
         ("t_e t_me", "exactly one blank"),
         ("", "exactly one blank"),
-        ("_", "more than the blank alone"),
-        ("caf_ é 7", "made of letters"),
+        ("_", "more than the blank"),
+        ("＿＿＿", "more than the blank"),
+        ("a_" + 59 * "b", "at most 60"),
+        ("caf_ é 7", r"made of letters a to z: .*\(not 7é\)"),
+        ("我＿饿了。", r"the networks have read English alone \(not 了我饿\)"),
     ],
 )
 def test_box_refuses_with_a_message(lesson, sentence, message):
     with pytest.raises(ValueError, match=message):
         lesson.draw_blank(sentence)
+
+
+@pytest.mark.parametrize(
+    "typed, read",
+    [
+        ("the ＿ime", "the _ime"),
+        ("the ﹏ime", "the _ime"),
+        ("the ____ime", "the _ime"),
+        ("ＴＨＥ　＿ime", "the _ime"),
+        ("Don't — “he” said…_", "don t he said _"),
+        ("don’t_", "don t_"),
+        ("他", None),
+    ],
+)
+def test_what_is_typed_is_read_as_the_book_was(lesson, typed, read):
+    """In the box for a blank, and without its blank in the others."""
+    if read is None:
+        for box in (lesson.draw_blank, lesson.draw_ends, lambda text: lesson.draw_two_ways("apart", text, 1, 9)):
+            with pytest.raises(ValueError, match="English"):
+                box(typed)
+        return
+    assert lesson.typed(typed, "", 2, 60, blanks=1) == read
+    letters, blank = (re.sub("[_＿﹏]", "", text) for text in (typed, read))
+    assert lesson.typed(letters, "", 2, 60) == blank
+    assert lesson.typed(letters, "", 2, 60, space="") == blank.replace(" ", "")
+    assert lesson.draw_blank(typed).axes[0].get_title() == f"P( _ | {read!r} )"
 
 
 def heights_of(bars):
@@ -449,6 +492,74 @@ def test_box_lowers_capitals_and_draws_both_distributions(lesson):
     left = [lesson.fill_blank(one, s) for s in ("the _ime", "the _oor")]
     assert torch.equal(*left), "the right side is not read"
     assert not torch.equal(*(lesson.fill_blank(both, s) for s in ("the _ime", "the _oor")))
+
+
+# -------------------------------------------------------------------------------------------- the door's three lines
+
+
+def language_of(edition):
+    """The sentences of the small language and the three lines, as an edition's notebook has them."""
+    notebook = nbformat.read(NOTEBOOKS / edition / f"{NAME}.ipynb", as_version=4)
+    (code,) = [cell.source for cell in notebook.cells if cell.id == "small-language"]
+    (door,) = [cell.source for cell in notebook.cells if cell.id == "door"]
+    names = {}
+    exec(code.partition("def ")[0], names)
+    return names["spoken"], names["lines"], re.findall("`(.+)`", door)
+
+
+@pytest.mark.parametrize("edition", ["en", "zh"])
+def test_the_lines_that_are_answered_are_those_of_the_door(edition):
+    spoken, lines, door = language_of(edition)
+    assert len(spoken) == 12 and sum(spoken.values()) == 40 and len(lines) == 3
+    without = [re.sub(" |(?<=_)_+", "", line) for line in lines]
+    assert without == [re.sub(" |(?<=_)_+", "", line) for line in door]
+    assert pattern(spoken, lines) == pattern(*language_of("en")[:2]), "the same language, in other words"
+
+
+def pattern(spoken, lines):
+    """How often each sentence is said, which share the word at the blank, and which share what follows it."""
+    (place,) = {line.index("_") for line in lines}  # what stands on its left is the same in all of them
+    assert len({text[:place] for text in (*spoken, *lines)}) == 1
+    words, rests = zip(*(sentence[place:].split(" ", 1) for sentence in spoken), strict=True)
+    rests += tuple(line[place:].split(" ", 1)[1] for line in lines)
+    return list(spoken.values()), [words.index(word) for word in words], [rests.index(rest) for rest in rests]
+
+
+def test_counting_counts_the_sentences_that_agree_elsewhere(lesson):
+    for line in lesson.lines:
+        left, right = line.split("_")
+        for alone in (False, True):
+            P = lesson.counted(line, left_alone=alone)
+            assert P.sum() == pytest.approx(1)
+            for word, p in zip(lesson.words, P.tolist(), strict=True):
+                fits = [n for s, n in lesson.spoken.items() if s.startswith(f"{left}{word} ")]
+                if not alone:
+                    fits = [n for s, n in lesson.spoken.items() if s == left + word + right]
+                total = sum(n for s, n in lesson.spoken.items() if alone or (s.startswith(left) and s.endswith(right)
+                            and len(s.split()) == len(line.split())))  # fmt: skip
+                assert p == pytest.approx(sum(fits) / total)
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_another_start_learns_the_small_language_too(lesson, both):
+    utils.seed_everything(1)
+    model = lesson.train_small(lesson.FillIn(32, both))
+    for line in lesson.lines:
+        wanted = lesson.counted(line, left_alone=not both)
+        assert (lesson.at_blank(model, line) - wanted).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("edition", ["en", "zh"])
+def test_from_both_sides_the_three_lines_have_three_answers(edition):
+    rows = rows_of(stored(NAME, "small-answers", edition))
+    left, both, counted = (
+        [cell.split()[0] for cell in column] for column in zip(*(row[1:] for row in rows), strict=True)
+    )
+    assert [row[0] for row in rows] == language_of(edition)[1]
+    assert len(set(left)) == 1 and len(set(both)) == 3 and both == counted
+    prose = (SOURCES / f"{NAME}.py").read_text(encoding="utf-8")
+    prose = prose.split(f'lang="{edition}" id="door-look"')[1].split("# %%")[0]
+    assert all(word in prose for word in (*left, *both)), "named in the prose"
 
 
 # ------------------------------------------------------------------------------------------------- tags and encoding
@@ -510,9 +621,17 @@ def test_picture_of_word_ends_has_a_bar_for_every_letter_of_both_networks(lesson
         assert bars.get_label() == name
         assert heights_of(bars) == pytest.approx(P.tolist())
     assert [text.get_text() for text in ax.texts] == list("therew")
-    for letters in ("", "café", "a" * 41):
-        with pytest.raises(ValueError, match="letters must be 1 to 40 letters a to z"):
-            lesson.draw_ends(letters)
+    check_refusals(lesson.draw_ends)
+
+
+def check_refusals(draw):
+    """The box for letters says what it takes."""
+    for letters in ("", ".", "a" * 41, "a_b"):
+        with pytest.raises(ValueError, match="text must be 1 to 40 letters a to z"):
+            draw(letters)
+    for letters in ("café", "我饿了"):
+        with pytest.raises(ValueError, match="the networks have read English alone"):
+            draw(letters)
 
 
 @settings(deadline=None, max_examples=20)
@@ -550,9 +669,7 @@ def test_stream_shows_only_what_can_have_been_answered(lesson):
         P = model(lesson.without_spaces(text)[0][:, None])[:, 0].softmax(dim=1)[:, 1]
         assert late[: max(0, done)] == pytest.approx(P.tolist()[: max(0, done)])
         assert f"answered: {max(0, done)}" in ax.get_title()
-    for letters in ("", "café", "a" * 41):
-        with pytest.raises(ValueError, match="letters must be 1 to 40 letters a to z"):
-            lesson.draw_stream(letters, 5, 2)
+    check_refusals(lambda letters: lesson.draw_stream(letters, 5, 3))
 
 
 def test_starts_differ_and_are_the_same_for_every_network(lesson):

@@ -17,6 +17,24 @@
 #
 # {{launch}}
 
+# %% [markdown] lang="en" id="door"
+# **Pen first.** Which word would you put into each blank, and which letters of the line decided it?
+#
+# 1. `I am ___.`
+# 2. `I am ___ hungry.`
+# 3. `I am ___ hungry, and I can eat half a pig.`
+#
+# In *Use 1* two networks answer.
+
+# %% [markdown] lang="zh" id="door"
+# **先动笔。** 下面每个空里你会填什么词？是这一行里的哪几个字让你这样填的？
+#
+# 1. `我___。`
+# 2. `我___饿了。`
+# 3. `我___饿了，我可以吃半头猪。`
+#
+# 到“用途一”，再看两个网络怎么答。
+
 # %% id="setup"
 # the course's folder; in the notebooks this cell also serves Colab (tools/build_notebooks.py)
 import sys
@@ -143,7 +161,7 @@ print("the loop from T to 1 and the two flips agree in all states, the final one
 # **Guess:** which ones move where the second flip is missing?
 
 # %% [markdown] lang="zh" id="bug-text"
-# 最常见的错误是忘了第二次翻转。形状全都对，程序不报错，训练时靠前向的一半照样能学到东西。要发现这个错误，就要问：每个隐状态能够知道哪些输入？只改动一个输入，即 $T = 6$ 中的 $\mathbf{X}_5$：前向时，第 5 步及之后的隐状态会变；反向时，第 5 步及之前的会变。
+# 最常见的错误是忘了第二次翻转。形状全都对，程序不报错，训练时靠前向部分照样能学到东西。要发现这个错误，就要问：每个隐状态能够知道哪些输入？只改动一个输入，即 $T = 6$ 中的 $\mathbf{X}_5$：前向时，第 5 步及之后的隐状态会变；反向时，第 5 步及之前的会变。
 # **猜一猜：** 少了第二次翻转，变的是哪几步？
 
 # %% id="bug"
@@ -181,7 +199,7 @@ utils.guess(
 # %% [markdown] lang="zh" id="deep-text"
 # ## 双向层，以及层的堆叠
 #
-# 两个方向并排，就是一个双向层。在**深度**双向网络中，下一层的两个方向都要读取这**两半**。（这样的堆叠也能用来填空吗？“用途一”会问到。）**猜一猜：** 设 $d = 3$，$h_f = 5$，$h_b = 2$，第 2 层在每个时间步读取多少个数？
+# 两个方向并排，就是一个双向层。在**深度**双向网络中，下一层的两个方向都要读取这**两部分**。（这样的堆叠也能用来填空吗？“用途一”会问到。）**猜一猜：** 设 $d = 3$，$h_f = 5$，$h_b = 2$，第 2 层在每个时间步读取多少个数？
 
 # %% id="bi-rnn"
 class BiRNN(nn.Module):
@@ -282,7 +300,7 @@ for Cell, their_class in ((nn.RNNCell, nn.RNN), (nn.GRUCell, nn.GRU), (nn.LSTMCe
 # | `h_n` | `(2L, n, h)` | **all layers, final states**: layer $l$ forward at index $2(l - 1)$, backward at $2(l - 1) + 1$ |
 
 # %% [markdown] lang="zh" id="layout-text"
-# ## 哪个数放在哪里？
+# ## 输出张量怎么排列？
 #
 # 双向层的输出，最容易在这里看错。`output, h_n = nn.GRU(..., bidirectional=True)(X)` 给出两个张量；层数大于 1 时，谁也不包含谁（`nn.LSTM` 还有 `c_n`，排列与 `h_n` 相同）：
 #
@@ -300,9 +318,9 @@ utils.show_figure("bidirectional_layout")
 # The backward direction *ends at the first time step*. **Predict:** in a network of one layer, how many inputs has the backward half of `output[-1]` read?
 
 # %% [markdown] lang="zh" id="layout-text-after"
-# <details><summary>图的文字说明</summary>两层的情形。左：张量 output 画成 T 列的长条，存放第 2 层的隐状态，上半是前向，下半是反向。右：h_n 和 c_n 各有四个切片，0 为第 1 层前向，1 为第 1 层反向，2 为第 2 层前向，3 为第 2 层反向。一条粗线把 h_n[2] 与 output 最后一列的前向一半相连，另一条把 h_n[3] 与第一列的反向一半相连。</details>
+# <details><summary>图的文字说明</summary>两层的情形。左：张量 output 画成 T 列的长条，存放第 2 层的隐状态，上半是前向，下半是反向。右：h_n 和 c_n 各有四个切片，0 为第 1 层前向，1 为第 1 层反向，2 为第 2 层前向，3 为第 2 层反向。一条粗线把 h_n[2] 与 output 最后一列的前向部分相连，另一条把 h_n[3] 与第一列的反向部分相连。</details>
 #
-# 反向**结束于第一个时间步**。**猜一猜：** 在单层网络里，`output[-1]` 的反向一半读过几个输入？
+# 反向**结束于第一个时间步**。**猜一猜：** 在单层网络里，`output[-1]` 的反向部分读过几个输入？
 
 # %% id="layout"
 L, h = 3, 4
@@ -344,7 +362,7 @@ print("all inputs but the last replaced: backward half of output[-1] unchanged?"
 # The number in a box counts the steps that its direction has made when it writes this state. Thick frames are final states; the chosen one is filled. The dashed frame is `output[-1]`.
 
 # %% [markdown] lang="zh" id="trap-look"
-# 只有一个：$\mathbf{X}_T$。`output[-1]` 看上去像“最终状态”，在单向网络里也确实是。但在这里，它的反向一半只走了一步。
+# 只有一个：$\mathbf{X}_T$。`output[-1]` 看上去像“最终状态”，在单向网络里也确实是。但在这里，它的反向部分只走了一步。
 #
 # 图中方框里的数，是该方向算出这个隐状态时已经走过的步数；粗框是最终状态，选中的那个涂了颜色；虚线框是 `output[-1]`。
 
@@ -357,8 +375,8 @@ def draw_direction(ax, l, direction, chosen, T):
     y, ts = l - 0.45 * i, range(1, T + 1)
     ax.plot([1, T], [y, y], "--" if i == 0 else ":", color=colour, zorder=0)
     ax.text(-0.4, y, f"layer {l}, {direction} {'→←'[i]}", ha="right", va="center")
-    x, ha = (T + 0.45, "left") if i == 0 else (0.55, "right")  # beside the final state
-    ax.text(x, y, f"h_n[{2 * (l - 1) + i}]", ha=ha, va="center", family="monospace")
+    beside = {"x": T + 0.45, "ha": "left"} if i == 0 else {"x": 0.55, "ha": "right"}  # the final one
+    ax.text(**beside, y=y, s=f"h_n[{2 * (l - 1) + i}]", va="center", family="monospace")
     steps = ts if i == 0 else ts[::-1]
     fills = [colour if chosen and step == T else "white" for step in steps]
     widths = [2.5 if step == T else 0.7 for step in steps]
@@ -384,7 +402,7 @@ def draw_layout(layers, layer, direction, T=6):
     i, where = (0, "-1, :, :h") if direction == "forward" else (1, "0, :, h:")
     where = f" = output[{where}]" if layer == layers else "   (a lower layer: not in output)"
     title = f"h_n[{2 * (layer - 1) + i}]{where}"
-    ax.text(0.8, layers + 0.65, title, family="monospace", weight="bold")
+    ax.text(0.8, layers + 0.65, title, weight="bold")
     ax.set(xlim=(-2.3, T + 1.3), ylim=(layers - 3, layers + 0.95))  # as high as three layers
     return fig
 
@@ -559,7 +577,7 @@ utils.explore(
 # %% [markdown] lang="en" id="fill-text"
 # ## Use 1: fill in the blank
 #
-# `the _ime traveller`: which letter is missing? What stands on the left leaves it open; what stands on the right helps. We use all of *The Time Machine*, its lines joined with a space. The last 10,000 characters are held out: a validation set, though nothing is chosen by it. All before them is trained on, the other lessons' held-out and test text too.
+# `the _ime traveller`: which letter is missing? (Language teachers call it a **cloze test**.) What stands on the left leaves it open; what stands on the right helps. We use all of *The Time Machine*, its lines joined with a space. The last 10,000 characters are held out: a validation set, though nothing is chosen by it. All before them is trained on, the other lessons' held-out and test text too.
 #
 # The network must not see the character that it is asked for. So at step $j$ the output layer gets the forward state *before* $j$ and the backward state *after* $j$, as in lesson 4:
 #
@@ -570,13 +588,13 @@ utils.explore(
 # %% [markdown] lang="zh" id="fill-text"
 # ## 用途一：填空
 #
-# `the _ime traveller`：缺了哪个字母？只看左边定不下来，右边也能帮上忙。这次用《时间机器》全书，各行之间用空格连接。最后 10,000 个字符作为留出文本，也就是验证集，不过本课并不用它来做选择；之前的全部用来训练，包括其他各课的留出文本和测试集。
+# `the _ime traveller`：缺了哪个字母？这就是语言考试里的**完形填空**（cloze test）。只看左边定不下来，右边也能帮上忙。这次用《时间机器》全书，各行之间用空格连接。最后 10,000 个字符作为留出文本，也就是验证集，不过本课并不用它来做选择；之前的全部用来训练，包括其他各课的留出文本和测试集。
 #
 # 网络不能看到要它猜的那个字符。所以与第 4 课一样，在第 $j$ 步，输出层拿到的是 $j$ **之前**的前向隐状态和 $j$ **之后**的反向隐状态：
 #
 # $$\mathbf{O}_j = \big[\overrightarrow{\mathbf{H}}_{j-1},\ \overleftarrow{\mathbf{H}}_{j+1}\big] \mathbf{W}_{hq} + \mathbf{b}_q .$$
 #
-# 两个方向各运行一遍，每个 $j$ 就都有了答案。去掉反向的一半，就和第 2 课一样，是在预测下一个字符。
+# 两个方向各运行一遍，每个 $j$ 就都有了答案。去掉反向部分，就和第 2 课一样，是在预测下一个字符。
 
 # %% id="fill-data"
 from d2l import torch as d2l
@@ -741,44 +759,55 @@ utils.ranking(fill_perplexities)
 # %% [markdown] lang="zh" id="fill-look"
 # 只是加上了窗口的右半边，最差的一次也远胜过没有右半边时最好的一次。
 #
-# 下图画出两个网络对留出文本中一个空缺的看法：每个字符一对柱子（`␣` 表示空格）。
-# **猜一猜：** 对 `gratitude and a mutual _enderness`、`i could see the d_stance`、`he said that _e was`、`the _ime traveller`，谁填得对？表中给出答案，还给出整段文字在训练文本中出现的次数：次数为 0，就不是整段背下来的。然后输入你自己的文字，缺的那个字符写成 `_`（只能有一个）。
+# 下图画出两个网络对留出文本中一个空缺的看法：每个字符一对条形（`␣` 表示空格）。
+# **猜一猜：** 对 `gratitude and a mutual _enderness`、`i could see the d_stance`、`he said that _e was`、`the _ime traveller`，谁填得对？表中给出答案，还给出整段文字在训练文本中出现的次数：次数为 0，就不是整段背下来的。然后输入你自己的英文，缺的那个字符写成 `_`（只能有一个，全角的 `＿` 也行）。
 
 # %% tags=["hide-input"] id="draw-blank"
 import re
+import unicodedata
+
+ONE_BLANK = "a text of at most 60 signs, with exactly one blank, _, and more than the blank"
+
+def typed(text, allowed, least, most, blanks=0, space=" "):
+    """What stands in a box, as the book was read: small letters, spaces, and so many blanks _."""
+    read = unicodedata.normalize("NFKC", text).lower()  # full-width ＿ and Ａ are _ and a
+    read = re.sub("_+", "_", re.sub(r"[^\w]+", space, read))
+    foreign = "".join(sorted(set(read) - {*characters, "_"}))
+    english = f"made of letters a to z: the networks have read English alone (not {foreign})"
+    utils.require(not foreign, "text", text, english)
+    fits = least <= len(read) <= most and read.count("_") == blanks
+    utils.require(fits, "text", text, allowed)
+    return read
 
 def fill_blank(model, sentence):
     """P(character at the blank | the rest), (q,), for a text with one _ in it."""
-    sentence = re.sub(r"[^\w]+", " ", sentence.lower())  # as in the book: only letters and spaces
-    utils.require(sentence.count("_") == 1, "sentence", sentence, "text with exactly one blank, _")
-    utils.require(len(sentence) > 1, "sentence", sentence, "more than the blank alone")
-    unknown = sorted(set(sentence) - set(characters) - {"_"})
-    allowed = f"made of letters, spaces and one _ (not {unknown})"
-    utils.require(not unknown, "sentence", sentence, allowed)
+    sentence = typed(sentence, ONE_BLANK, 2, 60, blanks=1)
     tokens = torch.tensor([[0 if c == "_" else characters.index(c)] for c in sentence])  # (T, 1)
     with torch.no_grad():
         return torch.softmax(model(tokens)[sentence.index("_"), 0], dim=0)
 
+# %% tags=["hide-input"] id="explore-blank"
 def draw_blank(sentence):
     """Draw what both networks think of the blank."""
+    sentence = typed(sentence, ONE_BLANK, 2, 60, blanks=1)
     shown, heights = ["␣", *characters[1:]], {}
     for name, model in fillers.items():
         P = fill_blank(model, sentence)
         heights[f"{name}: {shown[P.argmax()]}, {P.max():.2f}"] = P
     fig, ax = utils.draw_bars(shown, heights)
-    ax.set(ylim=(0, 1), ylabel="P", title=f"P( _ | {sentence.lower()!r} )")
+    ax.set(ylim=(0, 1), ylabel="P", title=f"P( _ | {sentence!r} )")
     ax.set_xlabel("character", labelpad=18)
     ax.legend(loc="upper right", frameon=False)
     return fig
 
-# %% tags=["hide-input"] id="explore-blank"
 sentence = "he swept _ack into the past"
 utils.explore(
     draw_blank,
     sentence=widgets.Text(sentence, description="text", layout={"width": "480px"}),
 )
 
-# %% id="blanks"
+# %% tags=["hide-input"] id="blanks"
+# what both networks put into five blanks, and how often the training text has the whole
 asked = {"he swept _ack into the past": "b", "gratitude and a mutual _enderness": "t"}
 asked |= {"i could see the d_stance": "i", "he said that _e was": "h", "the _ime traveller": "t"}
 rows = []
@@ -788,6 +817,113 @@ for sentence, letter in asked.items():
     times = text[:-10_000].count(sentence.replace("_", letter))
     rows.append([sentence, letter, *guesses, times])
 utils.table(["text", "missing", *fillers, "in the training text"], rows)
+
+# %% [markdown] lang="en" id="door-text"
+# ### The three lines of the beginning
+#
+# To the lines at the top only somebody who has heard the language can answer. So here is one: twelve sentences, said 40 times in all. The tokens are words; the readers are `FillIn` as it stands, one from the left alone, one from both sides. And because it is so small, the right answer, $P(x_j \mid \text{all others})$, can be **counted**.
+# **Guess:** which word does the left alone give for each line?
+
+# %% [markdown] lang="zh" id="door-text"
+# ### 开头的三行
+#
+# 开头的三行，只有听过这种语言的人才会填。这里就造一种：只有十二个句子，一共说了 40 遍。词元是词；读者就是原样的 `FillIn`，一个只看左边，一个两边都看。语言这么小，正确答案 $P(x_j \mid \text{其余全部})$ 直接就能**数**出来。
+# **猜一猜：** 只看左边的网络，三行各填什么？
+
+# %% id="small-language"
+spoken = {  # a language of twelve sentences, and how often each is said
+    "I am happy .": 6,
+    "I am tired .": 4,
+    "I am hungry .": 2,
+    "I am not hungry .": 6,
+    "I am very hungry .": 3,
+    "I am already hungry .": 1,
+    "I am not tired .": 4,
+    "I am very happy .": 3,
+    "I am not hungry , and I can sleep .": 4,
+    "I am very tired , and I can sleep .": 2,
+    "I am very hungry , and I can eat half a pig .": 4,
+    "I am already hungry , and I can eat half a pig .": 1,
+}
+lines = ["I am _ .", "I am _ hungry .", "I am _ hungry , and I can eat half a pig ."]
+words = sorted({word for sentence in spoken for word in sentence.split()})  # not more than q
+
+def as_ids(sentence):
+    """Words as indices (T,); the blank counts as some word, for nobody reads it."""
+    return torch.tensor([words.index(word) if word != "_" else 0 for word in sentence.split()])
+
+def counted(line, left_alone=False):
+    """P(word at the blank | all others, or only those on its left), by counting: (words,)."""
+    (left, right), often = line.split("_"), torch.zeros(len(words))
+    for sentence, times in spoken.items():
+        word, space, rest = sentence.removeprefix(left).partition(" ")
+        often[words.index(word)] += times * (left_alone or space + rest == right)
+    return often / often.sum()
+
+# %% id="small-answers"
+def train_small(model, lr=0.03, num_steps=100):
+    """Train on all that is said; sentences of one length make a minibatch (T, n)."""
+    said = [as_ids(sentence) for sentence, times in spoken.items() for _ in range(times)]
+    lengths = sorted({len(ids) for ids in said})
+    batches = [torch.stack([ids for ids in said if len(ids) == T], dim=1) for T in lengths]
+    updater = torch.optim.Adam(model.parameters(), lr)
+    for _ in range(num_steps):
+        losses = [F.cross_entropy(model(X).transpose(1, 2), X, reduction="sum") for X in batches]
+        updater.zero_grad()
+        (sum(losses) / len(said)).backward()
+        updater.step()
+    return model
+
+def at_blank(model, line):
+    """P(word at the blank) that a network gives: (words,)."""
+    with torch.no_grad():
+        O = model(as_ids(line)[:, None])[line.split().index("_"), 0]  # (T, 1, q) -> (q,)
+    return O.softmax(dim=0)[: len(words)]
+
+utils.seed_everything(0)
+left_reader, reader = (train_small(FillIn(32, bidirectional=both)) for both in (False, True))
+rows = []
+for line in lines:
+    P_left, P, wanted = at_blank(left_reader, line), at_blank(reader, line), counted(line)
+    torch.testing.assert_close(P_left, at_blank(left_reader, lines[0]))  # three times the same
+    assert (P_left - counted(line, left_alone=True)).abs().max() < 0.1
+    assert (P - wanted).abs().max() < 0.1 and P.argmax() == wanted.argmax()
+    rows.append([line, *(f"{words[p.argmax()]} {p.max():.2f}" for p in (P_left, P, wanted))])
+utils.table(["likeliest word", "left side", "both sides", "counted"], rows)
+
+# %% tags=["hide-input"] id="draw-small"
+def draw_small():
+    """Draw how likely each word is in each of the three blanks, for both readers and by counting."""
+    fig, axes = utils.new_figure(8.4, 3, columns=3)
+    shown = counted(lines[0], left_alone=True).argsort(descending=True)[:6]
+    y = torch.arange(6)
+    for ax, line in zip(axes, lines):
+        ax.barh(y - 0.2, at_blank(left_reader, line)[shown], 0.4, color=utils.BLUE, label="left side")
+        style = {"color": utils.VERMILION, "hatch": "//", "edgecolor": "white"}
+        ax.barh(y + 0.2, at_blank(reader, line)[shown], 0.4, label="both sides", **style)
+        style = {"color": "black", "marker": "D", "zorder": 2}
+        ax.scatter(counted(line)[shown], y + 0.2, 24, label="counted", **style)
+        ax.set_title(re.sub("(?<=[,，]) ", "\n", line), fontsize=10)
+        ax.set(xlabel="P", xlim=(-0.03, 1.03), xticks=(0, 0.5, 1))
+    axes[0].set(yticks=y, yticklabels=[words[i] for i in shown], ylim=(5.6, -0.6))
+    axes[2].legend(loc="lower right", frameon=False)
+    return fig
+
+draw_small()
+
+# %% [markdown] lang="en" id="door-look"
+# <details><summary>The figure in words</summary>Three panels, one for each line; in each, six words with a plain bar (left side), a hatched bar (both sides), and a diamond (counted). The plain bars are the same in all panels, longest for `not`; the hatched ones end at the diamonds, and the longest belongs to `happy`, then `not`, then `very`.</details>
+#
+# Read from the left, the three lines are one, `I am`: three times the same answer, `not`, and the right one for what is seen. From both sides the answer moves with the right side, and agrees with the count to within 0.1 (the cell asserts it). In the third line only `eat half a pig` speaks against `not`; with `sleep` in its place it would be the other way round.
+#
+# This is a toy of twelve sentences, no language, and nobody here knows what hunger is: it shows only which side was read.
+
+# %% [markdown] lang="zh" id="door-look"
+# <details><summary>图的文字说明</summary>三个小图，一行一个；每个小图有六个词，各有一根无斜纹的条形（只看左边）、一根有斜纹的条形（两边都看）和一个菱形（数出来的）。无斜纹的条形在三个小图里都一样，“不”最长；有斜纹的条形都到菱形为止，最长的依次是“很高兴”“不”“真的”。</details>
+#
+# 从左边读，三行是同一行：“我”。所以三次答案相同，都是“不”；就它看到的内容来说，这也是对的。两边都看，答案就随右边而变，与数出来的概率相差不到 0.1（由代码检验）。第三行里，反对填“不”的只有“吃半头猪”：若是“睡觉”，答案就会反过来。
+#
+# 这只是十二个句子的玩具，算不上语言，网络也不懂什么叫饿：它只说明读了哪一边。
 
 # %% [markdown] lang="en" id="deep-blank-text"
 # ### A second layer
@@ -822,7 +958,7 @@ utils.guess(
 # (To look left only is what a **causal mask** makes a Transformer do.)
 
 # %% [markdown] lang="zh" id="deep-why"
-# $\overrightarrow{\mathbf{H}}{}^{(2)}_{j-1}$ 虽然在 $j$ 之前，但它把第 1 层在 $j - 1$ 处的**两半**都读了，其中反向的一半是从右边过来的，已经经过了 $j$：
+# $\overrightarrow{\mathbf{H}}{}^{(2)}_{j-1}$ 虽然在 $j$ 之前，但它把第 1 层在 $j - 1$ 处的**两部分**都读了，其中反向部分是从右边过来的，已经经过了 $j$：
 #
 # $$x_j \;\to\; \overleftarrow{\mathbf{H}}{}^{(1)}_{j-1} \;\to\; \overrightarrow{\mathbf{H}}{}^{(2)}_{j-1} \;\to\; \mathbf{O}_j .$$
 #
@@ -861,7 +997,8 @@ class Masked(nn.Module):
         H, _ = self.rnn(F.one_hot(copies.flatten(1), q + 1).float())  # (T, T n, 2h)
         return self.output(H.unflatten(1, (T, n))[j, j])  # (T, n, 2h): step j of copy j
 
-# %% id="deep-table"
+# %% tags=["hide-input"] id="deep-table"
+# how far the scores for x_16 move with it, for each kind of network and number of layers
 utils.seed_everything(0)
 kinds = {
     "joined": lambda L: FillIn(16, True, L),
@@ -924,7 +1061,7 @@ for name, model in two_way.items():
 # %% [markdown] lang="zh" id="two-way-look"
 # 在留出文本上，困惑度竟是 1.00：凡是靠猜的，都不可能这么好。合并的网络是**读到**了那个字母；事先看出这一点的，只有那项检查。
 #
-# 在下图中，前向和反向两个光标一步一步走过两层。改动 `place` 处的字母，橙色的隐状态就会跟着变。加框的两个，就是填这一处时所读的隐状态；表中列出两边合起来、只凭左边、只凭右边各会填什么。先选 `joined`，从第 0 步重新走起，留意第 2 层；再试 `apart`。最后，在文本中改掉这个字母：谁的答案跟着变？
+# 在下图中，前向和反向两个光标一步一步走过两层。改动“位置”处的字母，橙色的隐状态就会跟着变。加框的两个，就是填这一处时所读的隐状态；表中列出两边合起来、只凭左边、只凭右边各会填什么。先选“合并”，从第 0 步重新走起，留意第 2 层；再试“分开”。最后，在文本中改掉这个字母：谁的答案跟着变？
 #
 # <details><summary>答案</summary>合并的网络，两边合起来的答案会变：它照抄那里的字母。方向分开时，答案不变，因为所读的隐状态都没有见过这个字母。</details>
 
@@ -959,7 +1096,7 @@ def answers(model, states, j, done):
     P = model.output(one_sided(torch.cat([left, right], dim=-1)[None]))[0].softmax(dim=-1)
     there = [j == 0 or done[-2, j - 1], j == T - 1 or done[-1, j + 1]]
     rows = []
-    for name, p, known in zip(("both", "left", "right"), P, (all(there), *there)):
+    for name, p, known in zip(("both sides", "left side", "right side"), P, (all(there), *there)):
         best = [f"{'␣' if i == 0 else characters[i]} {p[i]:.2f}" for i in p.topk(5).indices]
         rows.append([name, *(best if known else 5 * ["not yet"])])
     return utils.table(["from", "1st", "2nd", "3rd", "4th", "5th"], rows)
@@ -967,9 +1104,7 @@ def answers(model, states, j, done):
 # %% tags=["hide-input"] id="draw-two-ways"
 def draw_two_ways(network, text, place, steps):
     """Draw the states that two cursors have computed, and which of them move with a letter."""
-    text = re.sub(r"[^\w]+", " ", text.lower())
-    allowed = 2 <= len(text) <= 32 and set(text) <= set(characters)
-    utils.require(allowed, "text", text, "2 to 32 letters a to z and spaces")
+    text = typed(text, "2 to 32 letters a to z and spaces", 2, 32)
     T, model, j = len(text), two_way[network], min(place, len(text)) - 1
     tokens = torch.tensor([characters.index(c) for c in text])[:, None].repeat(1, 2)  # (T, 2)
     tokens[j, 1] = (tokens[j, 1] + 1) % q  # the same text with another letter at j
@@ -988,7 +1123,7 @@ def draw_two_ways(network, text, place, steps):
     read = [(row, i) for row, i in ((2, j - 1), (3, j + 1)) if 0 <= i < T]
     ax.bar([i for _, i in read], 0.7, 0.8, [row - 0.35 for row, _ in read], fill=False, linewidth=2)
     for t, c in enumerate(text.replace(" ", "␣")):
-        style = {"weight": "bold", "color": utils.VERMILION} if t == j else {}
+        style = {"fontweight": "bold", "color": utils.VERMILION} if t == j else {}
         ax.annotate(c, (t, -1), ha="center", va="center", gid="tick", **style)
     leaks = any(moved[place] > 1e-6 for place in read)
     title = f"x_{j + 1} {'moves what is read for it: a leak' if leaks else 'is hidden'}"
@@ -1009,12 +1144,12 @@ utils.explore(
 # %% [markdown] lang="en" id="tag-text"
 # ## Use 2: tag every token
 #
-# Chinese and Thai are written without spaces, so the first step of many programs is to find the words. The same task here: take the spaces out of the book, and **tag** each letter: does a word end here, yes (1) or no (0)? The letter itself may be read, so this is the plain bidirectional network, $\mathbf{O}_t$ from $\mathbf{H}_t$.
+# Chinese and Thai are written without spaces, so the first step of many programs is to find the words. The same task here: take the spaces out of the book, and **tag** each letter: does a word end here, yes (1) or no (0)? The letter itself may be read, so this is the plain bidirectional network, $\mathbf{O}_t$ from $\mathbf{H}_t$. (A label for every token is **sequence labelling**; to find names of people and places in a text, **named-entity recognition**, is another case.)
 
 # %% [markdown] lang="zh" id="tag-text"
 # ## 用途二：给每个词元做标注
 #
-# 中文和泰文书写时词与词之间没有空格，所以许多程序的第一步就是分词。这里出一道同样的题：去掉书中的空格，给每个字母做**标注**：一个单词是否在此结束，是（1）或否（0）？当前字母本身可以读，所以用的就是普通的双向网络，由 $\mathbf{H}_t$ 算出 $\mathbf{O}_t$。
+# 中文和泰文书写时词与词之间没有空格，所以许多程序的第一步就是分词。这里出一道同样的题：去掉书中的空格，给每个字母做**标注**：一个单词是否在此结束，是（1）或否（0）？当前字母本身可以读，所以用的就是普通的双向网络，由 $\mathbf{H}_t$ 算出 $\mathbf{O}_t$。（给每个词元一个标签，叫做**序列标注**（sequence labelling）；在文本中找出人名、地名、机构名的**命名实体识别**（named-entity recognition）也是一例。）
 
 # %% id="tag-data"
 def without_spaces(text):
@@ -1140,9 +1275,7 @@ utils.table(head, rows)
 # %% tags=["hide-input"] id="draw-ends"
 def ends_of(model, letters):
     """Letters of a text, and for each the probability that a word ends there, (T,)."""
-    letters = re.sub(r"[\W_]+", "", letters.lower())
-    allowed = 0 < len(letters) <= 40 and set(letters) <= set(characters)
-    utils.require(allowed, "letters", letters, "1 to 40 letters a to z")
+    letters = typed(letters, "1 to 40 letters a to z", 1, 40, space="")
     with torch.no_grad():  # (T, 1, 2) -> (T,)
         return letters, model(without_spaces(letters)[0][:, None])[:, 0].softmax(dim=1)[:, 1]
 
@@ -1186,7 +1319,8 @@ class LateTagger(Tagger):
         H, _ = self.rnn(X)
         return self.output(H[self.delay :])  # (T, n, h): of steps 1 + k, ..., T + k
 
-# %% id="late-runs"
+# %% tags=["hide-input"] id="late-runs"
+# one direction that answers k letters late, and two directions: F1 from six random starts each
 builds = {f"k = {k}": lambda k=k: LateTagger(64, k) for k in (0, 1, 2, 3, 6)}
 builds["both directions"] = lambda: Tagger(both_ways.rnn.hidden_size, bidirectional=True)
 
@@ -1229,16 +1363,17 @@ utils.ranking(late_f1, lower_is_better=False)
 # %% [markdown] lang="en" id="late-look"
 # So what the second direction brings here may be no more than the next few letters, and one direction that waits has those as well. But $k$ must be chosen: at 2 there is less to see, and at 6 so short a training ends lower again, perhaps because the letter has to be carried on through six more steps.
 #
-# And the rival can **stream**. Three late taggers are trained here for a moment; move `step` and `k`: answers follow $k$ letters behind, and the two directions are silent until the text is complete.
+# And the rival can **stream**. Move `step` and `k` (the late taggers were trained for a moment only): answers follow $k$ letters behind, and the two directions are silent until the text is complete.
 
 # %% [markdown] lang="zh" id="late-look"
 # 可见第二个方向在这里带来的，也许只是后面那几个字母，而单向网络只要肯等，同样看得到。不过 $k$ 要选好：$k = 2$ 时看得不够；$k = 6$ 时，这么短的训练又差了一些，也许是因为要把待标的字母再带上六步。
 #
-# 这个对手还能**边读边答**。下面简短地训练三个晚答的网络。移动 `step` 和 `k`：答案晚 $k$ 个字母跟上，双向网络则要等整段文本到齐才开口。
+# 这个对手还能**边读边答**。移动“步”和 `k`（晚答的网络只简短地训练过）：答案晚 $k$ 个字母跟上，双向网络则要等整段文本到齐才开口。
 
-# %% id="late-race"
+# %% tags=["hide-input"] id="late-race"
+# two late taggers for the figure below, trained for a moment
 utils.seed_everything(0)
-late_taggers = {k: LateTagger(64, k) for k in (1, 2, 3)}
+late_taggers = {k: LateTagger(64, k) for k in (1, 3)}
 for model in late_taggers.values():
     for _ in train_tagger(model, num_records=8):
         pass
@@ -1263,9 +1398,9 @@ def draw_stream(letters, step, k):
 utils.explore(
     draw_stream,
     play="step",
-    letters=widgets.Text("therewasthemachine", description="letters"),
+    letters=widgets.Text("therewasthemachine", description="text"),
     step=widgets.IntSlider(12, min=0, max=43, description="step"),
-    k=widgets.IntSlider(3, min=0, max=3, description="k"),
+    k=widgets.SelectionSlider(options=[0, 1, 3], value=3, description="k"),
 )
 
 # %% [markdown] lang="en" id="encode-text"
@@ -1337,9 +1472,13 @@ utils.table(head, rows)
 
 # %% [markdown] lang="en" id="encode-look"
 # `output[-1]` does not know the first letter: its backward half has never seen it, and its forward half would have to carry it through 29 more steps. In `h_n` the backward direction has just read it. But a marked letter mostly stands far from both ends: there the mean, which reads every step, is told apart as better, and the maximum, where one step can stand out, as better still.
+#
+# Some textbooks say that bidirectional layers are hardly used in practice. Where the whole sequence is there before an answer is wanted, that was never so: tagging, the encoders of translation systems, and the transcription of recordings were their home for years. True is that they are slow, step by step and only from the last input on, and that Transformers, which look both ways too and at all steps at once, have taken over most of this work.
 
 # %% [markdown] lang="zh" id="encode-look"
-# `output[-1]` 不知道第一个字母：它的反向一半从没见过那个字母，前向一半则要带着它再走 29 步。而在 `h_n` 里，反向在最后一步刚刚读过它。不过，带标记的字母大多离两端很远：这时，读取每一步的平均明显胜过 `h_n`；最大值能让某一步突显出来，又胜过平均。
+# `output[-1]` 不知道第一个字母：它的反向部分从没见过那个字母，前向部分则要带着它再走 29 步。而在 `h_n` 里，反向在最后一步刚刚读过它。不过，带标记的字母大多离两端很远：这时，读取每一步的平均明显胜过 `h_n`；最大值能让某一步突显出来，又胜过平均。
+#
+# 教材里说，“双向层的使用在实践中非常少”。凡是整个序列先摆在面前、然后才要回答的任务，却并非如此：序列标注、机器翻译的编码器、录音的语音识别，多年来都靠它。说得对的是：它慢，只能一步一步地算，还要等到最后一个输入；同样两边都看、各步又能同时计算的 Transformer，如今已经接手了这类工作的大部分。
 
 # %% [markdown] lang="en" id="padding-text"
 # ## Sequences of different lengths
@@ -1482,7 +1621,7 @@ utils.guess(
 # The longest sequence shows no mistake, nor does a minibatch of one: test with two lengths. In the loss, give padding a target that `F.cross_entropy(..., ignore_index=-100)` leaves out: its mean is then over the 10 real steps, a **masked loss**. (The table takes a mean for each sequence, in which a step of the short one weighs more. Both are right; say which.) `output[lengths - 1]` is right, yet it still is no summary: its backward half has read one step. Take `h_n`.
 
 # %% [markdown] lang="zh" id="padding-look"
-# 最长的序列看不出任何错误，只含一个序列的小批量也看不出：测试时要用两种长度。计算损失时，给填充部分一个会被 `F.cross_entropy(..., ignore_index=-100)` 略过的目标，平均就只对 10 个真实的步来取，这叫**掩码损失**。（表中是每个序列各取平均，短序列的一步就占得更重。两种都对，说明用的是哪一种即可。）`output[lengths - 1]` 虽然没错，却仍不能概括整个序列：它的反向一半只读了一步。应取 `h_n`。
+# 最长的序列看不出任何错误，只含一个序列的小批量也看不出：测试时要用两种长度。计算损失时，给填充部分一个会被 `F.cross_entropy(..., ignore_index=-100)` 略过的目标，平均就只对 10 个真实的步来取，这叫**掩码损失**。（表中是每个序列各取平均，短序列的一步就占得更重。两种都对，说明用的是哪一种即可。）`output[lengths - 1]` 虽然没错，却仍不能概括整个序列：它的反向部分只读了一步。应取 `h_n`。
 
 # %% [markdown] lang="en" id="exercises"
 # ## Exercises
@@ -1522,7 +1661,7 @@ solution_2 = 2 * (2 - 1) + 1
 # **3.** A bidirectional layer reads $T = 10$ inputs, and $\mathbf{X}_4$ is changed. At how many time steps does the forward half of the output move, and at how many the backward half? Give a tuple of two numbers.
 
 # %% [markdown] lang="zh" id="exercise-3-text"
-# **3.** 一个双向层读取 $T = 10$ 个输入，现在改动 $\mathbf{X}_4$。输出的前向一半在几个时间步上发生变化，反向一半呢？请写成含两个数的元组。
+# **3.** 一个双向层读取 $T = 10$ 个输入，现在改动 $\mathbf{X}_4$。输出的前向部分在几个时间步上发生变化，反向部分呢？请写成含两个数的元组。
 
 # %% id="exercise-3"
 answer_3 = None
@@ -1590,11 +1729,11 @@ solution_5 = 2 * p_end / (1 + p_end)
 #
 # **2.** 用两层双向 GRU，读 $j - 1$ 和 $j + 1$ 处的隐状态来填空，可以吗？
 #
-# <details><summary>答案</summary>不可以。第 2 层在 j − 1 处的前向隐状态把第 1 层在 j − 1 处的两半都读了，其中反向的一半读过 x_j；同样，它在 j + 1 处的反向隐状态读了第 1 层在那里的前向隐状态。检查：改动 x_j，x_j 的得分会变；只有一层时不变。补救：两摞各自独立，到输出层才相遇（ELMo）；或者在输入中遮盖 x_j（BERT）。这样无论多深，得分都不变。</details>
+# <details><summary>答案</summary>不可以。第 2 层在 j − 1 处的前向隐状态把第 1 层在 j − 1 处的两部分都读了，其中反向部分读过 x_j；同样，它在 j + 1 处的反向隐状态读了第 1 层在那里的前向隐状态。检查：改动 x_j，x_j 的得分会变；只有一层时不变。补救：两摞各自独立，到输出层才相遇（ELMo）；或者在输入中遮盖 x_j（BERT）。这样无论多深，得分都不变。</details>
 #
 # **3.** 一个小批量里有长度为 6 和 4 的两个序列：`output[-1]`、`h_n[-2]`、`h_n[-1]` 和损失各是什么？
 #
-# <details><summary>答案</summary>设只有一层，用 pack 时：长度 6 的序列，<code>output[-1]</code> 是第 6 步，前向一半读过 x_1 到 x_6，反向一半只读过 x_6；长度 4 的序列，<code>output[-1]</code> 全是零。<code>h_n[-2]</code> 是最后一层前向的最终状态，分别在第 6 步和第 4 步；<code>h_n[-1]</code> 是反向的最终状态，都在第 1 步，分别从 x_6 和 x_4 读起。损失对 10 个真实的步取平均（<code>ignore_index</code>，或求和后除以 10）。不用 pack 时，短序列就错了：<code>h_n[-2]</code> 和 <code>output[-1]</code> 的前向一半在 x_4 之后又读了两步填充；<code>h_n[-1]</code> 先读两步填充才读到 x_4；<code>output[-1]</code> 的反向一半只读过一步填充；直接取平均的损失把 12 步都算了进去。</details>
+# <details><summary>答案</summary>设只有一层，用 pack 时：长度 6 的序列，<code>output[-1]</code> 是第 6 步，前向部分读过 x_1 到 x_6，反向部分只读过 x_6；长度 4 的序列，<code>output[-1]</code> 全是零。<code>h_n[-2]</code> 是最后一层前向的最终状态，分别在第 6 步和第 4 步；<code>h_n[-1]</code> 是反向的最终状态，都在第 1 步，分别从 x_6 和 x_4 读起。损失对 10 个真实的步取平均（<code>ignore_index</code>，或求和后除以 10）。不用 pack 时，短序列就错了：<code>h_n[-2]</code> 和 <code>output[-1]</code> 的前向部分在 x_4 之后又读了两步填充；<code>h_n[-1]</code> 先读两步填充才读到 x_4；<code>output[-1]</code> 的反向部分只读过一步填充；直接取平均的损失把 12 步都算了进去。</details>
 #
 # **4.** $h$ 相同、共 $L$ 层时，双向的代价是什么？
 #

@@ -216,8 +216,8 @@ utils.HTML(playground.table.value)
 #
 # | Minutes | Show | What to ask |
 # | --- | --- | --- |
-# | 9 | on the board `I am ___.`, `I am ___ hungry.`, `I am ___ hungry, and I can eat half a pig.`; then [lesson 5](05_bidirectional_rnn.ipynb): the figure of *From two recursions to two layers*, *Definition* | what fits into the blanks, and what decides it? Which index of the equations is new? How wide is $\mathbf{H}_t$? |
-# | 8 | [Lesson 5](05_bidirectional_rnn.ipynb): *Use 1: fill in the blank* | **vote:** how many of 100 characters are right when both sides are read? Then a sentence of the class |
+# | 9 | [Lesson 5](05_bidirectional_rnn.ipynb): the three lines at its top, the figure of *From two recursions to two layers*, *Definition* | what fits into the blanks, and what decides it? Which index of the equations is new? How wide is $\mathbf{H}_t$? |
+# | 8 | [Lesson 5](05_bidirectional_rnn.ipynb): *Use 1: fill in the blank* | **vote:** how many of 100 characters are right when both sides are read? Then the three lines again: what does each network say, and why? |
 # | 8 | [Lesson 6](06_bidirectional_misuse.ipynb): *Two suspects, live*, *Where is it so good?* | from which epoch on would you be suspicious? **vote:** at which positions is it good? |
 # | 5 | [Lesson 6](06_bidirectional_misuse.ipynb): *The path of the leak* | on paper: which path leads from $x_{t+1}$ to $\mathbf{O}_t$? |
 # | 7 | [Lesson 6](06_bidirectional_misuse.ipynb): *Take the future away*, *What does a prediction listen to?* | **vote:** what becomes of its perplexity when it reads prefixes only? For the heat map: where is there colour? (White is zero.) |
@@ -226,7 +226,7 @@ utils.HTML(playground.table.value)
 #
 # With a third period: [lesson 4](04_hmm_forward_backward.ipynb) before lesson 5. Its lattice, stepped with Play, is where dynamic programming becomes visible, and its last section shows two networks coming down almost to the exact optima.
 #
-# **A sentence of the class.** The boxes of lesson 5 read English letters and spaces, with one `_` for the missing character. A full-width `＿` counts as `_`, apostrophes and other punctuation are dropped. Other letters, such as Chinese ones, are refused with a sentence that says why: translate the sentence together, and the network answers.
+# **A sentence of the class.** The first box of *Use 1* reads English, at most 60 signs, with one `_` for the missing letter. A full-width `＿` counts as `_`, apostrophes and other punctuation as spaces. Digits and other scripts, such as Chinese, are refused with a sentence that says why: translate the sentence together, and the network answers. For Chinese there are the three lines of the beginning in the Chinese edition, and lesson 3's section *A text of your own, also in Chinese*.
 #
 # Afterwards the students work alone: the exercises at the end of each lesson check themselves. (The solutions are folded away below them: they are for practice, not for marks.) *What to write in the exam*, above the sources, has questions with folded answers.
 
@@ -248,8 +248,8 @@ utils.HTML(playground.table.value)
 #
 # | 分钟 | 演示什么 | 问什么 |
 # | --- | --- | --- |
-# | 9 | 先在黑板上写三句话：`我___。` `我___饿了。` `我___饿了，我可以吃半头猪。` 再看[第 5 课](05_bidirectional_rnn.ipynb)：“从两个递推到两个循环层”的图，“定义” | 三个空各能填什么？由什么决定？公式里哪个下标是新的？$\mathbf{H}_t$ 有多宽？ |
-# | 8 | [第 5 课](05_bidirectional_rnn.ipynb)：“用途一：填空” | **表决：** 两边都读，100 个字符能猜对几个？然后请学生出一个句子 |
+# | 9 | [第 5 课](05_bidirectional_rnn.ipynb)：开头的三行，“从两个递推到两个循环层”的图，“定义” | 三个空各能填什么？由什么决定？公式里哪个下标是新的？$\mathbf{H}_t$ 有多宽？ |
+# | 8 | [第 5 课](05_bidirectional_rnn.ipynb)：“用途一：填空” | **表决：** 两边都读，100 个字符能猜对几个？再回到开头的三行：两个网络各填什么？为什么？ |
 # | 8 | [第 6 课](06_bidirectional_misuse.ipynb)：“两名嫌疑人，当场对质”“它究竟好在哪里？” | 到第几个迭代周期，你会起疑心？**表决：** 它在哪些位置上预测得好？ |
 # | 5 | [第 6 课](06_bidirectional_misuse.ipynb)：“泄漏的路径” | 请动笔：从 $x_{t+1}$ 到 $\mathbf{O}_t$ 有哪条路？ |
 # | 7 | [第 6 课](06_bidirectional_misuse.ipynb)：“拿走未来”“预测在听谁的？” | **表决：** 只读前缀时，它的困惑度会变成多少？热图上哪里有颜色？（白色表示零。） |
@@ -258,7 +258,7 @@ utils.HTML(playground.table.value)
 #
 # 如果还有第三节课：在第 5 课之前讲[第 4 课](04_hmm_forward_backward.ipynb)。用播放按钮逐步走过网格图，动态规划就看得见了；最后一节里，两个网络会几乎降到精确的最优值。
 #
-# **学生出的句子。** 第 5 课的文本框只认识英文字母和空格，缺的那个字符写成 `_`，只能有一个。全角的 `＿` 会当作 `_`，撇号和其他标点会自动去掉。句子里如果有汉字，框下会用中文说明为什么不能读：请全班一起把它译成英文，网络就能作答了。
+# **学生出的句子。** “用途一”的第一个文本框只读英文，至多 60 个字符，缺的那个字母写成 `_`，只能有一个。全角的 `＿` 会当作 `_`，撇号和其他标点当作空格。有汉字或数字，框下会用中文说明为什么不能读：请全班一起把句子译成英文，网络就能作答。想用中文，有第 5 课“开头的三行”，还有第 3 课的“用自己的文本，中文也行”。
 #
 # 课后学生可以自学：每课末尾的练习会自动判断对错。（解答就折叠在题目下面，所以适合练习，不适合评分。）“考试怎么写”一节还有考试题，答案也是折叠的。
 

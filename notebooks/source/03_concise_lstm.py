@@ -145,7 +145,7 @@ model = model.to(device)
 
 # %% id="count-parameters"
 d, h, q = num_inputs, num_hiddens, vocab_size
-by_formula = {"layer 1": 4 * h * (d + h + 2), "layer 2": 4 * h * (h + h + 2), "output": h * q + q}
+by_formula = {"layer 1": 4 * h * (d + h + 2), "layer 2": 4 * h * (h + h + 2), "output layer": h * q + q}
 print(by_formula, "together", sum(by_formula.values()))
 assert sum(by_formula.values()) == sum(p.numel() for p in model.parameters())
 
@@ -378,7 +378,7 @@ def from_start(recipe, W_xh, W_hq, seed):
     ends = rs[-1].perplexity, utils.best(rs).held_out
     return recipe, W_xh, W_hq, seed, *(round(perplexity, 4) for perplexity in ends)
 
-changes = {"neither": (0, 0), "W_hq": (0, 1), "W_xh": (1, 0), "W_xh, W_hq": (1, 1)}
+changes = {"neither": (0, 0), "W_hq": (0, 1), "W_xh": (1, 0), "W_xh + W_hq": (1, 1)}
 points = [(r, *c, seed) for r in ("D2L", "fast") for c in changes.values() for seed in range(5)]
 start_rows, about = utils.recorded("starts", lambda: [from_start(*point) for point in points])
 
@@ -790,11 +790,11 @@ for name, text in {"The Time Machine": corpus, "Analects": lunyu}.items():
 utils.table(["text", "vocabulary", "weights at both ends", "seen (median)", "by frequency"], rows)
 
 # %% [markdown] lang="en" id="chinese-train"
-# Half of the characters that occur are *seen* twice or less. The layer itself, 128 units, has 66,560 parameters: most of the weights belong to single characters.
+# Half of the characters that occur are *seen* twice or less. What is left of the layer, $4h(h + 2)$ = 66,560 parameters, is little beside that: most weights belong to a single character each.
 # **Predict** with the fast recipe: how low will the held-out perplexity get, compared with the frequencies alone?
 
 # %% [markdown] lang="zh" id="chinese-train"
-# 出现过的字里，有一半至多只见过两次。循环层本身（128 个单元）只有 66,560 个参数：大多数权重只属于某一个字。
+# 出现过的字里，有一半至多只见过两次。此外，128 个单元的循环层只有 $4h(h + 2)$ = 66,560 个参数：网络的大部分参数各自只属于某一个字。
 # 用快速方案训练。**猜一猜：** 与只按字频猜相比，留出困惑度能降到多低？
 
 # %% id="chinese-reader"
@@ -808,7 +808,9 @@ def read_lunyu(seed):
     return model, utils.fit(model, batches, held_out=lunyu.held_out, **options)
 
 reader, reading = read_lunyu(seed=0)
-lunyu_records = utils.LivePlot(30, ylim=(0.93, 900)).follow(reading, "LSTM 1 x 128")
+controls = {"by frequency": by_frequency["Analects"], "blind guessing": len(lunyu.vocab)}
+lines = {name: [(e, None, p) for e in range(1, 31)] for name, p in controls.items()}
+lunyu_records, *_ = utils.LivePlot(30).race({"LSTM 1 x 128": reading} | lines).values()
 
 # %% tags=["hide-input"] id="chinese-verdict"
 # the network beside both controls; five starts, recorded; what it writes
@@ -820,10 +822,11 @@ def ends_of(records):
 starts, about = utils.recorded(
     "chinese_starts", lambda: [ends_of(list(read_lunyu(seed)[1])) for seed in range(5)]
 )
-first, lowest, trained, at_end = ([f"{p:.3g}" for p in sorted(column)] for column in zip(*starts))
+at, low, trained, held = zip(*starts)
 print(f"{about['origin']}, from the lowest to the highest of five starts:")
-print(f"held-out at best {lowest[0]} to {lowest[-1]}, after epoch {first[0]} to {first[-1]}")
-print(f"at the end: training {trained[0]} to {trained[-1]}, held-out {at_end[0]} to {at_end[-1]}")
+print(f"held-out at best {min(low):.0f} to {max(low):.0f}, after epoch {min(at)} to {max(at)}")
+trained = f"{min(trained):.2f} to {max(trained):.2f}"
+print(f"at the end: training {trained}, held-out {min(held):.0f} to {max(held):.0f}")
 line = utils.generate(reader, lunyu.vocab, "子曰", 40)
 piece = longest_copy(line, "".join(lunyu.vocab.to_tokens(lunyu.train.tolist())))
 print(f"it writes: {line}\nin the book in one piece, {len(piece)} characters: {piece}")

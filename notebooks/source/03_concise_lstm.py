@@ -563,7 +563,8 @@ signals = {
     "next is a vowel": torch.isin(Y_held, vowels),
 }
 
-# %% id="best-unit"
+# %% tags=["hide-input"] id="best-unit"
+# for each signal, the unit that follows it best
 def best_unit(H, signal):
     """The unit of H (T, n, h) that follows a signal (n, T) best in one half; |r| in the other."""
     unit, half = None, len(signal) // 2  # from the sixth letter on: before, little has been read

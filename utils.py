@@ -30,7 +30,7 @@ from book.display import draw_bars, draw_spread, explore, new_figure, shorten, s
 from book.exercises import check
 from book.guess import guess
 from book.live_plot import LivePlot
-from book.runs import EpochRecord, Run, best, keep, load_run, ranking, recorded
+from book.runs import THIS_RUN, EpochRecord, Run, best, in_words, keep, load_run, ranking, recorded
 from book.shards import Shards, side_by_side, threads_for
 from book.text import clean, embedded_text, letters_of
 from book.words import mark, say
@@ -380,7 +380,7 @@ def recording(name, held_out):
     Source: d2l.train_ch8 calls d2l.train_epoch_ch8 and d2l.predict_ch8 by name, so wrapping those two is enough.
     """
     train_epoch, predict = d2l.train_epoch_ch8, d2l.predict_ch8
-    run, scoring = Run([], [], {"origin": say("this run"), "seed": torch.initial_seed()}), 0.0
+    run, scoring = Run([], [], {"seed": torch.initial_seed()}), 0.0
 
     def train_epoch_and_keep(net, *args):
         nonlocal scoring
@@ -405,6 +405,7 @@ def recording(name, held_out):
     run.about.update(seconds=round(time.perf_counter() - started - scoring, 1), **about_this_machine())
     columns = {key: [float(f"{getattr(r, key):.5g}") for r in run.records] for key in EpochRecord._fields}
     keep(name, {"about": run.about, "generated": run.generated, **columns})
+    run.about.update(in_words(run.about, THIS_RUN))
 
 
 # ---------------------------------------------------------------------------------------------- 5  This machine

@@ -132,7 +132,7 @@ def download(name, cache_dir=ROOT / "data"):
     """
     import requests  # here, because few readers ever fetch a file
 
-    require(name in d2l.DATA_HUB, "name", name, "one of d2l.DATA_HUB's keys")
+    require(name in d2l.DATA_HUB, "name", name, say("one of d2l.DATA_HUB's keys"))
     url, sha1 = d2l.DATA_HUB[name]
     path = Path(cache_dir, url.rsplit("/", 1)[-1])
     if path.exists() and hashlib.sha1(path.read_bytes()).hexdigest() == sha1:

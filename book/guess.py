@@ -235,14 +235,16 @@ class _Question:
         box = W.VBox(rows, layout={"border": f"1px solid {BLUE}", "padding": "6px 10px", "margin": "4px 0"})
         box.add_class("book-live")
         words, shown = self.told(None)
+        said = say("{question}: {result}", question=question, result=words)
         self.message.value = f'<span role="status">{say("Nothing is shown before you have decided.")}</span>'
         if not _in_notebook():
-            print(f"{question}: {words}")
+            print(said)
             return
         show_live(box, question)
-        folded = f"<summary>{html.escape(question)}: {say(FOLD)}</summary>{shown}"
+        summary = html.escape(say("{question}: {result}", question=question, result=say(FOLD)))
+        folded = f"<summary>{summary}</summary>{shown}"
         page = f'<details class="book-still">{folded}</details>'
-        display({"text/html": page, "text/plain": f"{question}: {words}"}, raw=True)
+        display({"text/html": page, "text/plain": said}, raw=True)
 
     def told(self, value):
         """The result in words, and as HTML with its picture; value: the guess, or None without one."""

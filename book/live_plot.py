@@ -300,7 +300,8 @@ class LivePlot:
                 last = curve.records[-1]
                 above = say(" (above the frame)")
                 ends = ", ".join(f"{name} {y:.3g}{above * (y > self.ylim[1])}" for name, y in self._named(last))
-                words.append(say("{curve}: {ends} at {x:.3g}", curve=f"{number} {curve.label}", ends=ends, x=last[0]))
+                told = {"number": number, "label": curve.label, "ends": ends, "x": last[0]}
+                words.append(say("{number} {label}: {ends} at {x:.3g}", **told))
         return ". ".join(filter(None, words)).replace("\n", ", ")
 
     def picture(self):

@@ -116,7 +116,9 @@ class Playground(Panel):
         try:
             action()
         except ValueError as error:
-            self.message.value = warning(named(error, {name: label(name) for name in LABELS}))
+            self.message.value = warning(
+                named(error, {name: label(name) for name in LABELS} | {"text": say("text"), "model": say("model")})
+            )
         except Exception:
             self.traceback.value = warning(traceback.format_exc())
 
@@ -274,13 +276,15 @@ class Playground(Panel):
         )
         self.text_name.value = html.escape(told)
 
-    def _text_given(self, data, name="typed"):
+    def _text_given(self, data, name=None):
+        shown = name or say("typed text")
+
         def use():
             letters, encoding = utils.letters_of(data)
             train, held_out = min(10_000, 2 * len(letters) // 3), min(5_000, len(letters) // 3)
-            require(train, "text", name, say("a text with letters"))
+            require(train, "text", shown, say("a text with letters"))
             corpus = utils.load_corpus(data, max_tokens=train, held_out_tokens=held_out)
-            self.read_text(corpus._replace(source=f"{name} ({encoding})"))
+            self.read_text(corpus._replace(source=f"{shown} ({encoding})"))
             self.text_typed.value = ""  # so that the same text can be given again
             self.message.value = note(say("another text: the runs so far are gone"))
 

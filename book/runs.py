@@ -10,7 +10,7 @@ from book import ROOT, require
 from book.environment import RECORD, about_this_machine
 from book.words import mark, say
 
-RECORDED = mark("recorded run")
+RECORDED, THIS_RUN = mark("recorded run"), mark("this run")
 
 
 class EpochRecord(NamedTuple):
@@ -48,8 +48,8 @@ def ranking(scores, lower_is_better=True):
 
     told = [say("{better} before {worse}", better=a, worse=b) for a, b in pairs if apart(a, b)]
     others = [say("{one} and {other}", one=a, other=b) for a, b in pairs if not apart(a, b)]
-    print(say("told apart:    "), "; ".join(told) or say("none"))
-    print(say("not told apart:"), "; ".join(others) or say("none"))
+    print(say("told apart:    "), say("; ").join(told) or say("none"))
+    print(say("not told apart:"), say("; ").join(others) or say("none"))
 
 
 class Run(NamedTuple):
@@ -79,8 +79,13 @@ def _read_run(name):
     kept = {path.stem: path for path in (ROOT / "assets" / "runs").glob("*.json")}
     require(name in kept, "name", name, say("one of {names}", names=", ".join(sorted(kept))))
     run = json.loads(kept[name].read_text(encoding="utf-8"))
-    run["about"]["origin"] = say(RECORDED)
-    return run
+    return run | {"about": in_words(run["about"], RECORDED)}
+
+
+def in_words(about, origin):
+    """Return what is known of a run as a reader reads it; origin: RECORDED or THIS_RUN."""
+    machine = about["machine"].replace("CPU threads", say("CPU threads"))
+    return about | {"origin": say(origin), "machine": machine}
 
 
 def load_run(name):
@@ -102,6 +107,6 @@ def recorded(name, compute):
         run = _read_run(name)
         return run["rows"], run["about"]
     started, rows = time.perf_counter(), [list(row) for row in compute()]
-    about = {"origin": say("this run"), "seconds": round(time.perf_counter() - started, 1)} | about_this_machine()
+    about = {"seconds": round(time.perf_counter() - started, 1)} | about_this_machine()
     keep(name, {"about": about, "rows": rows})
-    return rows, about
+    return rows, in_words(about, THIS_RUN)

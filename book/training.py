@@ -31,9 +31,13 @@ class _Stopped(BaseException):
 
 def require_enough(corpus):
     """Raise ValueError for a text that is too short to train on, or to be scored."""
-    for part, needed in (("train", (BATCH_SIZE + 1) * NUM_STEPS + 1), ("held_out", NUM_STEPS + 1)):
-        found = len(getattr(corpus, part))
-        longer = say("longer: its part {part} needs {needed:,} characters", part=part, needed=needed)
+    parts = (
+        (say("training"), corpus.train, (BATCH_SIZE + 1) * NUM_STEPS + 1),
+        (say("held-out"), corpus.held_out, NUM_STEPS + 1),
+    )
+    for part, ids, needed in parts:
+        found = len(ids)
+        longer = say("longer: its part for {part} needs {needed:,} characters", part=part, needed=needed)
         require(found >= needed, "text", f"{found:,}", longer)
 
 

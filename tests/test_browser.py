@@ -671,7 +671,7 @@ def test_playground_in_voila_shows_no_code_and_fills_the_projector(installed_cou
     course, _ = installed_course
     guide = nbformat.read(course / "notebooks/en/teaching.ipynb", as_version=4)
     text = "\n".join(cell.source for cell in guide.cells)
-    (command,) = re.findall(r"^.*&& \.venv/bin/voila .*$", text, re.M)
+    command = " && ".join(re.findall(r"^\.venv/bin/(?:pip install voila|voila ).*$", text, re.M))
     (path,) = re.findall(r"<http://localhost:8866(/voila/.*?)>", text)
     url, log = f"http://127.0.0.1:{(port := free_port())}", tmp_path / "voila.log"
     page = browser.new_page(viewport={"width": 1920, "height": 1080})
@@ -687,4 +687,7 @@ def test_playground_in_voila_shows_no_code_and_fills_the_projector(installed_cou
         page.screenshot(path=ARTIFACTS / "voila.png")
         page.get_by_role("link", name="中文版").click()
         page.locator("h1", has_text="游乐场").wait_for(timeout=60_000)
+        page.get_by_role("button", name="训练").wait_for(timeout=60_000)
+        wait_for(lambda: page.locator("html").get_attribute("lang") == "zh", 5)
+        check_accessibility(page)
     page.close()

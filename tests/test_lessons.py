@@ -216,14 +216,19 @@ def test_guide_for_teachers_names_sections_and_settings_that_exist(language):
     rows = [row.split(" | ")[1] for row in guide["twenty"].split("\n") if re.match(r"\| \d", row)]
     sections = [section.strip() for row in rows for section in re.split("[;；]", row)]
     assert len(sections) >= 6 and set(sections) <= set(headings("03_concise_lstm"))
-    named = 0
-    for row in guide["fifty"].split("\n"):
-        for lesson in re.findall(r"\((\d\d_\w+)\.ipynb\)", row)[:1]:
-            sections = re.findall(r"(?<!\*)\*([^*]+)\*|“([^”]+)”", row)
-            sections = [emphasised or quoted for emphasised, quoted in sections]
-            assert set(sections) <= set(headings(lesson)), row
-            named += len(sections)
-    assert named >= 7
+    named, minutes, votes = 0, [], []
+    for plan in re.split(r"\n\n(?=\*\*)", guide["one-period"]) + re.split(r"\n\n(?=\*\*)", guide["two-periods"]):
+        rows = [row.strip("| ").split(" | ") for row in plan.split("\n") if re.match(r"\| \d", row)]
+        minutes += [sum(int(row[0]) for row in rows)] if rows else []
+        votes += [len(re.findall(r"\*\*(?:vote:|表决：)", plan))] if rows else []
+        for _, show, _ in rows:
+            for lesson in re.findall(r"\((\d\d_\w+)\.ipynb\)", show):
+                sections = [a or b for a, b in re.findall(r"(?<!\*)\*([^*]+)\*|“([^”]+)”", show)]
+                assert sections and set(sections) <= set(headings(lesson)), show
+                named += len(sections)
+        assert not rows or 3 <= int(rows[-1][0]) <= 5, "no slack"
+    assert minutes == [45, 45, 45] and max(votes) < 6, (minutes, votes)
+    assert named >= 20
     settings = re.findall(r"`((?:\w+=\w+ ?)+)`", "".join(guide.values()))
     assert len(settings) >= 4 and all(Settings.parse(text) for text in settings if "FULL" not in text)
 

@@ -187,6 +187,25 @@ def test_readme_says_what_the_recorded_runs_say():
     assert f"and at {last.held_out:.0f} on the next" in README
     assert f"gets {both.records[-1].held_out:.2f} on text" in README
     assert re.search(r"writes \*(\w+)\*", README)[1] in both.generated[0]
+    chinese = (ROOT / "README.zh.md").read_text(encoding="utf-8")
+    assert f"10,000 个字符上困惑度降到 {last.perplexity:.2f}" in chinese
+    assert f"接下来的 5,000 个字符上却是 {last.held_out:.0f}（" in chinese
+    assert f"困惑度只有 {both.records[-1].held_out:.2f}，" in chinese
+    assert re.search(r"写出来的却是 \*(\w+)\*", chinese)[1] in both.generated[0]
+
+
+def test_the_chinese_readme_lists_every_page_by_its_name():
+    text = (ROOT / "README.zh.md").read_text(encoding="utf-8")
+    for path in ROOT.glob("notebooks/zh/*.ipynb"):
+        title = re.search(r"^# (?:\d+ · )?(.+)$", prose_of(path), re.MULTILINE)[1]
+        assert f"| [{title}](notebooks/zh/{path.name}) |" in text, path.name
+
+
+def test_commands_are_those_of_windows_powershell_too():
+    """PowerShell 5.1 knows no &&; only the one command that CI runs as it stands has them."""
+    for path in DOCUMENTS:
+        commands = re.findall(r"^ *```(?:sh|powershell)\n(.*?)^ *```$", prose_of(path), re.MULTILINE | re.DOTALL)
+        assert not [c for c in commands if "&&" in c and "-m alone" not in c], path
 
 
 def test_release_and_issue_forms():

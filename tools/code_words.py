@@ -78,8 +78,15 @@ def translate(code, words):
 
 
 def skeleton(code):
-    """Return what is left of code without its texts: its syntax tree, each string empty, fields of one in any order."""
+    """Return what is left of code without its texts: its syntax tree, each string empty, fields of one in any order.
+
+    Of a field's format the width is left out, for a Chinese character takes two columns; not how a number is written.
+    """
     tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FormattedValue) and node.format_spec:
+            written = "".join(part.value for part in node.format_spec.values if isinstance(part, ast.Constant))
+            node.conversion = str(node.conversion) + re.sub(r"^.?[<>^]\d*|^\d+", "", written)
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             node.values = sorted((v for v in node.values if not isinstance(v, ast.Constant)), key=_field)
@@ -92,9 +99,8 @@ def skeleton(code):
 def _field(node):
     """A field of an f-string without the strings in it, to sort by."""
     names = [getattr(n, "id", getattr(n, "attr", "")) for n in ast.walk(node)]
-    return names, [
-        repr(n.value) for n in ast.walk(node) if isinstance(n, ast.Constant) and not isinstance(n.value, str)
-    ]
+    values = [repr(n.value) for n in ast.walk(node) if isinstance(n, ast.Constant) and not isinstance(n.value, str)]
+    return names, values, str(node.conversion)
 
 
 # ---- found

@@ -476,6 +476,17 @@ def test_the_rise_on_new_text_is_mostly_over_confidence():
     assert [float(row[1]) for row in shown] == [round(row[0], 2) for row in rows]
 
 
+@pytest.mark.parametrize(
+    "cell", ["copied", "compare-recipes", "too-sure-table", "best-unit", "rank-sweep", "rank-depth"]
+)
+def test_the_chinese_edition_shows_the_same_numbers_in_its_own_words(cell):
+    """Executed apart, on the same machine, so the last digit may differ."""
+    english, chinese = (stored("03_concise_lstm", cell, language) for language in ("en", "zh"))
+    found = [sorted(float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*\.?\d*", t)) for t in (english, chinese)]
+    assert found[0] == pytest.approx(found[1], rel=0.02) and len(found[0]) >= 4
+    assert len(re.findall("[\u4e00-\u9fff]", chinese)) >= 8 and not re.search("[\u4e00-\u9fff]", english)
+
+
 def test_the_longest_piece_that_stands_in_the_book_is_found(lesson, corpus, capsys):
     """The whole line, its start, its middle, its end, or a single character; the first of pieces equally long."""
     lesson.corpus = corpus

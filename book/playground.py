@@ -6,10 +6,12 @@ message is shown as text. See `Playground`.
 
 import contextvars
 import html
+import re
 import sys
 import threading
 import time
 import traceback
+import unicodedata
 from dataclasses import asdict, fields
 
 import ipywidgets as W
@@ -241,9 +243,10 @@ class Playground(Panel):
         require(self.model is not None, "model", None, say("trained first: press {train}", train=label("train")))
         prefix, notes = self.prefix_text.value, []
         require(len(prefix) <= 1000, "prefix", f"{len(prefix):,}", say("a text of at most 1,000 characters"))
-        if prefix != prefix.lower() and not set(prefix) <= self.vocab.token_to_idx.keys():
-            prefix = self.prefix_text.value = prefix.lower()
-            notes.append(say("prefix in lower case"))
+        cleaned = re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", prefix).lower())  # as the text was
+        if not set(prefix) <= self.vocab.token_to_idx.keys() >= set(cleaned):
+            prefix = self.prefix_text.value = cleaned
+            notes.append(say("prefix in small letters, without punctuation"))
         seed = self.draws
         if self.temperature.value > 0:
             seed += Settings(seed=read("seed", self.controls["seed"].value.strip())).seed

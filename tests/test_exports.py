@@ -13,11 +13,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from nbformat.v4 import new_output
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTIFACTS = ROOT / "artifacts" / "exports"
 LESSONS = [ROOT / "notebooks/en/01_deep_rnn.ipynb", ROOT / "notebooks/zh/06_bidirectional_misuse.ipynb"]
+CHINESE = sorted((ROOT / "notebooks" / "zh").glob("*.ipynb"))
 TRY_IT = ROOT / "notebooks/en/try_it.ipynb"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LOOK = """() => {
@@ -96,6 +98,30 @@ def test_export_shows_the_whole_notebook_from_one_file(file, notebook, exported,
         assert code.is_visible()
     page.close()
     assert not [url for url in requests if not url.startswith(("file:", "data:"))] and not errors
+
+
+@pytest.fixture(scope="module")
+def chinese_pages(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("chinese")
+    command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "html", "--output-dir", folder, *CHINESE]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.parametrize("path", CHINESE, ids=lambda path: path.stem)
+def test_a_chinese_page_is_told_to_a_screen_reader_and_fits_a_phone(path, chinese_pages, browser):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto((chinese_pages / f"{path.stem}.html").as_uri())
+    page.wait_for_function("window.MathJax?.startup?.promise")
+    page.evaluate("MathJax.startup.promise")
+    assert page.locator("html").get_attribute("lang") == "zh"
+    assert page.evaluate(TOO_WIDE) == [], "scrolls sideways, or is cut off"
+    book = ".jp-RenderedMarkdown, .jp-OutputArea-output"
+    found = Axe().run(page, context=book, options={"resultTypes": ["violations"]}).response["violations"]
+    bad = [f"{v['id']}: {node['html']}" for v in found if v["impact"] in ("serious", "critical") for node in v["nodes"]]
+    assert not bad, "\n".join(bad)
+    keep(page, f"{path.stem}-zh-390.png")
+    page.close()
 
 
 def check_content(notebook, seen):

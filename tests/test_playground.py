@@ -128,14 +128,18 @@ def test_generate_draws_anew_at_each_click_and_says_with_which_seed(playground):
     assert "seed" not in playground.generated.value, "nothing is drawn"
 
 
-def test_a_prefix_with_capitals_is_written_in_lower_case_and_says_so(playground):
+def test_a_prefix_is_read_as_the_text_was_and_says_so(playground):
     playground.start(hidden_units=16, epochs=1)
     playground.wait()
-    playground.prefix_text.value = "The Time"
+    for typed in ("The Time", "the＿time", "ｔｈｅ，“Ｔｉｍｅ”"):
+        playground.prefix_text.value = typed
+        playground.generate_button.click()
+        assert playground.prefix_text.value.strip() == "the time" and "small letters" in playground.generated.value
     playground.generate_button.click()
-    assert playground.prefix_text.value == "the time" and "lower case" in playground.generated.value
+    assert "small letters" not in playground.generated.value
+    playground.prefix_text.value = "时间"
     playground.generate_button.click()
-    assert "lower case" not in playground.generated.value
+    assert "Prefix must be made of the vocabulary" in playground.message.value
 
 
 def test_what_the_model_writes_is_text_and_never_html(playground):

@@ -840,7 +840,7 @@ for name, pair in {"network, at its best": lows, "network, at the end": lasts}.i
 utils.table(["", "epoch", "training", "held-out", "The Time Machine, held-out"], rows)
 
 # %% [markdown] lang="en" id="chinese-look"
-# **Overfitting**, as quick as can be. At its best the network is hardly better than the frequencies, at worst no better; from there on it learns the book by heart, recites whole sayings, and ends far above the frequencies, though below blind guessing. In *The Time Machine*, where each letter is seen hundreds of times, the lowest is less than half of what the frequencies reach: 5,000 characters are too few for a vocabulary of 800.
+# **Overfitting**, as quick as can be. At its best the network is hardly better than the frequencies, at worst no better; from there on it learns the book by heart, recites whole sayings, and ends far above the frequencies, though below blind guessing. In *The Time Machine*, where each letter is seen hundreds of times, the lowest is less than half of what the frequencies reach: 5,000 characters, it seems, are too few for a vocabulary of 800.
 #
 # Now yours: a file in UTF-8 or GBK, the longer the better (as it stands here, from 15,000 characters). Controls do the rest; or give them the file under **{{label own}}** in the playground above.
 #
@@ -850,7 +850,7 @@ utils.table(["", "epoch", "training", "held-out", "The Time Machine, held-out"],
 # ```
 
 # %% [markdown] lang="zh" id="chinese-look"
-# 这是最快的**过拟合**。网络在最好的时候，也只比按字频猜好一点点，最差的一个起点连这一点也没有；此后它就背书，整句整句地写出原文，最后远远高于按字频猜的水平，只是仍低于盲猜。《时间机器》里每个字母都见过几百次，留出困惑度的最低值还不到按字母频率猜的一半：对约 800 的词表来说，5,000 个字符太少了。
+# 这是最快的**过拟合**。网络在最好的时候，也只比按字频猜好一点点，最差的一个起点连这一点也没有；此后它就背书，整句整句地写出原文，最后远远高于按字频猜的水平，只是仍低于盲猜。《时间机器》里每个字母都见过几百次，留出困惑度的最低值还不到按字母频率猜的一半：对大小约为 800 的词表来说，5,000 个字符看来太少了。
 #
 # 换成你自己的文本：UTF-8 或 GBK 编码的文件，越长越好（照下面的写法，至少 15,000 个字符）。其余的交给控件；也可以直接在上面游乐场的“**{{label own}}**”里选文件。
 #

@@ -772,7 +772,7 @@ def typed(text, allowed, least, most, blanks=0, space=" "):
     """What stands in a box, as the book was read: small letters, spaces, and so many blanks _."""
     read = unicodedata.normalize("NFKC", text).lower()  # full-width ＿ and Ａ are _ and a
     read = re.sub("_+", "_", re.sub(r"[^\w]+", space, read))
-    foreign = "".join(sorted(set(read) - {*characters, "_"}))
+    foreign = "".join(c for c in dict.fromkeys(read) if c not in {*characters, "_"})
     english = f"made of letters a to z: the networks have read English alone (not {foreign})"
     utils.require(not foreign, "text", text, english)
     fits = least <= len(read) <= most and read.count("_") == blanks

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import time
 from statistics import median
 from typing import NamedTuple
@@ -84,8 +85,12 @@ def _read_run(name):
 
 def in_words(about, origin):
     """Return what is known of a run as a reader reads it; origin: RECORDED or THIS_RUN."""
-    machine = about["machine"].replace("CPU threads", say("CPU threads"))
-    return about | {"origin": say(origin), "machine": machine}
+    system, work = about["machine"].split(", ", 1)
+    if found := re.fullmatch(r"(\d+) processes of 1 CPU thread each", work):
+        work = say("{count} processes of 1 CPU thread each", count=found[1])
+    elif found := re.fullmatch(r"(\d+) CPU threads", work):
+        work = say("{count} CPU threads", count=found[1])
+    return about | {"origin": say(origin), "machine": f"{system}, {work}"}
 
 
 def load_run(name):

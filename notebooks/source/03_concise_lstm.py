@@ -416,7 +416,7 @@ utils.ranking(of_starts("fast", 5))
 # %% [markdown] lang="zh" id="starts-look"
 # 在训练文本上，两个矩阵各有帮助，同时放大最好。Adam 也需要这一点：20 个迭代周期之后，都不放大时约为 4，两者都放大则为 1.1。在新文本上同样有好处：放大 $\mathbf{W}_{xh}^{(1)}$，最好的留出困惑度为 6.4 到 6.7；不放大则在 7 以上；只放大输出层反而有害。
 #
-# 不过，起点再好，网络照样死记硬背：应当停在最低处（**提前停止**，early stopping）。
+# 不过，起点再好，网络照样死记硬背：应当停在最低处，即**提前停止**（early stopping）。
 
 # %% [markdown] lang="en" id="temperature"
 # ## Temperature

@@ -88,7 +88,7 @@ class _Number:
         return say("You said {value}, it is {answer}: {off}.", **told)
 
     def draw(self, value):
-        figure, axes = new_figure(6, 1.1, place=(0.03, 0.45, 0.94, 0.1))
+        figure, axes = new_figure(6, 1.1, place=(0.05, 0.45, 0.9, 0.1))
         given = [self.answer] if value is None else [self.answer, value]
         low, high = min(*self.ends, *given), max(*self.ends, *given)
         for x, name, colour, marker in zip(

@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from words import book_catalogue, words_of
 
 from book.display import WIDGET_WORDS, to_png
 from book.settings import LABELS
@@ -255,8 +256,9 @@ def test_lesson_2_as_a_reader_tries_it(lesson):
 class PlaygroundOnPage:
     """The playground in a page: its parts, found by the words that a reader sees on them."""
 
-    def __init__(self, page):
+    def __init__(self, page, language="en"):
         self.page, self.box = page, page.locator(".book-playground").first
+        self.words = words_of(book_catalogue(ROOT, language))
         self.box.scroll_into_view_if_needed()
         wait_until_still(page)
         self.plot, self.rows = self.box.locator(".book-plot"), self.box.locator(".book-table tbody tr")
@@ -264,7 +266,11 @@ class PlaygroundOnPage:
         self.train, self.stop, self.reset = (self.part("button", name) for name in ("train", "stop", "reset"))
 
     def part(self, role, name):
-        return self.box.get_by_role(role, name=LABELS[name], exact=True)
+        return self.box.get_by_role(role, name=self.label(name), exact=True)
+
+    def label(self, name):
+        """The words on a control, in the language of the page."""
+        return self.words.get(LABELS[name], LABELS[name])
 
     def press(self, slider, key, shows):
         """Move a slider by a key until it shows a value."""
@@ -273,7 +279,7 @@ class PlaygroundOnPage:
         wait_for(lambda: slider.get_attribute("aria-valuetext") == shows, 5)
 
     def fill(self, name, text):
-        self.box.get_by_label(LABELS[name], exact=True).fill(text)
+        self.box.get_by_label(self.label(name), exact=True).fill(text)
         self.page.keyboard.press("Tab")
 
     def begin_anew(self):
@@ -285,6 +291,12 @@ class PlaygroundOnPage:
     def curves(self):
         """What is drawn: the lines of all curves."""
         return self.plot.locator(".area svg path[stroke]").evaluate_all("all => all.map(path => path.outerHTML).join()")
+
+    def keep_picture(self, name):
+        """Keep the picture that a README shows: the playground as far as its table."""
+        whole, table = self.box.bounding_box(), self.box.locator(".book-table").bounding_box()
+        shown = whole | {"height": table["y"] + table["height"] - whole["y"]}
+        self.page.screenshot(path=ROOT / "assets" / name, clip=shown)
 
     def wait_for_row(self, number, seconds=90):
         """Wait until a run has ended, so that the next can be started."""
@@ -458,10 +470,35 @@ def compare_two_runs(page, playground):
     playground.part("button", "text_back").wait_for(state="hidden", timeout=5000)
     page.mouse.move(0, 0)
     playground.box.screenshot(path=ARTIFACTS / "two_runs.png")
-    if PICTURE:  # as far as the table
-        whole, table = playground.box.bounding_box(), playground.box.locator(".book-table").bounding_box()
-        shown = whole | {"height": table["y"] + table["height"] - whole["y"]}
-        page.screenshot(path=ROOT / "assets" / "playground.png", clip=shown)
+    if PICTURE:
+        playground.keep_picture("playground.png")
+
+
+@alone
+def test_the_chinese_playground_speaks_chinese(lesson):
+    """From the first click to a wrong value, and to a reader who listens: nothing but names is English."""
+    page = lesson("try_it", "zh")
+    playground = PlaygroundOnPage(page, "zh")
+    assert page.locator(".jp-Notebook").get_attribute("lang") == "zh"
+    playground.fill("epochs", "40" if PICTURE else "3")
+    for number in (1, 2):
+        playground.train.click()
+        playground.wait_for_row(number)
+        playground.press(playground.layers, "ArrowRight", str(number + 1))
+    for name, typed in (("lr", "快"), ("prefix", "我＿饿了"), ("settings", "layers=9")):
+        playground.fill(name, typed)
+        playground.part("button", "generate").click()
+        alert = playground.box.get_by_role("alert")
+        alert.wait_for()
+        assert alert.inner_text().startswith(f"⚠ {playground.label(name)}") or name == "settings"
+        assert not re.search("[a-z]{4}", alert.inner_text().replace("abcdefghijklmnopqrstuvwxyz", "")), name
+    alt = playground.plot.get_attribute("aria-label")
+    for text in (playground.box.inner_text(), alt):
+        text = re.sub(r"layers=.*|time traveller.*|[a-z ]{20,}", "", text)
+        assert not re.findall(r"[a-z]{3,} [a-z]{2,}", text)
+    playground.box.screenshot(path=ARTIFACTS / "playground_zh.png")
+    if PICTURE:
+        playground.keep_picture("playground.zh.png")
 
 
 def check_keyboard(page, box):
@@ -517,18 +554,19 @@ def test_lesson_4_as_a_reader_tries_it(lesson):
 def test_lesson_5_as_a_reader_tries_it(lesson):
     page = lesson("05_bidirectional_rnn", "zh")
     layout = output_of(page, "draw_layout,")
-    press(page, layout.get_by_role("slider", name="layer", exact=True), "ArrowRight")
-    layout.locator("select").select_option("forward")
+    press(page, layout.get_by_role("slider", name="层", exact=True), "ArrowRight")
+    layout.locator("select").select_option("前向")
     chains = output_of(page, "draw_chains,")
-    check_redraws(page, [chains.get_by_role("slider", name=name) for name in ("layers L", "steps T")], at_most=5)
+    check_redraws(page, [chains.get_by_role("slider", name=name) for name in ("层数 L", "步数 T")], at_most=5)
 
     blank = output_of(page, "draw_blank,")
     before = type_into(blank, "in the t_me machine")
     field = blank.get_by_role("textbox")
     for text, message in (
-        ("no blank", "exactly one blank"),
-        ("caf\u00e9 _", "made of letters"),
-        ("_", "more than the blank"),
+        ("我＿饿了", "这些网络只读过英文"),
+        ("no blank", "恰有一个空缺"),
+        ("caf\u00e9 _", "英文字母 a 到 z"),
+        ("_", "还要有别的字母"),
     ):
         field.fill(text)
         field.press("Tab")
@@ -536,14 +574,14 @@ def test_lesson_5_as_a_reader_tries_it(lesson):
     assert blank.locator("img").get_attribute("src") == before, "a bad text must not lose the last good figure"
     blank.screenshot(path=ARTIFACTS / "blank.png")
     two_ways = output_of(page, "draw_two_ways,")
-    check_redraws(page, [two_ways.get_by_role("slider", name="place", exact=True)], at_most=5)
+    check_redraws(page, [two_ways.get_by_role("slider", name="位置", exact=True)], at_most=5)
     two_ways.get_by_text("b 1.00").wait_for()  # the joined network has read it
-    two_ways.locator("select").select_option("apart")
+    two_ways.locator("select").select_option("分开")
     type_into(two_ways, "he swept zack into the past")
     two_ways.screenshot(path=ARTIFACTS / "two_ways.png")
     stream = output_of(page, "draw_stream,")
     type_into(stream, "thenextday")
-    check_redraws(page, [stream.get_by_role("slider", name="step", exact=True)], at_most=5)
+    check_redraws(page, [stream.get_by_role("slider", name="步", exact=True)], at_most=5)
     stream.screenshot(path=ARTIFACTS / "stream.png")
 
 

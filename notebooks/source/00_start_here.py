@@ -86,7 +86,7 @@ utils.check_machine()
 #
 # 学完第 6 课，请到[工作坊](workshop.ipynb)：五个得分都很好的模型，找出其中作弊的；六个写坏了的层，由你来写检查。看过的页面仍然占着内核，内存紧张时，请把用完的关掉（*内核 → 关闭内核*，英文界面是 *Kernel → Shut Down Kernel*）。
 #
-# 遇到不认识的术语？它在每一课中第一次出现时，都链接到[术语表](glossary.ipynb)。教师请看：[教师指南](teaching.ipynb)。发现了错误，或者想参与修改，请看[参与编写](../../CONTRIBUTING.zh.md)。
+# 遇到不认识的术语？它在每一课中第一次出现时，都链接到[术语表](glossary.ipynb)。教师请看：[教师指南](teaching.ipynb)。发现了错误，或者想参与修改，请看[参与改进](../../CONTRIBUTING.zh.md)。
 
 # %% [markdown] lang="en" id="route"
 # ## Only one hour?

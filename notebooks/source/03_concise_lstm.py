@@ -584,7 +584,7 @@ for name, signal in signals.items():
 # Every signal has its unit. Now the control: the best of as many units in a network that was **never trained**, and the same for the gradient: which share of what moves a prediction lies ten or more characters back? Five random starts each, recorded. **Predict:** for which signal did training make a better unit?
 
 # %% [markdown] lang="zh" id="listen-control"
-# 每种信号都找得到一个单元。再看对照：**从未训练过**的网络里，同样多的单元中最好的那一个；对梯度也如此：影响一次预测的各个输入中，十个字符以前的占多大份额？各取五个随机起点（记录）。**猜一猜：** 对哪种信号，训练造就了更好的单元？
+# 每种信号都找得到一个单元。再看对照：**从未训练过**的网络里，同样多的单元中最好的那一个；对梯度也如此：影响一次预测的各个输入中，十个字符以前的占多大份额？各取五个随机起点（事先记录的运行）。**猜一猜：** 对哪种信号，训练造就了更好的单元？
 
 # %% tags=["hide-input"] id="unit-control"
 # the control: five networks trained, five untrained, recorded

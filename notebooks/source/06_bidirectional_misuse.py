@@ -726,7 +726,7 @@ for name, shares in zip(("carried", "read anew"), zip(*stammers)):
 #
 # **3. 从写出的文字看得出来吗？** 把第 1 题的两个网络再训练一遍，每次训练之后按 **{{label generate}}**，先取温度 0，再取 1。从写出的文字，看得出哪个网络的困惑度更低吗？
 #
-# <details><summary>答案 3</summary>看上去正好相反。双向网络的留出困惑度为 1.08 到 1.10，写出来却是结结巴巴的 <code>erererer</code>；温度取 1 时，每 10 个字符里仍有 9 个以上与前数第二个字符相同（在书中，100 个里只有 3 个）。单向网络为 6.8 到 7.1，写出的却是 <code>and</code>、<code>the</code>，有几次还写出了 <code>time traveller</code>；温度取 1 时，写的是些似是而非的单词。一个困惑度值多少，要看它是在什么条件下测得的。</details>
+# <details><summary>答案 3</summary>看上去正好相反。双向网络的留出困惑度为 1.08 到 1.10，写出来却是结结巴巴的 <code>erererer</code>；温度取 1 时，每 10 个字符里仍有 9 个以上与往前数第二个字符相同（在书中，100 个里只有 3 个）。单向网络为 6.8 到 7.1，写出的却是 <code>and</code>、<code>the</code>，有几次还写出了 <code>time traveller</code>；温度取 1 时，写的是些似是而非的单词。一个困惑度值多少，要看它是在什么条件下测得的。</details>
 
 # %% tags=["hide-input"] id="show-playground"
 from book.playground import Playground

@@ -299,10 +299,10 @@ class LivePlot:
             if curve.records:
                 last = curve.records[-1]
                 above = say(" (above the frame)")
-                ends = ", ".join(f"{name} {y:.3g}{above * (y > self.ylim[1])}" for name, y in self._named(last))
+                ends = say(", ").join(f"{name} {y:.3g}{above * (y > self.ylim[1])}" for name, y in self._named(last))
                 told = {"number": number, "label": curve.label, "ends": ends, "x": last[0]}
                 words.append(say("{number} {label}: {ends} at {x:.3g}", **told))
-        return ". ".join(filter(None, words)).replace("\n", ", ")
+        return say(". ").join(filter(None, words)).replace("\n", say(", "))
 
     def picture(self):
         """Return the plot as it is now, for pages that are stored: the bytes of a PNG, and in words."""

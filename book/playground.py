@@ -244,7 +244,8 @@ class Playground(Panel):
         prefix, notes = self.prefix_text.value, []
         require(len(prefix) <= 1000, "prefix", f"{len(prefix):,}", say("a text of at most 1,000 characters"))
         cleaned = re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", prefix).lower())  # as the text was
-        if not set(prefix) <= self.vocab.token_to_idx.keys() >= set(cleaned):
+        known = self.vocab.token_to_idx.keys()
+        if not set(prefix) <= known and set(cleaned) <= known:
             prefix = self.prefix_text.value = cleaned
             notes.append(say("prefix in small letters, without punctuation"))
         seed = self.draws

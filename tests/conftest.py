@@ -64,7 +64,9 @@ def installed_course(tmp_path_factory, copy_course):
     Returns the folder and the second command, which starts JupyterLab.
     """
     course = copy_course(tmp_path_factory.mktemp("fresh"))
-    ((install, start),) = re.findall(r"^(python3 -m .*)\n(.*jupyter lab .*)$", (course / "README.md").read_text(), re.M)
+    ((install, start),) = re.findall(
+        r"^(python3 -m venv .*\n.*pip install .*)\n(.*jupyter lab .*)$", (course / "README.md").read_text(), re.M
+    )
     fast = os.environ | {"PIP_COMPILE": "0"}  # or half of the time goes into bytecode of what is never imported
     subprocess.run(["bash", "-euo", "pipefail", "-c", install], cwd=course, env=fast, check=True, capture_output=True)
     return course, start

@@ -546,9 +546,12 @@ def test_bidirectional_switch(playground, corpus):
 def test_a_text_too_small_to_train_on_is_refused_when_the_playground_is_built(tmp_path):
     file = tmp_path / "own.txt"
     file.write_text("床前明月光 疑是地上霜 举头望明月 低头思故乡 " * 100, encoding="utf-8")
-    for sizes, part in (({"max_tokens": 800, "held_out_tokens": 200}, "train"), ({"held_out_tokens": 35}, "held_out")):
+    for sizes, part in (
+        ({"max_tokens": 800, "held_out_tokens": 200}, "training"),
+        ({"held_out_tokens": 35}, "held-out"),
+    ):
         corpus = utils.load_corpus(file, **{"max_tokens": 2000} | sizes)
-        with pytest.raises(ValueError, match=f"its part {part} needs"):
+        with pytest.raises(ValueError, match=f"its part for {part} needs"):
             Playground(corpus, name="own")
 
 
@@ -569,7 +572,7 @@ def test_a_novel_typed_or_picked_as_a_file_is_trained_on(playground, encoding, n
     playground.text_typed.value = "太短了"
     assert "text must be longer" in playground.message.value and len(playground.trainings) == 1, "nothing is lost"
     playground.text_typed.value = NOVEL.replace("石", "玉")
-    assert "typed (UTF-8)" in playground.text_name.value
+    assert "typed text (UTF-8)" in playground.text_name.value
 
 
 def test_a_saved_model_writes_on_elsewhere(playground, corpus, tmp_path):

@@ -117,7 +117,7 @@ def stored_alts(cells):
             data = output.get("data", {})
             if tool.GUESSED.fullmatch(data.get("text/html", "")):
                 alts += map(html.unescape, re.findall(r'<img [^>]*alt="([^"]*)"', data["text/html"]))
-            elif "image/png" in data and cell.id.startswith("figure-"):
+            elif "image/png" in data and below is not None and tool.IN_WORDS.match(below.source):
                 alts.append(tool.IN_WORDS.match(below.source)[1])
             elif "image/png" in data:
                 alts.append(output.metadata["image/png"]["alt"])

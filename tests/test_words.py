@@ -181,6 +181,7 @@ ALLOWED = {
     r"perplexity \d[\d.]*, \d[\d.]* tokens/sec on \w+(?::\d)?": "d2l prints this itself",
     r"time traveller[a-z ]*": "what a network writes after this prefix",
     r"English edition|CC BY|pip install \w+": "names",
+    r"tanh C": "a formula",
     r"RuntimeError: .*": "PyTorch says this itself",
     r"Linux x86_64|torch [\d.+a-z]+|d2l [\d.]+|word-text-counter|Python [\d.]+": "a machine and its packages",
 }

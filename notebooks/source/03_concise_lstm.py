@@ -145,7 +145,8 @@ model = model.to(device)
 
 # %% id="count-parameters"
 d, h, q = num_inputs, num_hiddens, vocab_size
-by_formula = {"layer 1": 4 * h * (d + h + 2), "layer 2": 4 * h * (h + h + 2), "output layer": h * q + q}
+by_formula = {"layer 1": 4 * h * (d + h + 2), "layer 2": 4 * h * (h + h + 2)}
+by_formula["output layer"] = h * q + q
 print(by_formula, "together", sum(by_formula.values()))
 assert sum(by_formula.values()) == sum(p.numel() for p in model.parameters())
 
@@ -873,7 +874,7 @@ utils.table(["", "epoch", "training", "held-out", "The Time Machine, held-out"],
 #
 # <details><summary>用上所有的核，或多台计算机</summary>下面折叠着的 <code>run_sweep</code> 把一个参数全为数字的普通函数交给 <b>joblib</b>（并行调用函数的库），按照 <code>where</code> 的设定来调用。在由多台计算机组成的 Dask 集群上，需要 <code>pip install distributed</code>；各工作进程的 <code>PYTHONPATH</code> 里要有本课程的一份副本，软件包的版本也要与这里一致。</details>
 
-# %% tags=["hide-input"] id="sweep-point"
+# %% id="sweep-point"
 # one training of the sweep, stopped early
 def lowest_held_out(model, seed, start=0, end=10_000, patience=5):
     """Train until the held-out perplexity falls no more; its lowest value, and when."""
@@ -1064,7 +1065,8 @@ def deep_point(num_layers, num_hiddens, dropout, residual, seed):
 # the networks: as wide as 2 x 128 has parameters, with and without each remedy
 budget = num_parameters(2, 128)
 widest = {l: max(h for h in range(1, 500) if num_parameters(l, h) <= budget) for l in (1, 2, 3)}
-remedies = {"plain": (0.0, 0), "residual": (0.0, 1), "dropout": (0.3, 0), "dropout + residual": (0.3, 1)}
+remedies = {"plain": (0.0, 0), "residual": (0.0, 1), "dropout": (0.3, 0)}
+remedies["dropout + residual"] = (0.3, 1)
 designs = {
     f"{l} x {h}, {what}": (l, h, *remedy)
     for what, remedy in remedies.items()

@@ -375,7 +375,8 @@ def draw_direction(ax, l, direction, chosen, T):
     y, ts = l - 0.45 * i, range(1, T + 1)
     ax.plot([1, T], [y, y], "--" if i == 0 else ":", color=colour, zorder=0)
     ax.text(-0.4, y, f"layer {l}, {direction} {'→←'[i]}", ha="right", va="center")
-    beside = {"x": T + 0.45, "ha": "left"} if i == 0 else {"x": 0.55, "ha": "right"}  # the final one
+    # the final one
+    beside = {"x": T + 0.45, "ha": "left"} if i == 0 else {"x": 0.55, "ha": "right"}
     ax.text(**beside, y=y, s=f"h_n[{2 * (l - 1) + i}]", va="center", family="monospace")
     steps = ts if i == 0 else ts[::-1]
     fills = [colour if chosen and step == T else "white" for step in steps]
@@ -893,12 +894,13 @@ utils.table(["likeliest word", "left side", "both sides", "counted"], rows)
 
 # %% tags=["hide-input"] id="draw-small"
 def draw_small():
-    """Draw how likely each word is in each of the three blanks, for both readers and by counting."""
+    """Draw how likely each word is in the three blanks, for both readers and by counting."""
     fig, axes = utils.new_figure(8.4, 3, columns=3)
     shown = counted(lines[0], left_alone=True).argsort(descending=True)[:6]
     y = torch.arange(6)
     for ax, line in zip(axes, lines):
-        ax.barh(y - 0.2, at_blank(left_reader, line)[shown], 0.4, color=utils.BLUE, label="left side")
+        left = at_blank(left_reader, line)[shown]
+        ax.barh(y - 0.2, left, 0.4, color=utils.BLUE, label="left side")
         style = {"color": utils.VERMILION, "hatch": "//", "edgecolor": "white"}
         ax.barh(y + 0.2, at_blank(reader, line)[shown], 0.4, label="both sides", **style)
         style = {"color": "black", "marker": "D", "zorder": 2}

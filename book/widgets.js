@@ -40,6 +40,8 @@ if (!window.nameBookWidgets) {
     ${widgets} :focus-visible { outline: 3px solid {{blue}} !important; outline-offset: 1px }
     ${output}:has(.book-live) .book-still, body:not(:has(.jp-OutputArea)):has(.book-live) .book-still { display: none }
     .jupyter-widgets-disconnected::before { display: none }
+    :is(.jupyter-widget-Collapse-header, .p-Collapse-header) { color: var(--jp-content-font-color1) }
+    body:not(:has(.lm-MenuBar)) .jp-RenderedMarkdown :is(p, li, td) a { text-decoration: underline !important }
     .book-live.jupyter-widgets-disconnected { opacity: 0.8 }
     .widget-vbox.book-live.jupyter-widgets-disconnected::before { content: "${words.restarted}" !important; display: block;
       position: static !important; width: auto; color: inherit; font: bold 13px/1.4 sans-serif; padding: 4px 0 }

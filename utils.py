@@ -144,7 +144,7 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "fast": Recipe(mark("fast (Adam)"), "adam", 0.005, True),
+    mark("fast"): Recipe(mark("fast (Adam)"), "adam", 0.005, True),
     "D2L": Recipe(mark("D2L (SGD)"), "sgd", 2.0, False),
 }
 

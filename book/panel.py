@@ -137,7 +137,7 @@ def table_of(trainings):
     head += [say("held-out"), say("best held-out (epoch)"), say("tokens/s"), say("status")]
     rows = []
     for number, t in enumerate(trainings, start=1):
-        row = [number, t.settings.label, f"{say(RECIPES[t.settings.recipe].label)} {t.settings.lr:g}", t.settings.seed]
+        row = [number, t.settings.label, f"{say(t.settings.recipe)} {t.settings.lr:g}", t.settings.seed]
         row += [f"{sum(p.numel() for p in t.model.parameters()):,}", f"{len(t.records)} ({t.seconds:.1f} s)"]
         if t.last_scored:
             last, best = t.records[-1], utils.best(t.records)

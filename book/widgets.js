@@ -4,10 +4,10 @@
 // do, instead of "Error displaying widget" or a broken chain on each control; the picture that is stored with it is
 // hidden while the widget lives. Sent with each widget; acts once a page.
 // The page's language is told to screen readers: JupyterLab's own is English, and so says Voila of every page.
-for (const page of [
-  typeof element === "undefined" ? null : element.closest(".jp-Notebook"),
-  document.querySelector(".lm-MenuBar") ? null : document.documentElement,
-]) if (page) page.lang = "{{language}}";
+setTimeout(node => {  // when the output stands in the page
+  const page = document.querySelector(".lm-MenuBar") ? node?.closest(".jp-Notebook") : document.documentElement;
+  if (page) page.lang = "{{language}}";
+}, 300, typeof element === "undefined" ? null : element);
 if (!window.nameBookWidgets) {
   const words = {{words}};
   window.nameBookWidgets = () => {

@@ -480,6 +480,7 @@ def test_the_chinese_playground_speaks_chinese(lesson):
     page = lesson("try_it", "zh")
     playground = PlaygroundOnPage(page, "zh")
     assert page.locator(".jp-Notebook").get_attribute("lang") == "zh"
+    playground.begin_anew()
     playground.fill("epochs", "40" if PICTURE else "3")
     for number in (1, 2):
         playground.train.click()

@@ -486,6 +486,8 @@ def test_the_chinese_playground_speaks_chinese(lesson):
         playground.train.click()
         playground.wait_for_row(number)
         playground.press(playground.layers, "ArrowRight", str(number + 1))
+    if PICTURE:
+        playground.keep_picture("playground.zh.png")
     for name, typed in (("lr", "快"), ("prefix", "我＿饿了"), ("settings", "layers=9")):
         playground.fill(name, typed)
         playground.part("button", "generate").click()
@@ -498,8 +500,6 @@ def test_the_chinese_playground_speaks_chinese(lesson):
         text = re.sub(r"layers=.*|time traveller.*|[a-z ]{20,}", "", text)
         assert not re.findall(r"[a-z]{3,} [a-z]{2,}", text)
     playground.box.screenshot(path=ARTIFACTS / "playground_zh.png")
-    if PICTURE:
-        playground.keep_picture("playground.zh.png")
 
 
 def check_keyboard(page, box):

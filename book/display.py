@@ -130,7 +130,8 @@ def describe(figure):
             if len(x) and not line.get_label().startswith("_"):
                 ends = {"y": y[0], "x": x[0], "last_y": y[-1], "last_x": x[-1]}
                 moves = say("{y:.3g} at {x:.3g}, {last_y:.3g} at {last_x:.3g}", **ends)
-                words.append(f"{line.get_label()}: {moves if min(y) < max(y) else say('{y:.3g} throughout', **ends)}")
+                moves = moves if min(y) < max(y) else say("{y:.3g} throughout", **ends)
+                words.append(say("{name}: {moves}", name=line.get_label(), moves=moves))
     words.append(say(", ").join(filter(None, texts[:40])))
     return re.sub(r"[$\\{}]", "", say(". ").join(filter(None, words))).replace("\n", say(", "))
 

@@ -117,7 +117,8 @@ class _Curve:
         require(2 <= len(self.at) <= 8 and within, "at", at, say("2 to 8 different places on the curve, in order"))
         middle = math.sqrt(ends[0] * ends[1]) if log else (ends[0] + ends[1]) / 2
         name = labels[0].split()[-1] if labels[0] else "x"
-        tall = {"orientation": "vertical", "layout": {"width": "86px", "height": "170px"}}
+        layout = {"width": "auto", "min_width": "80px", "height": "170px", "margin": "2px 5px"}  # as wide as its label
+        tall = {"orientation": "vertical", "layout": layout}
         self.sliders = [_slider(f"{name} = {_short(x)}", ends, log, middle, **tall) for x in self.at]
         self.preview, self.words = W.Image(format="png", width="560", height="208"), hidden_words()
         self.preview.add_class("book-figure")

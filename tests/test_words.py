@@ -125,7 +125,7 @@ def f(x):
           f"{x:.2f} {'yes' if x else 'no'}")  # (n, T) shapes
     # one comment
     # of two lines
-    return {"name": "café", "a": 'left'}["name"]
+    return {"name": "café", "a": 'left'}["name"], "; ".join(f"{x} ({x})"), "(n, d)"
 '''
     found = [text.msgid for text in code_words.texts(code) if code_words.has_words(text)]
     assert found == [
@@ -137,6 +137,8 @@ def f(x):
         "café",
         "left",
         "name",
+        "; ",
+        "{x} ({x})",
     ]
     chinese = [
         "返回 x。\n\n{x} 的两倍。",
@@ -146,7 +148,7 @@ def f(x):
         "名",
         "咖啡",
     ]
-    said = code_words.translate(code, dict(zip(found, [*chinese, "左", "名"], strict=True)))
+    said = code_words.translate(code, dict(zip(found, [*chinese, "左", "名", "；", "{x}（{x}）"], strict=True)))
     assert code_words.skeleton(said) == code_words.skeleton(code)
     assert (
         '    """返回 x。\n\n    {x} 的两倍。\n    """' in said
@@ -154,7 +156,7 @@ def f(x):
     )
     namespace = {}
     exec(said, namespace)
-    assert namespace["f"](1) == "咖啡"
+    assert namespace["f"](1)[0] == "咖啡"
     with pytest.raises(ValueError, match="field"):
         code_words.translate(code, {found[1]: "是 {x:.2f}"})
     with pytest.raises(ValueError, match="line 10 is no code"):

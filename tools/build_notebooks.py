@@ -327,7 +327,7 @@ def glossary_table(group, language, book):
     rows = [head, ["---"] * len(head)]
     for term in book["glossary"]:
         if term["group"] == group:
-            words = [term[edition].replace("; ", ", ") for edition in (language, *others)]
+            words = [book["editions"][edition]["comma"].join(term[edition].split("; ")) for edition in (language, *others)]
             rows.append([f"**{words[0]}**", *words[1:], term["symbol"], term["shape"], term[f"{language} meaning"]])
     if len(rows) == 2:
         raise SourceError(f"glossary.csv has no term of the group {group!r}")
@@ -389,7 +389,8 @@ def glossary_links(page, language, book):
         spellings = row[language].split("; ")
         others = [row[other].split("; ")[0] for other in book["editions"] if other != language]
         names = " · ".join(dict.fromkeys([spellings[0], *others]))  # LSTM is called so everywhere
-        target = f'glossary.ipynb#cell-id={places[row["group"]]} "{names}: {row[f"{language} meaning"]}"'
+        said = book["editions"][language]["term"].format(names=names, meaning=row[f"{language} meaning"])
+        target = f'glossary.ipynb#cell-id={places[row["group"]]} "{said}"'
         links |= {spelling: (spellings[0], target) for spelling in spellings}
     return links
 

@@ -24,6 +24,7 @@ CODE_ARGUMENTS = set(
     "interpolation layout linestyle loc ls marker mode optimizer orientation origin recipe rotation_mode textcoords "
     "play transform va which width xycoords".split()
 )
+JOINT = re.compile(r"[\sx:]*[,;].*|\(\s*\)")
 WIDTH = 100  # columns of a line of code; a Chinese character takes two
 
 
@@ -44,9 +45,13 @@ def texts(code):
     return sorted([*_strings(code), *_comments(code)])
 
 
-def has_words(text, source=""):
-    """Whether a Text is to be translated: it has a word, and is no name that code uses (see code_words.csv)."""
-    return bool(re.search("[A-Za-z]{2}", text.words)) and not any(p.fullmatch(text.words) for p, _ in code_names())
+def has_words(text):
+    """Whether a Text is to be translated: it has a word, and is no name that code uses (see code_words.csv).
+
+    What joins words is one too, as in ", ".join(words) and f"{word} ({word})": Chinese has other commas and brackets.
+    """
+    found = re.search("[A-Za-z]{2}", text.words) or JOINT.fullmatch(text.words)
+    return bool(found) and not any(p.fullmatch(text.words) for p, _ in code_names())
 
 
 @cache

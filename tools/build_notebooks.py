@@ -327,7 +327,9 @@ def glossary_table(group, language, book):
     rows = [head, ["---"] * len(head)]
     for term in book["glossary"]:
         if term["group"] == group:
-            words = [book["editions"][edition]["comma"].join(term[edition].split("; ")) for edition in (language, *others)]
+            words = [
+                book["editions"][edition]["comma"].join(term[edition].split("; ")) for edition in (language, *others)
+            ]
             rows.append([f"**{words[0]}**", *words[1:], term["symbol"], term["shape"], term[f"{language} meaning"]])
     if len(rows) == 2:
         raise SourceError(f"glossary.csv has no term of the group {group!r}")

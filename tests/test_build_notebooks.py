@@ -624,9 +624,9 @@ def test_the_first_use_of_a_term_links_to_the_glossary(tree):
     before = f"Of `depth`, $depth$, in-depth [depth](x.md), [depths]{depth} and *more depth*: "
     assert english == before + f"[**hidden states**]{state}, hidden state, [DRNNs]{deep}."
     before, middle, after = "《深度》的[**深度网络**]", "和[**深度**]", "，这个[状态]"
-    deep = '(glossary.ipynb#cell-id=network "深度网络 · deep network: 叠起来的层")'
-    depth = '(glossary.ipynb#cell-id=network "深度 · depth: 层数")'
-    state = '(glossary.ipynb#cell-id=network "隐状态 · hidden state: 循环层传递的内容")'
+    deep = '(glossary.ipynb#cell-id=network "深度网络 · deep network：叠起来的层")'
+    depth = '(glossary.ipynb#cell-id=network "深度 · depth：层数")'
+    state = '(glossary.ipynb#cell-id=network "隐状态 · hidden state：循环层传递的内容")'
     assert chinese == f"{before}{deep}{middle}{depth}{after}{state}、隐状态、深度。"
 
 
@@ -637,7 +637,7 @@ def test_glossary_page_has_a_table_with_the_words_of_all_editions(tree):
     assert rows[0] == "| English | 中文 | Symbol | Shape | What it is |"
     assert rows[2] == "| **depth** | 深度 | $L$ |  | the number of layers |"
     assert (
-        "| **隐状态, 状态** | hidden state | $H_t$ | $n \\times h$ | 循环层传递的内容 |" in pages["zh"].cells[1].source
+        "| **隐状态、状态** | hidden state | $H_t$ | $n \\times h$ | 循环层传递的内容 |" in pages["zh"].cells[1].source
     )
     assert "](glossary" not in pages["en"].cells[1].source
 

@@ -169,7 +169,7 @@ def test_every_term_of_the_glossary_is_linked_in_every_edition():
         rows = list(csv.DictReader(file))
     for language in EDITIONS:
         prose = "\n".join(prose_of(path) for path in ROOT.glob(f"notebooks/{language}/0*.ipynb"))
-        linked = set(re.findall(r'\]\(glossary\.ipynb#\S+ "(.+?)(?: · .+?)?: [^"]+"\)', prose))
+        linked = set(re.findall(r'\]\(glossary\.ipynb#\S+ "(.+?)(?: · .+?)?(?:: |：)[^"]+"\)', prose))
         assert linked == {row[language].split("; ")[0] for row in rows}
 
 

@@ -1,5 +1,6 @@
 """If this fails, a reader who runs a lesson in JupyterLab, moves its sliders by keyboard or trains is stopped."""
 
+import itertools
 import json
 import os
 import re
@@ -500,6 +501,32 @@ def test_the_chinese_playground_speaks_chinese(lesson):
         text = re.sub(r"layers=.*|time traveller.*|[a-z ]{20,}", "", text)
         assert not re.findall(r"[a-z]{3,} [a-z]{2,}", text)
     playground.box.screenshot(path=ARTIFACTS / "playground_zh.png")
+
+
+@alone
+def test_labels_of_a_guess_stand_beside_each_other_however_long(browser, lab):
+    """迭代周期 = 500 takes more room than j = 5."""
+    notebook = nbformat.read(ROOT / "notebooks/zh/03_concise_lstm.ipynb", as_version=4)
+    setup = next(cell for cell in notebook.cells if cell.id == "setup")
+    guess = "utils.guess('?', ((1, 900), (1, 2)), at=(1, 300, 600, 900), between=(1, 2), labels=('迭代周期', 'y'))"
+    notebook.cells = [setup, nbformat.v4.new_code_cell(guess)]
+    nbformat.write(notebook, lab.course / "notebooks/zh/guess.ipynb")
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    _, has_run = begin_run_all(page, lab, "notebooks/zh/guess.ipynb")
+    wait_for(has_run, 60)
+    labels = page.locator(".widget-vslider .widget-label")
+    labels.last.wait_for()
+    boxes = labels.evaluate_all(
+        """all => all.map(label => {
+            const range = document.createRange();
+            range.selectNodeContents(label);
+            const box = range.getBoundingClientRect();
+            return [box.left, box.right];
+        })"""
+    )
+    page.close()
+    end_sessions(lab)
+    assert len(boxes) == 4 and all(right < left for (_, right), (left, _) in itertools.pairwise(boxes)), boxes
 
 
 def check_keyboard(page, box):

@@ -425,6 +425,9 @@ def test_one_edition_is_executed_alone(executed):
     edit(executed / SOURCE, "6 * 7", "6 * 8")
     run(executed, "--execute", "--edition", "zh")
     assert cells(executed)["answer"].outputs == [] and cells(executed, "zh")["answer"].outputs
+    assert refusal(executed, "--execute", "--edition", "cn") == "--edition cn: need one of en, zh"
+    with pytest.raises(SystemExit):
+        run(executed, "--edition", "zh")
 
 
 def test_a_solution_is_not_run_and_its_edit_keeps_all_outputs(executed):

@@ -615,6 +615,8 @@ def build(root, names, run, check, only=None):
     chosen.sort(key=lambda source: bool(QUOTE.search(source.read_text("utf-8"))))  # what quotes the others comes last
     if missing := {Path(name).name for name in names} - {source.name for source in chosen}:
         raise SourceError(f"not in notebooks/source: {', '.join(sorted(missing))}")
+    if only and only not in book["editions"]:
+        raise SourceError(f"--edition {only}: need one of {', '.join(book['editions'])}")
     lessons, problems = {source: read_lesson(source, book) for source in chosen}, []
     for source, editions in lessons.items():
         for language, notebook in editions.items():
@@ -649,10 +651,14 @@ def main(arguments=None):
     parser.add_argument("sources", nargs="*", help="notebooks/source/NN_name.py; without any: all, and README.md")
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--execute", action="store_true", help="run the lessons and store their outputs")
-    parser.add_argument("--edition", help="run only this edition, such as zh; the others keep their outputs")
+    parser.add_argument(
+        "--edition", help="with --execute: run only this one, such as zh; the others keep their outputs"
+    )
     action.add_argument("--check", action="store_true", help="write nothing, say what is out of date")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[1], help="the repository")
     options = parser.parse_args(arguments)
+    if options.edition and not options.execute:
+        parser.error("--edition goes with --execute")
     try:
         problems = build(options.root.resolve(), options.sources, options.execute, options.check, options.edition)
     except SourceError as error:

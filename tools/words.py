@@ -57,7 +57,12 @@ def words_of(path):
     """
     if not path.is_file():
         return {}
-    return {m.id: m.string for m in _read(path) if m.id and m.string and not m.fuzzy}
+    return translated(_read(path))
+
+
+def translated(catalogue):
+    """Return {msgid: msgstr} of what of a catalogue is translated."""
+    return {m.id: m.string for m in catalogue if m.id and m.string and not m.fuzzy}
 
 
 def _read(path):
@@ -191,7 +196,7 @@ def main(arguments=None):
         wrong = list(problems_of(catalogue, is_book))
         source = root / "notebooks" / "source" / f"{path.stem}.py"
         if source.is_file() and not is_book:
-            wrong += problems_of_code(source, {m.id: m.string for m in catalogue if m.id and m.string and not m.fuzzy})
+            wrong += problems_of_code(source, translated(catalogue))
         problems += [f"{where}: {problem}" for problem in wrong[:MOST]]
         problems += [f"{where}: and {len(wrong) - MOST} more"] if len(wrong) > MOST else []
         print(f"{where}: {len(catalogue)} texts, {len(wrong)} to do")
